@@ -1,0 +1,23 @@
+//! Floor 1: what can be asked, what is answered, and what can go wrong: the one source of truth for
+//! all faces. The socket is the serde form of these types; each D-Bus method and each command builds
+//! one [`Request`] and shows one [`Response`] or [`Fault`].
+
+mod fault;
+mod reply;
+mod request;
+
+pub use fault::{EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind};
+pub use reply::{
+    Account, DaemonInfo, Event, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Response,
+    Revocation, State, Status, Token,
+};
+pub use request::{GetToken, Login, Logout, Redirect, Request, RequestRef, Secret};
+
+/// The name of the interface on the socket, and the stem of all D-Bus names.
+pub const INTERFACE: &str = "dev.ostler.Ostler1";
+
+/// The interface on the socket in Varlink's own language: what `GetInterfaceDescription` answers.
+pub const INTERFACE_DESCRIPTION: &str = include_str!("dev.ostler.Ostler1.varlink");
+
+/// The longest request frame that the socket takes, in bytes, without its NUL.
+pub const REQUEST_MAX: usize = 64 * 1024;

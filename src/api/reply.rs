@@ -1,0 +1,264 @@
+//! Answers and events. Times are whole seconds since the Unix epoch; what is unknown is absent.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::model::{
+    AccessToken, AccountId, AccountName, ClientId, FailureClass, ProviderId, RequestId, Scopes,
+};
+
+/// What a [`super::Request`] is answered with when all went well.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To `GetToken`.
+    Token(Token),
+    /// To `ListAccounts`.
+    Accounts {
+        /// By name.
+        accounts: Vec<Account>,
+    },
+    /// To `Status`.
+    Status(Status),
+    /// To `ListProviders`.
+    Providers {
+        /// By name.
+        providers: Vec<ProviderInfo>,
+    },
+    /// To `Login`.
+    LoginStarted(LoginStarted),
+    /// To `AwaitLogin`.
+    LoginEnded(LoginEnded),
+    /// To `Logout`.
+    LoggedOut(LoggedOut),
+    /// To `SubmitRedirect` and `Cancel`.
+    Done {},
+}
+
+/// An access token, handed out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Token {
+    /// Whose.
+    pub account: AccountName,
+    /// The token itself, shared with the cache.
+    pub access_token: Arc<AccessToken>,
+    /// How to present it: `Bearer` as a rule.
+    pub token_type: String,
+    /// When it expires; absent if the provider did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// Whether it has less life left than was asked for, because no fresher one could be had.
+    pub stale: bool,
+}
+
+/// What an account is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No grant, and no sign-in under way.
+    SignedOut,
+    /// A sign-in is under way and there is no grant yet.
+    SigningIn,
+    /// There is a grant, and nothing to do for now.
+    Ready,
+    /// A flight is in progress.
+    Refreshing,
+    /// The last flight failed in a way that passes; the next one is scheduled.
+    BackingOff,
+    /// The provider ended the grant: the user must sign in again.
+    LoginRequired,
+    /// The provider rejects the client or the form of the request: the client or the preset must be
+    /// mended.
+    Held,
+}
+
+impl State {
+    /// The name used on all faces.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed-out",
+            Self::SigningIn => "signing-in",
+            Self::Ready => "ready",
+            Self::Refreshing => "refreshing",
+            Self::BackingOff => "backing-off",
+            Self::LoginRequired => "login-required",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// An account, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its stable identity, which D-Bus object paths carry.
+    pub id: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// Where it was signed in to.
+    pub provider: ProviderId,
+    /// As which client.
+    pub client_id: ClientId,
+    /// What it is doing.
+    pub state: State,
+    /// Why, when that needs saying: the provider's words in `LoginRequired` and `Held`, the last
+    /// failure in `BackingOff`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The granted scopes.
+    pub scopes: Scopes,
+    /// When the current access token expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// When the current access token was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_refresh: Option<i64>,
+    /// When the next refresh is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_refresh: Option<i64>,
+    /// The class of the last failure, until a success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<FailureClass>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// The daemon itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DaemonInfo {
+    /// Its version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: i64,
+    /// The database file.
+    pub database: String,
+    /// What protects the secrets at rest, in words.
+    pub protection: String,
+    /// The address of the D-Bus connection's unique name, if there is a session bus.
+    pub bus: bool,
+}
+
+/// The daemon and its accounts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon.
+    pub daemon: DaemonInfo,
+    /// The accounts by name.
+    pub accounts: Vec<Account>,
+}
+
+/// A provider that can be signed in to by name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProviderInfo {
+    /// The name to say at login.
+    pub id: ProviderId,
+    /// Its name among people.
+    pub title: String,
+    /// `preset`, or the path of the user's file.
+    pub source: String,
+    /// The scopes asked for when none are named.
+    pub scopes: Scopes,
+    /// How a redirect comes back: `loopback` or `paste`.
+    pub redirect: String,
+}
+
+/// A sign-in has started: the user has to visit a URL.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginStarted {
+    /// The id to wait with, feed and cancel.
+    pub request: RequestId,
+    /// The account that will be signed in.
+    pub account: AccountName,
+    /// Where to send the user's browser.
+    pub authorization_uri: String,
+    /// Where the provider will send the browser back to.
+    pub redirect_uri: String,
+    /// Whether the daemon cannot see that redirect, so that the user must paste it.
+    pub paste: bool,
+    /// When the sign-in expires.
+    pub expires_at: i64,
+}
+
+/// A sign-in ended well: the grant is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginEnded {
+    /// The account.
+    pub account: AccountName,
+    /// Its id.
+    pub id: AccountId,
+    /// What was granted.
+    pub scopes: Scopes,
+    /// When the first access token expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Whether the provider gave a refresh token; without one the login ends with the access token.
+    pub renewable: bool,
+}
+
+/// An account is gone from the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoggedOut {
+    /// Which.
+    pub account: AccountName,
+    /// What became of its tokens at the provider.
+    pub revocation: Revocation,
+    /// Why, if that did not work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of tokens at the provider (RFC 7009).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revocation {
+    /// The provider confirmed.
+    Revoked,
+    /// The provider has no revocation endpoint; tokens live on until they expire.
+    Unsupported,
+    /// There was nothing to revoke.
+    Nothing,
+    /// It did not work; tokens live on until they expire.
+    Failed,
+}
+
+/// Something happened: what `Monitor` streams and D-Bus signals say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// An account is new, or something about it changed.
+    Account {
+        /// The account as it is now.
+        account: Box<Account>,
+        /// Whether its access token is a new one.
+        new_token: bool,
+    },
+    /// An account is gone.
+    Removed {
+        /// Its id.
+        id: AccountId,
+        /// Its name.
+        name: AccountName,
+    },
+    /// A sign-in ended.
+    Login {
+        /// Which.
+        request: RequestId,
+        /// Well, and then how.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<LoginEnded>,
+        /// Or not, and then why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<Fault>,
+    },
+    /// The listener was too slow and missed this many events; `ListAccounts` tells how things stand.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}

@@ -1,0 +1,133 @@
+//! Requests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AccountName, ClientId, ClientSecret, Fingerprint, ProviderId, RequestId, Scopes,
+};
+
+/// Everything a caller can ask.
+#[derive(Debug)]
+pub enum Request {
+    /// A fresh access token of an account.
+    GetToken(GetToken),
+    /// The accounts, one line each.
+    ListAccounts,
+    /// The daemon and its accounts, in detail.
+    Status,
+    /// The providers that an account can be signed in to by name.
+    ListProviders,
+    /// Starts an interactive sign-in.
+    Login(Box<Login>),
+    /// Waits until a sign-in has ended.
+    AwaitLogin(RequestRef),
+    /// Feeds a sign-in the URL that the browser was redirected to.
+    SubmitRedirect(Redirect),
+    /// Ends a sign-in.
+    Cancel(RequestRef),
+    /// Forgets an account, and revokes its tokens where the provider can.
+    Logout(Logout),
+}
+
+impl Request {
+    /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
+    /// and is asked for by [`crate::engine`]'s handle alone.
+    pub const METHODS: [&'static str; 10] = [
+        "GetToken",
+        "ListAccounts",
+        "Status",
+        "ListProviders",
+        "Login",
+        "AwaitLogin",
+        "SubmitRedirect",
+        "Cancel",
+        "Logout",
+        "Monitor",
+    ];
+}
+
+/// Asks for an access token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetToken {
+    /// Which account's.
+    pub account: AccountName,
+    /// How long it must still be valid, in seconds; 60 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_valid: Option<u32>,
+    /// Scopes it must have; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Scopes>,
+    /// The token that an API rejected, by its SHA-256: if it is still the current one, it is
+    /// replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Fingerprint>,
+    /// How long the caller is willing to wait, in milliseconds; 20 000 if absent, at most 60 000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u32>,
+}
+
+/// Starts a sign-in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// With whom: the name of a preset or of a user's file, or the URL of an issuer whose metadata
+    /// is fetched (RFC 8414, OpenID Connect Discovery).
+    pub provider: ProviderId,
+    /// The account's name; the provider's if absent. An existing account of the same provider is
+    /// signed in anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
+    /// The client id. May be absent when the account or the provider has been signed in to before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// The client secret, if the client has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// The redirect URI registered with the provider, for clients whose redirect is not a loopback
+    /// address. The user pastes what the browser was sent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+    /// The scopes to ask for; the provider's defaults if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Scopes>,
+    /// Whom the provider should suggest (OpenID Connect Core, 3.1.2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_hint: Option<String>,
+}
+
+/// A client secret on its way in: shared, so that a request can be cloned, and still wiped.
+pub type Secret = std::sync::Arc<ClientSecret>;
+
+/// Names a sign-in under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRef {
+    /// The id that [`super::LoginStarted`] gave.
+    pub request: RequestId,
+}
+
+/// A redirect for a sign-in under way.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// The id that [`super::LoginStarted`] gave.
+    pub request: RequestId,
+    /// The whole URL, with its query.
+    pub uri: String,
+}
+
+impl std::fmt::Debug for Redirect {
+    /// Without the URL: it holds the authorization code.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redirect").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// Forgets an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logout {
+    /// Which.
+    pub account: AccountName,
+}

@@ -1,0 +1,4 @@
+//! Floor 4: the surfaces that callers reach.
+
+pub mod dbus;
+pub mod socket;

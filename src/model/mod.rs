@@ -1,0 +1,32 @@
+//! Floor 0: the words every room shares. No I/O, no clock, no policy.
+//!
+//! | word | where |
+//! |---|---|
+//! | account, provider, client, request, flight, generation | [`names`] |
+//! | access token, refresh token, client secret, code, verifier | [`secret`] |
+//! | instants on the two clocks, lifetimes | [`time`] |
+//! | scopes | [`scope`] |
+//! | who asks | [`caller`] |
+//! | what a token endpoint gave, and why it did not | [`landing`] |
+//! | what is written down about a client, an account and a grant | [`record`] |
+
+pub mod caller;
+pub mod landing;
+pub mod names;
+pub mod record;
+pub mod scope;
+pub mod secret;
+pub mod time;
+
+pub use caller::{Caller, Face};
+pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
+pub use names::{
+    AccountId, AccountName, ClientId, ClientKey, FlightId, Generation, NameError, ProviderId,
+    RequestId,
+};
+pub use record::{AccountRecord, AccountSeed, ClientRecord, GrantChange, Issued, Standing};
+pub use scope::{Scope, Scopes};
+pub use secret::{
+    AccessToken, AuthorizationCode, ClientSecret, Fingerprint, PkceVerifier, RefreshToken,
+};
+pub use time::{Boot, BootId, Now, Stamp, Wall};

@@ -1,0 +1,102 @@
+//! What is written down: the words that the lifecycle, the store and the engine hand to each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::landing::TokenType;
+use super::names::{AccountId, AccountName, ClientKey, FlightId, Generation};
+use super::scope::Scopes;
+use super::secret::{AccessToken, RefreshToken};
+use super::time::Stamp;
+
+/// A client registration as stored: everything a token request needs but the secret, which stays
+/// sealed until a flight needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientRecord {
+    /// Where and as what it is registered.
+    pub key: ClientKey,
+    /// The redirect URI registered in advance, if it is not a loopback one.
+    pub redirect_uri: Option<String>,
+    /// The provider's definition as TOML, where it is neither preset nor file but was discovered:
+    /// pinned, so that moved endpoints never get a stored secret (RFC 8414; oauth.md, DI-2).
+    pub discovered: Option<String>,
+}
+
+/// An account that a sign-in is about to create or renew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSeed {
+    /// Its identity: new, or that of the account signed in again.
+    pub id: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// Its client.
+    pub client: ClientKey,
+    /// The scopes asked for.
+    pub scopes: Scopes,
+}
+
+/// Where an account stands, as far as a restart must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The grant is good as far as is known.
+    Good,
+    /// The provider ended the grant; the user must sign in again. The refresh token is kept, sealed.
+    NeedsLogin {
+        /// What the provider said.
+        why: String,
+    },
+    /// The provider rejects the client or the form of the request; the grant may be fine.
+    Held {
+        /// What the provider said.
+        why: String,
+    },
+}
+
+/// An account as loaded at start.
+#[derive(Debug)]
+pub struct AccountRecord {
+    /// Identity, name, client and the scopes asked for.
+    pub seed: AccountSeed,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The generation of its current refresh token; 0 if it never had one.
+    pub generation: Generation,
+    /// Whether there is a refresh token to use: some providers give only access tokens.
+    pub has_refresh_token: bool,
+    /// The last access token.
+    pub issued: Option<Arc<Issued>>,
+}
+
+/// An access token as issued. Shared by reference: a hand-out copies a pointer.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token.
+    pub access: AccessToken,
+    /// How to present it.
+    pub token_type: TokenType,
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// When the request that brought it was sent.
+    pub sent: Stamp,
+    /// Its life from then; `None` if the provider did not say.
+    pub lifetime: Option<Duration>,
+    /// The generation it came with.
+    pub generation: Generation,
+}
+
+/// The outcome of a flight that has to be durable before anybody sees it.
+#[derive(Debug)]
+pub struct GrantChange {
+    /// The flight that brought it; its attempt ends in the same commit.
+    pub flight: FlightId,
+    /// Whose.
+    pub account: AccountId,
+    /// The generation in force afterwards.
+    pub generation: Generation,
+    /// The refresh token of that generation, if it is a new one.
+    pub refresh: Option<RefreshToken>,
+    /// The access token, unless only a refresh token could be rescued from the answer.
+    pub issued: Option<Arc<Issued>>,
+    /// When the refresh token runs out, where the provider says: life from the sending.
+    pub refresh_lifetime: Option<Duration>,
+}
