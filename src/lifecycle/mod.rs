@@ -1,1 +1,37 @@
-//! Floor 1: the pure heart.
+//! Floor 1: the pure heart. It knows every account, decides what is done and when, and does nothing
+//! itself: [`Lifecycle::handle`] takes an [`Event`] and a [`Now`](crate::model::Now) and gives
+//! [`Effect`]s. No I/O, no clock, no runtime: its tests run on virtual time.
+//!
+//! What always holds (`tests/invariants.rs` tries to break it with random events):
+//!
+//! - never two flights for one generation of a grant;
+//! - never an expired token in an answer;
+//! - every question is answered exactly once, and not after its deadline has been seen to pass;
+//! - a token is answered only after the grant that it belongs to is durable;
+//! - no event erases a refresh token that might still be good;
+//! - after each event the next deadline lies in the future.
+//!
+//! A refresh, from left to right; everything else is a way back to `Idle`:
+//!
+//! ```text
+//! Idle --due, or asked--> Flying --landed--> Saving --durable--> Idle
+//!   ^                       |                   |
+//!   +------ Waiting <-------+ failed            + cannot be saved: again, until it can
+//! ```
+
+mod account;
+mod machine;
+mod refresh;
+mod retry;
+mod schedule;
+mod signin;
+#[cfg(test)]
+mod tests;
+mod view;
+mod words;
+
+pub use machine::{Lifecycle, Restored, Settings};
+pub use view::{Doing, View};
+pub use words::{
+    Ask, Effect, Event, HandOut, Purpose, Refusal, Rules, SignInEnd, SignInSeed, WaiterId,
+};

@@ -1,0 +1,275 @@
+//! One account as the lifecycle sees it: what it has, what it is doing, who waits for it.
+
+use std::sync::Arc;
+
+use super::retry::Streak;
+use super::schedule;
+use super::words::{Ask, HandOut, Refusal, Rules, WaiterId};
+use crate::model::{
+    AccountSeed, Boot, Failure, Fingerprint, FlightId, Generation, GrantChange, Issued, Scopes,
+    Standing,
+};
+
+/// An account.
+pub(super) struct Account {
+    pub(super) seed: AccountSeed,
+    /// `None` while the provider's definition is missing: nothing can be sent then.
+    pub(super) rules: Option<Rules>,
+    pub(super) standing: Standing,
+    pub(super) generation: Generation,
+    /// The highest generation given out: that of a grant still on its way to the disk, or the
+    /// current one.
+    pub(super) latest: Generation,
+    /// Whether there is a refresh token.
+    pub(super) renewable: bool,
+    pub(super) token: Option<Cached>,
+    pub(super) phase: Phase,
+    /// A code exchange under way that will renew this account.
+    pub(super) exchange: Option<FlightId>,
+    pub(super) streak: Streak,
+    pub(super) last_failure: Option<Failure>,
+    /// When the last refresh was started.
+    pub(super) last_start: Option<Boot>,
+    pub(super) waiters: Vec<Waiter>,
+    /// The one who waits for the logout, once that was asked for.
+    pub(super) leaving: Option<WaiterId>,
+    /// An attempt on record whose fate is unknown. It is kept until the intent of the next one is
+    /// durable, so that no crash in between can hide that the refresh token may be spent.
+    pub(super) unresolved: Option<FlightId>,
+    /// Whether an attempt was found unresolved at start: its account is served only once that is
+    /// settled.
+    pub(super) unsettled: bool,
+    /// Where the account is in the timers.
+    pub(super) wake: Option<Boot>,
+    /// What watchers have not been told yet.
+    pub(super) news: News,
+}
+
+/// What watchers have not been told yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum News {
+    Nothing,
+    Changed,
+    NewToken,
+}
+
+/// The access token at hand.
+pub(super) struct Cached {
+    pub(super) issued: Arc<Issued>,
+    /// Computed once: questions are compared with it.
+    pub(super) fingerprint: Fingerprint,
+    /// When it expires, if that is known.
+    pub(super) expires: Option<Boot>,
+    /// When it is to be refreshed.
+    pub(super) due: Boot,
+    /// When it was asked for.
+    pub(super) sent: Boot,
+}
+
+/// What an account is doing.
+pub(super) enum Phase {
+    /// Nothing, until its token is due.
+    Idle,
+    /// Waiting for its time after a failure, or for the gap that two refreshes must have.
+    Waiting(Boot),
+    /// Waiting for a free place among the flights.
+    Queued { urgent: Urgency, since: Boot },
+    /// A flight is on its way.
+    Flying,
+    /// A grant is being made durable.
+    Saving(FlightId),
+}
+
+/// Who goes first when flights are scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// Callers wait.
+    Waited,
+    /// The schedule says so.
+    Due,
+}
+
+/// Somebody who waits for a token.
+pub(super) struct Waiter {
+    pub(super) ask: Ask,
+}
+
+/// A grant on its way to the disk, as far as it is needed again when it has arrived.
+pub(super) struct Pending {
+    pub(super) generation: Generation,
+    pub(super) issued: Option<Arc<Issued>>,
+    pub(super) brings_refresh: bool,
+    /// The failure that the rest of the answer was, if only a refresh token could be rescued.
+    pub(super) failure: Option<Failure>,
+    /// The change itself, while it waits to be saved again.
+    pub(super) held: Option<(Box<GrantChange>, Boot)>,
+    pub(super) tries: u32,
+}
+
+/// What a question gets at the first look.
+pub(super) enum Look {
+    Served(HandOut),
+    Refused(Refusal),
+    /// A refresh is wanted first.
+    Wanted,
+}
+
+impl Account {
+    /// What `ask` gets now. This is the refresh decision.
+    pub(super) fn look(&self, ask: &Ask, now: Boot) -> Look {
+        if self.leaving.is_some() {
+            return Look::Refused(Refusal::LoggedOut);
+        }
+        if let Some(missing) = self.missing_scopes(&ask.scopes) {
+            return Look::Refused(Refusal::ScopeNotGranted { missing });
+        }
+        if let Some(token) = &self.token {
+            let remaining = token.expires.map(|expires| expires.since(now));
+            let wanted = match (&self.rules, token.lifetime()) {
+                (Some(rules), Some(lifetime)) => {
+                    schedule::attainable(ask.min_valid, lifetime, rules)
+                }
+                _ => ask.min_valid,
+            };
+            let alive = remaining.is_none_or(|remaining| !remaining.is_zero());
+            let lasts = remaining.is_none_or(|remaining| remaining >= wanted);
+            let rejected = ask.rejected == Some(token.fingerprint);
+            if alive && lasts && !rejected && !self.unsettled {
+                return Look::Served(token.hand_out(ask, now));
+            }
+        }
+        match self.obstacle() {
+            Some(refusal) => self.second_best(ask, now, refusal),
+            None => match self.phase {
+                // The next try comes too late for this caller: say so now rather than then.
+                Phase::Waiting(until) if until > ask.deadline && self.last_failure.is_some() => {
+                    self.second_best(ask, now, self.unavailable())
+                }
+                _ => Look::Wanted,
+            },
+        }
+    }
+
+    /// The token even if it lasts less long than asked for, as long as it lives; `refusal` else.
+    pub(super) fn second_best(&self, ask: &Ask, now: Boot, refusal: Refusal) -> Look {
+        match &self.token {
+            Some(token)
+                if token.expires.is_none_or(|expires| expires > now)
+                    && ask.rejected != Some(token.fingerprint) =>
+            {
+                Look::Served(token.hand_out(ask, now))
+            }
+            _ => Look::Refused(refusal),
+        }
+    }
+
+    /// What stands in the way of any refresh.
+    pub(super) fn obstacle(&self) -> Option<Refusal> {
+        match &self.standing {
+            Standing::NeedsLogin { why } => {
+                return Some(Refusal::LoginRequired { why: why.clone() });
+            }
+            Standing::Held { why } => return Some(Refusal::Held { why: why.clone() }),
+            Standing::Good => {}
+        }
+        if self.rules.is_none() {
+            let why = format!("no definition of provider {} is at hand", self.seed.client.provider);
+            return Some(Refusal::Held { why });
+        }
+        if !self.renewable {
+            return Some(Refusal::LoginRequired { why: NOT_RENEWABLE.into() });
+        }
+        None
+    }
+
+    /// Why nothing better can be had at the moment.
+    pub(super) fn unavailable(&self) -> Refusal {
+        let retry_at = match self.phase {
+            Phase::Waiting(until) => Some(until),
+            _ => None,
+        };
+        match &self.last_failure {
+            Some(failure) => Refusal::Unavailable { failure: failure.clone(), retry_at },
+            None => Refusal::TimedOut,
+        }
+    }
+
+    /// When the account next needs attention, whatever happens. A daemon that drains starts nothing.
+    pub(super) fn attention(&self, draining: bool, saving: Option<Boot>) -> Option<Boot> {
+        let refresh = match self.phase {
+            Phase::Idle if draining => None,
+            Phase::Idle => self.due(),
+            Phase::Waiting(until) => (!draining).then_some(until),
+            Phase::Saving(_) => saving,
+            Phase::Queued { .. } | Phase::Flying => None,
+        };
+        let patience = self.waiters.iter().map(|waiter| waiter.ask.deadline).min();
+        let end = if self.renewable || self.standing != Standing::Good {
+            None
+        } else {
+            self.token.as_ref().and_then(|token| token.expires)
+        };
+        [refresh, patience, end].into_iter().flatten().min()
+    }
+
+    /// When a refresh is due, if one can be made at all.
+    pub(super) fn due(&self) -> Option<Boot> {
+        if self.obstacle().is_some() {
+            return None;
+        }
+        // without a token, or with an attempt unresolved, it was due long ago
+        match &self.token {
+            Some(token) if self.unresolved.is_none() => Some(token.due),
+            _ => Some(Boot(i64::MIN)),
+        }
+    }
+
+    /// The earliest moment at which the next refresh may start.
+    pub(super) fn earliest_start(&self) -> Option<Boot> {
+        let rules = self.rules.as_ref()?;
+        let stated = self.token.as_ref().and_then(Cached::lifetime);
+        let lifetime = schedule::scheduling_lifetime(stated, rules);
+        Some(self.last_start? + schedule::min_gap(lifetime, rules))
+    }
+
+    /// Notes something for the watchers.
+    pub(super) fn tell(&mut self, news: News) {
+        self.news = self.news.max(news);
+    }
+
+    fn missing_scopes(&self, wanted: &Scopes) -> Option<Scopes> {
+        let granted = match &self.token {
+            Some(token) => &token.issued.scopes,
+            None => &self.seed.scopes,
+        };
+        // a provider that names no scopes at all cannot be held to them
+        if wanted.is_empty() || granted.is_empty() {
+            return None;
+        }
+        let folds = self.rules.as_ref().is_some_and(|rules| rules.case_insensitive);
+        let has = |scope: &str| {
+            granted.iter().any(|granted| {
+                let granted = granted.as_str();
+                granted == scope || (folds && granted.eq_ignore_ascii_case(scope))
+            })
+        };
+        let missing: Scopes = wanted.iter().filter(|scope| !has(scope.as_str())).cloned().collect();
+        (!missing.is_empty()).then_some(missing)
+    }
+}
+
+/// Why an account without a refresh token ends.
+pub(super) const NOT_RENEWABLE: &str =
+    "the provider gave no refresh token, so the login ends with its access token";
+
+impl Cached {
+    /// The token's whole life, if it is known.
+    pub(super) fn lifetime(&self) -> Option<std::time::Duration> {
+        self.expires.map(|expires| expires.since(self.sent))
+    }
+
+    fn hand_out(&self, ask: &Ask, now: Boot) -> HandOut {
+        let short = self.expires.is_some_and(|expires| expires.since(now) < ask.min_valid);
+        HandOut { issued: Arc::clone(&self.issued), expires: self.expires, stale: short }
+    }
+}

@@ -1,0 +1,572 @@
+//! The state machine: all accounts, their timers, and the way each event takes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::account::{Account, Cached, Look, News, Pending, Phase, Urgency, Waiter};
+use super::retry::Streak;
+use super::schedule;
+use super::signin::SignIn;
+use super::view::View;
+use super::words::{Ask, Effect, Event, Purpose, Refusal, Rules, WaiterId};
+use crate::model::{
+    AccountName, AccountRecord, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId,
+    RequestId, Standing,
+};
+
+/// Limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Refresh flights at the same time.
+    pub max_flights: usize,
+    /// Questions that may wait at the same time.
+    pub max_waiters: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_flights: 32, max_waiters: 8192 }
+    }
+}
+
+/// An account as it comes from the disk.
+#[derive(Debug)]
+pub struct Restored {
+    /// What is on record.
+    pub record: AccountRecord,
+    /// The provider's rules, if its definition is at hand.
+    pub rules: Option<Rules>,
+    /// A refresh whose fate is not on record: sent, and no answer.
+    pub unresolved: Option<FlightId>,
+}
+
+/// The state of everything.
+pub struct Lifecycle {
+    pub(super) settings: Settings,
+    boot_id: BootId,
+    /// Accounts, by a place that does not change while they exist.
+    pub(super) accounts: Vec<Option<Account>>,
+    /// Places that nobody has.
+    free: Vec<usize>,
+    pub(super) places: HashMap<AccountName, usize>,
+    pub(super) sign_ins: Vec<SignIn>,
+    pub(super) flights: HashMap<FlightId, Flight>,
+    next_flight: FlightId,
+    /// Refresh flights under way.
+    pub(super) flying: usize,
+    /// Accounts that wait for a place among the flights, most urgent first.
+    queue: BTreeSet<(Urgency, Boot, usize)>,
+    timers: BTreeSet<(Boot, usize)>,
+    /// Accounts with news for the watchers.
+    touched: Vec<usize>,
+    pub(super) waiting: usize,
+    /// Exchanges whose grant could not be saved yet.
+    pub(super) unsaved_exchanges: usize,
+    pub(super) draining: bool,
+}
+
+/// A flight under way.
+pub(super) struct Flight {
+    pub(super) task: Task,
+    /// The attempt of unknown fate that this one settles: forgotten once this one is on record.
+    pub(super) resolves: Option<FlightId>,
+    pub(super) pending: Option<Pending>,
+}
+
+/// What a flight is for.
+#[derive(Debug, Clone)]
+pub(super) enum Task {
+    Refresh { place: usize, generation: Generation },
+    Exchange { request: RequestId, seed: AccountSeed, rules: Rules },
+}
+
+impl Lifecycle {
+    /// An empty one. Flights are numbered from `next_flight` on: higher than any ever used.
+    #[must_use]
+    pub fn new(settings: Settings, boot_id: BootId, next_flight: FlightId) -> Self {
+        Self {
+            settings,
+            boot_id,
+            accounts: Vec::new(),
+            free: Vec::new(),
+            places: HashMap::new(),
+            sign_ins: Vec::new(),
+            flights: HashMap::new(),
+            next_flight,
+            flying: 0,
+            queue: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            touched: Vec::new(),
+            waiting: 0,
+            unsaved_exchanges: 0,
+            draining: false,
+        }
+    }
+
+    /// Takes an account from the disk. Call for each before the first event.
+    pub fn restore(&mut self, restored: Restored, now: Now) {
+        let Restored { record, rules, unresolved } = restored;
+        let held = matches!(record.standing, Standing::Held { .. });
+        let mut account = Account {
+            seed: record.seed,
+            rules,
+            standing: record.standing,
+            generation: record.generation,
+            latest: record.generation,
+            renewable: record.has_refresh_token,
+            token: None,
+            // a held account is tried once after a restart: client or definition may be mended
+            phase: if held { Phase::Waiting(now.boot) } else { Phase::Idle },
+            exchange: None,
+            streak: Streak { ambiguous_since: unresolved.map(|_| now.boot), ..Streak::default() },
+            last_failure: None,
+            last_start: None,
+            waiters: Vec::new(),
+            leaving: None,
+            unresolved,
+            unsettled: unresolved.is_some(),
+            wake: None,
+            news: News::Nothing,
+        };
+        if let Some(issued) = record.issued {
+            account.token = self.cache(&account, issued, now);
+        }
+        self.admit(account);
+    }
+
+    /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
+    /// engine says [`Event::Landed`] for it next.
+    pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
+        let Some(&place) = self.places.get(name) else { return };
+        let task = Task::Refresh { place, generation };
+        if let Some(account) = &mut self.accounts[place] {
+            account.phase = Phase::Flying;
+            account.unsettled = true;
+            self.flying += 1;
+            self.flights.insert(flight, Flight { task, resolves: None, pending: None });
+            self.rearm(place);
+        }
+    }
+
+    /// The same for the exchange of a sign-in.
+    pub fn resume_exchange(
+        &mut self,
+        flight: FlightId,
+        request: RequestId,
+        seed: AccountSeed,
+        rules: Rules,
+    ) {
+        if let Some(&place) = self.places.get(&seed.name)
+            && let Some(account) = &mut self.accounts[place]
+        {
+            account.exchange = Some(flight);
+        }
+        let task = Task::Exchange { request, seed, rules };
+        self.flights.insert(flight, Flight { task, resolves: None, pending: None });
+    }
+
+    /// Takes an event and adds what follows from it to `out`.
+    pub fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Effect>) {
+        match event {
+            Event::Ask(ask) => self.ask(ask, now, out),
+            Event::Alarm => {}
+            Event::Begun { flight, result } => self.begun(flight, result, now, out),
+            Event::Landed { flight, sent, landing } => {
+                self.landed(flight, &sent, landing, now, out);
+            }
+            Event::Saved { flight, result } => self.saved(flight, result, now, out),
+            Event::SignIn(seed) => self.sign_in(seed, out),
+            Event::Redeem { request } => self.redeem(&request, out),
+            Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
+            Event::Logout { account, waiter } => self.logout(&account, waiter, out),
+            Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now),
+            Event::Drain => self.drain(now, out),
+        }
+        self.tick(now, out);
+        self.flush(out);
+    }
+
+    /// When the next [`Event::Alarm`] is wanted.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Boot> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let sign_in = self.sign_ins.iter().filter_map(SignIn::expires).min();
+        [timer, sign_in, self.exchange_retry()].into_iter().flatten().min()
+    }
+
+    /// The accounts, in the order of their names.
+    #[must_use]
+    pub fn views(&self) -> Vec<View<'_>> {
+        let mut views: Vec<_> = self.accounts.iter().flatten().map(Account::view).collect();
+        views.sort_by(|a, b| a.seed.name.cmp(&b.seed.name));
+        views
+    }
+
+    /// One account.
+    #[must_use]
+    pub fn view(&self, name: &AccountName) -> Option<View<'_>> {
+        let account = self.accounts[*self.places.get(name)?].as_ref()?;
+        account.leaving.is_none().then(|| account.view())
+    }
+
+    /// The sign-ins that wait for the user or for their exchange.
+    pub fn open_sign_ins(&self) -> impl Iterator<Item = (&RequestId, &AccountSeed)> {
+        self.sign_ins.iter().map(|sign_in| (&sign_in.request, &sign_in.seed))
+    }
+
+    /// Whether nothing is under way that must not be cut off: no flight, no unsaved grant.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    fn ask(&mut self, ask: Ask, now: Now, out: &mut Vec<Effect>) {
+        let waiter = ask.waiter;
+        let Some((place, account)) = self.places.get(&ask.account).and_then(|place| {
+            let account = self.accounts[*place].as_mut()?;
+            Some((*place, account))
+        }) else {
+            out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
+            return;
+        };
+        let result = match account.look(&ask, now.boot) {
+            Look::Served(hand_out) => Ok(hand_out),
+            Look::Refused(refusal) => Err(refusal),
+            Look::Wanted if self.draining && !account.is_busy() => {
+                match account.second_best(&ask, now.boot, Refusal::Stopping) {
+                    Look::Served(hand_out) => Ok(hand_out),
+                    _ => Err(Refusal::Stopping),
+                }
+            }
+            Look::Wanted if self.waiting >= self.settings.max_waiters => Err(Refusal::TooMany),
+            Look::Wanted => {
+                account.waiters.push(Waiter { ask });
+                self.waiting += 1;
+                self.want_refresh(place, Urgency::Waited, now, out);
+                return;
+            }
+        };
+        out.push(Effect::Answer { waiter, result });
+    }
+
+    /// Starts a refresh as soon as gap, back-off and the number of flights allow it.
+    pub(super) fn want_refresh(
+        &mut self,
+        place: usize,
+        urgency: Urgency,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        match account.phase {
+            Phase::Idle => match account.earliest_start() {
+                Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
+                _ => self.start(place, urgency, now, out),
+            },
+            Phase::Queued { urgent, since } if urgency < urgent => {
+                self.queue.remove(&(urgent, since, place));
+                self.queue.insert((urgency, since, place));
+                account.phase = Phase::Queued { urgent: urgency, since };
+            }
+            Phase::Waiting(_) | Phase::Queued { .. } | Phase::Flying | Phase::Saving(_) => {}
+        }
+        self.rearm(place);
+    }
+
+    /// Starts a refresh now, or queues for it.
+    fn start(&mut self, place: usize, urgency: Urgency, now: Now, out: &mut Vec<Effect>) {
+        if self.draining {
+            return;
+        }
+        let full = self.flying >= self.settings.max_flights;
+        let flight = self.next_flight;
+        let Some(account) = &mut self.accounts[place] else { return };
+        account.tell(News::Changed);
+        self.touched.push(place);
+        if full {
+            account.phase = Phase::Queued { urgent: urgency, since: now.boot };
+            self.queue.insert((urgency, now.boot, place));
+            return;
+        }
+        account.phase = Phase::Flying;
+        account.last_start = Some(now.boot);
+        let generation = account.generation;
+        let id = account.seed.id.clone();
+        let resolves = account.unresolved;
+        let purpose = Purpose::Refresh { generation };
+        out.push(Effect::Begin { flight, account: id, purpose });
+        self.next_flight.0 += 1;
+        self.flying += 1;
+        let task = Task::Refresh { place, generation };
+        self.flights.insert(flight, Flight { task, resolves, pending: None });
+    }
+
+    /// A flight number that was never used.
+    pub(super) fn new_flight(&mut self) -> FlightId {
+        let flight = self.next_flight;
+        self.next_flight.0 += 1;
+        flight
+    }
+
+    /// A refresh flight is over: the next in the queue may go.
+    pub(super) fn landed_one(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.flying = self.flying.saturating_sub(1);
+        while self.flying < self.settings.max_flights {
+            let Some((urgency, _, place)) = self.queue.pop_first() else { return };
+            if let Some(account) = &mut self.accounts[place] {
+                account.phase = Phase::Idle;
+            }
+            self.start(place, urgency, now, out);
+            self.rearm(place);
+        }
+    }
+
+    fn logout(&mut self, name: &AccountName, waiter: WaiterId, out: &mut Vec<Effect>) {
+        let place = self.places.get(name).copied();
+        let Some(account) = place.and_then(|place| self.accounts[place].as_mut()) else {
+            out.push(Effect::NoSuchAccount { waiter });
+            return;
+        };
+        if account.leaving.is_some() {
+            out.push(Effect::NoSuchAccount { waiter });
+            return;
+        }
+        account.leaving = Some(waiter);
+        for waiter in account.waiters.drain(..) {
+            self.waiting -= 1;
+            let result = Err(Refusal::LoggedOut);
+            out.push(Effect::Answer { waiter: waiter.ask.waiter, result });
+        }
+        self.cancel_open_sign_in(name, out);
+        if let Some(place) = place {
+            self.unqueue(place);
+            self.leave_if_free(place, out);
+        }
+    }
+
+    /// Takes an account out of the queue for flights.
+    pub(super) fn unqueue(&mut self, place: usize) {
+        if let Some(account) = &mut self.accounts[place]
+            && let Phase::Queued { urgent, since } = account.phase
+        {
+            self.queue.remove(&(urgent, since, place));
+            account.phase = Phase::Idle;
+        }
+    }
+
+    /// Removes an account that is to be logged out once no flight touches it: what a flight brings
+    /// in the meantime is what has to be revoked.
+    pub(super) fn leave_if_free(&mut self, place: usize, out: &mut Vec<Effect>) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        let Some(waiter) = account.leaving else { return };
+        if account.is_busy() || account.exchange.is_some() {
+            self.rearm(place);
+            return;
+        }
+        if let Some(wake) = account.wake.take() {
+            self.timers.remove(&(wake, place));
+        }
+        if let Some(account) = self.accounts[place].take() {
+            self.places.remove(&account.seed.name);
+            self.free.push(place);
+            let (id, name) = (account.seed.id, account.seed.name);
+            out.push(Effect::Erase { account: id, name, waiter });
+        }
+    }
+
+    fn rules(&mut self, provider: &ProviderId, rules: Option<&Rules>, now: Now) {
+        for place in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            if account.seed.client.provider != *provider || account.rules.as_ref() == rules {
+                continue;
+            }
+            account.rules = rules.cloned();
+            // a mended definition is worth a new try
+            if matches!(account.standing, Standing::Held { .. })
+                && matches!(account.phase, Phase::Waiting(_))
+            {
+                account.phase = Phase::Waiting(now.boot);
+            }
+            if let Some(token) = account.token.take() {
+                let issued = token.issued;
+                let cached = self.accounts[place]
+                    .as_ref()
+                    .and_then(|account| self.cache(account, issued, now));
+                if let Some(account) = &mut self.accounts[place] {
+                    account.token = cached;
+                }
+            }
+            self.touch(place, News::Changed);
+            self.rearm(place);
+        }
+    }
+
+    fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.draining = true;
+        self.queue.clear();
+        self.end_all_sign_ins(out);
+        for place in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            if matches!(account.phase, Phase::Queued { .. }) {
+                account.phase = Phase::Idle;
+            }
+            if !account.is_busy() {
+                self.settle_waiters(place, now, &Refusal::Stopping, out);
+            }
+            self.rearm(place);
+        }
+    }
+
+    /// Does what is due by `now`; each account once.
+    fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.expire_sign_ins(now, out);
+        if self.unsaved_exchanges > 0 {
+            self.save_exchanges_again(now, out);
+        }
+        if self.timers.first().is_none_or(|(at, _)| *at > now.boot) {
+            return;
+        }
+        let later = self.timers.split_off(&(Boot(now.boot.0.saturating_add(1)), 0));
+        for (at, place) in std::mem::replace(&mut self.timers, later) {
+            if let Some(account) = &mut self.accounts[place]
+                && account.wake == Some(at)
+            {
+                account.wake = None;
+                self.attend(place, now, out);
+            }
+        }
+    }
+
+    fn attend(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
+        self.time_out_waiters(place, now, out);
+        self.end_if_spent(place, now, out);
+        let Some(account) = &mut self.accounts[place] else { return };
+        let due = account.due();
+        match account.phase {
+            Phase::Waiting(until) if until <= now.boot => {
+                account.phase = Phase::Idle;
+                // after a failure or a gap, go on only if there still is a reason to
+                let held = matches!(account.standing, Standing::Held { .. });
+                let wanted = !account.waiters.is_empty() || account.last_failure.is_some();
+                let can = account.renewable && account.rules.is_some();
+                if can && (held || wanted || due.is_some_and(|due| due <= now.boot)) {
+                    self.start(place, self.urgency(place), now, out);
+                }
+            }
+            Phase::Idle if due.is_some_and(|due| due <= now.boot) => {
+                self.want_refresh(place, self.urgency(place), now, out);
+            }
+            Phase::Saving(flight) => self.save_again(flight, now, out),
+            _ => {}
+        }
+        self.rearm(place);
+    }
+
+    fn urgency(&self, place: usize) -> Urgency {
+        match &self.accounts[place] {
+            Some(account) if !account.waiters.is_empty() => Urgency::Waited,
+            _ => Urgency::Due,
+        }
+    }
+
+    /// A login without a refresh token ends with its access token.
+    fn end_if_spent(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        let expired = account
+            .token
+            .as_ref()
+            .is_some_and(|token| token.expires.is_some_and(|expires| expires <= now.boot));
+        if account.renewable || account.standing != Standing::Good || !expired {
+            return;
+        }
+        let standing = Standing::NeedsLogin { why: super::account::NOT_RENEWABLE.into() };
+        account.standing = standing.clone();
+        out.push(Effect::Stand { account: account.seed.id.clone(), standing });
+        self.touch(place, News::Changed);
+    }
+
+    /// Puts an account that is new here in its place.
+    pub(super) fn admit(&mut self, account: Account) -> usize {
+        let name = account.seed.name.clone();
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.accounts.push(None);
+            self.accounts.len() - 1
+        });
+        self.accounts[place] = Some(account);
+        self.places.insert(name, place);
+        self.rearm(place);
+        place
+    }
+
+    /// The cache entry of a token; `None` if it is too old to tell when it was issued.
+    pub(super) fn cache(
+        &self,
+        account: &Account,
+        issued: std::sync::Arc<crate::model::Issued>,
+        now: Now,
+    ) -> Option<Cached> {
+        let sent = issued.sent.on_boot_clock(&self.boot_id, now)?;
+        let default = account.rules.as_ref().and_then(|rules| rules.default_lifetime);
+        let stated = issued.lifetime.or(default);
+        let due = match &account.rules {
+            Some(rules) => {
+                let lifetime = schedule::scheduling_lifetime(stated, rules);
+                schedule::due(sent, lifetime, rules, &account.seed.id, issued.generation)
+            }
+            None => sent,
+        };
+        let fingerprint = issued.access.fingerprint();
+        Some(Cached { fingerprint, expires: stated.map(|span| sent + span), due, sent, issued })
+    }
+
+    /// Notes news of an account.
+    pub(super) fn touch(&mut self, place: usize, news: News) {
+        if let Some(account) = &mut self.accounts[place] {
+            account.tell(news);
+            self.touched.push(place);
+        }
+    }
+
+    /// Brings the timers in line with what an account now waits for.
+    pub(super) fn rearm(&mut self, place: usize) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        let saving = match account.phase {
+            Phase::Saving(flight) => self.flights.get(&flight).and_then(Flight::save_again_at),
+            _ => None,
+        };
+        let wake = account.attention(self.draining, saving);
+        if wake != account.wake {
+            if let Some(old) = account.wake {
+                self.timers.remove(&(old, place));
+            }
+            if let Some(new) = wake {
+                self.timers.insert((new, place));
+            }
+            account.wake = wake;
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<Effect>) {
+        for place in std::mem::take(&mut self.touched) {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            let news = std::mem::replace(&mut account.news, News::Nothing);
+            if news > News::Nothing && account.leaving.is_none() {
+                let new_token = news == News::NewToken;
+                out.push(Effect::Changed { account: account.seed.name.clone(), new_token });
+            }
+        }
+    }
+}
+
+impl Flight {
+    /// When the grant it brought is sent to the disk again, if that failed.
+    pub(super) fn save_again_at(&self) -> Option<Boot> {
+        Some(self.pending.as_ref()?.held.as_ref()?.1)
+    }
+}
+
+impl Account {
+    /// Whether a flight or an unsaved grant is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Flying | Phase::Saving(_))
+    }
+}

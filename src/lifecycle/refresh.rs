@@ -1,0 +1,536 @@
+//! The way of a flight: begun, landed, saved; and what its end means to those who wait.
+
+use super::account::{Account, Look, News, Pending, Phase, Waiter};
+use super::machine::{Flight, Lifecycle, Task};
+use super::retry::{self, Streak, Verdict};
+use super::words::{Effect, Refusal, SignInEnd};
+use crate::model::{
+    AccountSeed, ClientKey, Failure, FailureClass, FlightId, Generation, GrantChange, Granted,
+    Issued, Landing, Now, Stamp, Standing,
+};
+use std::sync::Arc;
+
+impl Lifecycle {
+    /// The intent is durable: off it goes. If it cannot be made durable, nothing is sent.
+    pub(super) fn begun(
+        &mut self,
+        flight: FlightId,
+        result: Result<(), String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(Flight { task, resolves, .. }) = self.flights.get_mut(&flight) else { return };
+        let Err(why) = result else {
+            if let Task::Refresh { place, .. } = task
+                && let Some(account) = &mut self.accounts[*place]
+            {
+                account.unresolved = Some(flight);
+                if let Some(flight) = resolves.take() {
+                    let account = account.seed.id.clone();
+                    out.push(Effect::Abandon { flight, account, standing: None });
+                }
+            }
+            out.push(Effect::Launch { flight });
+            return;
+        };
+        let Some(Flight { task, .. }) = self.flights.remove(&flight) else { return };
+        match task {
+            Task::Exchange { request, seed, .. } => {
+                self.exchange_over(&seed, out);
+                self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
+            }
+            Task::Refresh { place, .. } => {
+                if let Some(account) = &mut self.accounts[place] {
+                    account.streak.failures = account.streak.failures.saturating_add(1);
+                    let failure = disk_failure(&why);
+                    account.last_failure = Some(failure);
+                    let pause = retry::disk_pause(account.streak.failures);
+                    account.phase = Phase::Waiting(now.boot + pause);
+                }
+                self.touch(place, News::Changed);
+                self.settle_waiters(place, now, &Refusal::NotSaved { why }, out);
+                self.landed_one(now, out);
+                self.leave_if_free(place, out);
+                self.rearm(place);
+            }
+        }
+    }
+
+    /// A flight ended. Tokens are not used yet: they are made durable first.
+    pub(super) fn landed(
+        &mut self,
+        id: FlightId,
+        sent: &Stamp,
+        landing: Landing,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        // a landing that is reported twice finds its flight saving, or gone
+        let Some(flight) = self.flights.get(&id).filter(|flight| flight.pending.is_none()) else {
+            return;
+        };
+        match flight.task.clone() {
+            Task::Refresh { place, generation } => {
+                let Some(account) = &mut self.accounts[place] else { return };
+                if account.latest != generation {
+                    // signed in anew meanwhile: that grant is over, and so is its flight
+                    self.refresh_over(id, place, now, out);
+                    return;
+                }
+                match landing {
+                    Landing::Failed { failure, rescued: None } => {
+                        self.fail_refresh(id, place, failure, now, out);
+                    }
+                    Landing::Granted(granted) => {
+                        account.phase = Phase::Saving(id);
+                        let next = account.next_generation(granted.refresh.is_some());
+                        let seed = account.seed.clone();
+                        self.save(id, &seed, next, sent, Ok(granted), out);
+                    }
+                    Landing::Failed { failure, rescued: Some(refresh) } => {
+                        account.phase = Phase::Saving(id);
+                        let next = account.next_generation(true);
+                        let seed = account.seed.clone();
+                        self.save(id, &seed, next, sent, Err((failure, refresh)), out);
+                    }
+                }
+                self.rearm(place);
+            }
+            Task::Exchange { request, seed, .. } => {
+                // a login always starts a grant of its own
+                let place = self.place_of(&seed);
+                let generation = place
+                    .and_then(|place| self.accounts[place].as_ref())
+                    .map_or(Generation(1), |account| account.latest.next());
+                if !matches!(landing, Landing::Failed { rescued: None, .. })
+                    && let Some(place) = place
+                    && let Some(account) = &mut self.accounts[place]
+                {
+                    account.latest = generation;
+                }
+                match landing {
+                    Landing::Granted(granted) => {
+                        self.save(id, &seed, generation, sent, Ok(granted), out);
+                    }
+                    Landing::Failed { failure, rescued: Some(refresh) } => {
+                        self.save(id, &seed, generation, sent, Err((failure, refresh)), out);
+                    }
+                    Landing::Failed { failure, rescued: None } => {
+                        self.flights.remove(&id);
+                        let account = seed.id.clone();
+                        out.push(Effect::Abandon { flight: id, account, standing: None });
+                        self.exchange_over(&seed, out);
+                        self.finish_sign_in(&request, Err(SignInEnd::Failed(failure)), out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn save(
+        &mut self,
+        flight: FlightId,
+        seed: &AccountSeed,
+        generation: Generation,
+        sent: &Stamp,
+        brought: Result<Granted, (Failure, crate::model::RefreshToken)>,
+        out: &mut Vec<Effect>,
+    ) {
+        let (failure, issued, refresh, refresh_lifetime) = match brought {
+            Ok(granted) => {
+                let issued = Arc::new(Issued {
+                    access: granted.access,
+                    token_type: granted.token_type,
+                    scopes: granted.scopes.unwrap_or_else(|| seed.scopes.clone()),
+                    sent: sent.clone(),
+                    lifetime: granted.lifetime,
+                    generation,
+                });
+                (None, Some(issued), granted.refresh, granted.refresh_lifetime)
+            }
+            Err((failure, refresh)) => (Some(failure), None, Some(refresh), None),
+        };
+        let Some(entry) = self.flights.get_mut(&flight) else { return };
+        entry.pending = Some(Pending {
+            generation,
+            issued: issued.clone(),
+            brings_refresh: refresh.is_some(),
+            failure,
+            held: None,
+            tries: 0,
+        });
+        let account = seed.id.clone();
+        let change = GrantChange { flight, account, generation, refresh, issued, refresh_lifetime };
+        out.push(Effect::Save(Box::new(change)));
+    }
+
+    /// A grant is durable: now it is in force, and everybody may see it.
+    pub(super) fn saved(
+        &mut self,
+        id: FlightId,
+        result: Result<(), Box<GrantChange>>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(Flight { task, pending: Some(pending), .. }) = self.flights.get_mut(&id) else {
+            return;
+        };
+        if let Err(change) = result {
+            // Nothing is lost while it is in memory; nothing is answered while it is not on disk.
+            pending.tries += 1;
+            pending.held = Some((change, now.boot + retry::disk_pause(pending.tries)));
+            match task {
+                Task::Refresh { place, .. } => {
+                    let place = *place;
+                    let refusal = Refusal::NotSaved { why: UNSAVED.into() };
+                    self.settle_waiters(place, now, &refusal, out);
+                    self.rearm(place);
+                }
+                Task::Exchange { .. } => self.unsaved_exchanges += 1,
+            }
+            return;
+        }
+        let Some(Flight { task, pending: Some(pending), .. }) = self.flights.remove(&id) else {
+            return;
+        };
+        match task {
+            Task::Refresh { place, .. } => {
+                self.landed_one(now, out);
+                self.bring_into_force(place, pending, now, out);
+            }
+            Task::Exchange { request, seed, rules } => {
+                let place = self
+                    .place_of(&seed)
+                    .unwrap_or_else(|| self.admit(Account::signed_in(seed.clone(), rules.clone())));
+                self.unqueue(place);
+                if let Some(account) = &mut self.accounts[place] {
+                    account.rules = Some(rules);
+                    account.seed = seed.clone();
+                    account.latest = account.latest.max(pending.generation);
+                    account.renewable = false;
+                    account.token = None;
+                    account.exchange = None;
+                    if !account.is_busy() {
+                        account.phase = Phase::Idle;
+                    }
+                }
+                self.bring_into_force(place, pending, now, out);
+                self.finish_sign_in(&request, Ok(seed.id), out);
+            }
+        }
+    }
+
+    fn bring_into_force(
+        &mut self,
+        place: usize,
+        pending: Pending,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Pending { generation, issued, brings_refresh, failure, .. } = pending;
+        let Some(account) = &mut self.accounts[place] else { return };
+        account.generation = generation;
+        account.renewable |= brings_refresh;
+        account.unresolved = None;
+        account.unsettled = false;
+        account.standing = Standing::Good;
+        account.streak = Streak::default();
+        account.last_failure = None;
+        if matches!(account.phase, Phase::Saving(_)) {
+            account.phase = Phase::Idle;
+        }
+        if let Some(failure) = failure {
+            // the new refresh token is safe; the rest of the answer was of no use
+            account.streak.failures = 1;
+            account.streak.of_class = 1;
+            let pause = retry::disk_pause(1);
+            if !account.is_busy() {
+                account.phase = Phase::Waiting(now.boot + pause);
+            }
+            account.last_failure = Some(failure);
+            let refusal = account.unavailable();
+            self.touch(place, News::Changed);
+            self.settle_waiters(place, now, &refusal, out);
+        } else if let Some(issued) = issued {
+            let cached =
+                self.accounts[place].as_ref().and_then(|account| self.cache(account, issued, now));
+            if let Some(account) = &mut self.accounts[place] {
+                account.token = cached;
+            }
+            self.touch(place, News::NewToken);
+            self.answer_waiters(place, now, out);
+        }
+        self.leave_if_free(place, out);
+        self.rearm(place);
+    }
+
+    /// Sends a grant to the disk once more.
+    pub(super) fn save_again(&mut self, flight: FlightId, now: Now, out: &mut Vec<Effect>) {
+        let Some(Flight { task, pending: Some(pending), .. }) = self.flights.get_mut(&flight)
+        else {
+            return;
+        };
+        let Some((change, _)) = pending.held.take_if(|(_, at)| *at <= now.boot) else { return };
+        match task.clone() {
+            Task::Exchange { .. } => self.unsaved_exchanges -= 1,
+            Task::Refresh { place, .. } => {
+                // a login that was saved meanwhile has replaced this grant
+                let behind = |account: &Account| account.generation > change.generation;
+                if self.accounts[place].as_ref().is_some_and(behind) {
+                    self.refresh_over(flight, place, now, out);
+                    return;
+                }
+            }
+        }
+        out.push(Effect::Save(change));
+    }
+
+    fn fail_refresh(
+        &mut self,
+        flight: FlightId,
+        place: usize,
+        mut failure: Failure,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        self.flights.remove(&flight);
+        let Some(account) = &mut self.accounts[place] else { return };
+        let streak = &mut account.streak;
+        let before = account.last_failure.as_ref().map(|failure| failure.class);
+        streak.failures = streak.failures.saturating_add(1);
+        streak.of_class = if before == Some(failure.class) { streak.of_class + 1 } else { 1 };
+        let ambiguous = failure.class == FailureClass::Ambiguous;
+        if ambiguous {
+            // the gap since the start of this flight is the time it was under way
+            streak.ambiguous_since = streak.ambiguous_since.or(account.last_start);
+        }
+        let verdict = match &account.rules {
+            Some(rules) => retry::verdict(&failure, streak, rules, &account.seed.id, now.boot),
+            None => Verdict::Hold(now.boot),
+        };
+        streak.called_dead |= failure.class == FailureClass::DeadGrant;
+        if verdict == Verdict::NeedsLogin && streak.ambiguous_since.is_some() {
+            failure
+                .detail
+                .push_str("; an earlier answer was lost on its way and the new token with it");
+        }
+        let was = account.standing.clone();
+        account.unsettled = false;
+        let why = failure.to_string();
+        let client = account.seed.client.clone();
+        account.phase = Phase::Idle;
+        match verdict {
+            Verdict::Retry(at) => {
+                // the provider's trouble is no verdict on the client or the request
+                account.phase = Phase::Waiting(at);
+            }
+            Verdict::Hold(at) | Verdict::HoldClient(at) => {
+                account.standing = Standing::Held { why: why.clone() };
+                account.phase = Phase::Waiting(at);
+            }
+            Verdict::NeedsLogin => account.standing = Standing::NeedsLogin { why: why.clone() },
+        }
+        account.last_failure = Some(failure);
+        let standing = (account.standing != was).then(|| account.standing.clone());
+        let id = account.seed.id.clone();
+        if !ambiguous {
+            account.unresolved = None;
+            out.push(Effect::Abandon { flight, account: id, standing });
+        } else if let Some(standing) = standing {
+            // the attempt stays on record: its fate is what is not known
+            out.push(Effect::Stand { account: id, standing });
+        }
+        let refusal = account.obstacle().unwrap_or_else(|| account.unavailable());
+        self.touch(place, News::Changed);
+        self.settle_waiters(place, now, &refusal, out);
+        if let Verdict::HoldClient(at) = verdict {
+            self.hold_client(&client, place, at, &why, now, out);
+        }
+        self.landed_one(now, out);
+        self.leave_if_free(place, out);
+        self.rearm(place);
+    }
+
+    /// Stops all accounts of a client that the provider rejects: one request has told enough.
+    fn hold_client(
+        &mut self,
+        client: &ClientKey,
+        except: usize,
+        until: crate::model::Boot,
+        why: &str,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        for place in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            let idle = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
+            if place == except || account.seed.client != *client || !idle {
+                continue;
+            }
+            if account.standing != Standing::Good {
+                continue;
+            }
+            account.standing = Standing::Held { why: why.to_owned() };
+            account.phase = Phase::Waiting(until);
+            let (id, standing) = (account.seed.id.clone(), account.standing.clone());
+            out.push(Effect::Stand { account: id, standing });
+            self.touch(place, News::Changed);
+            self.settle_waiters(place, now, &Refusal::Held { why: why.to_owned() }, out);
+            self.rearm(place);
+        }
+    }
+
+    /// The flight of a grant that is no longer in force.
+    fn refresh_over(&mut self, id: FlightId, place: usize, now: Now, out: &mut Vec<Effect>) {
+        self.flights.remove(&id);
+        if let Some(account) = &mut self.accounts[place] {
+            account.phase = Phase::Idle;
+            account.unresolved = None;
+            account.unsettled = false;
+            let account = account.seed.id.clone();
+            out.push(Effect::Abandon { flight: id, account, standing: None });
+        }
+        self.landed_one(now, out);
+        self.answer_waiters(place, now, out);
+        self.leave_if_free(place, out);
+        self.rearm(place);
+    }
+
+    /// Answers those whom the new token serves. The others asked for more than the provider gives:
+    /// they get it all the same, marked stale, but never a token they know to be rejected.
+    fn answer_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
+        let refusal = Refusal::Unavailable { failure: rejected_again(), retry_at: None };
+        self.take_waiters(place, out, |account, waiter| {
+            let Waiter { ask } = waiter;
+            match account.look(ask, now.boot) {
+                Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
+                look => Some(look),
+            }
+        });
+    }
+
+    /// After a failure: who can be served with what there is, is; who can wait for the next try,
+    /// waits; the others are refused.
+    pub(super) fn settle_waiters(
+        &mut self,
+        place: usize,
+        now: Now,
+        refusal: &Refusal,
+        out: &mut Vec<Effect>,
+    ) {
+        self.take_waiters(place, out, |account, waiter| {
+            match account.second_best(&waiter.ask, now.boot, refusal.clone()) {
+                Look::Refused(refusal) => {
+                    let next = match account.phase {
+                        Phase::Waiting(at) if account.obstacle().is_none() => Some(at),
+                        Phase::Saving(_) => Some(now.boot),
+                        _ => None,
+                    };
+                    let patient = next.is_some_and(|next| next < waiter.ask.deadline);
+                    (!patient).then_some(Look::Refused(refusal))
+                }
+                served => Some(served),
+            }
+        });
+    }
+
+    /// Those whose patience is over.
+    pub(super) fn time_out_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
+        self.take_waiters(place, out, |account, waiter| {
+            let late = waiter.ask.deadline <= now.boot;
+            late.then(|| account.second_best(&waiter.ask, now.boot, account.unavailable()))
+        });
+    }
+
+    /// Goes through the waiters of an account: who gets a look is answered and gone.
+    fn take_waiters(
+        &mut self,
+        place: usize,
+        out: &mut Vec<Effect>,
+        mut look: impl FnMut(&Account, &Waiter) -> Option<Look>,
+    ) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        let mut waiters = std::mem::take(&mut account.waiters);
+        waiters.retain(|waiter| {
+            let result = match look(account, waiter) {
+                None => return true,
+                Some(Look::Served(hand_out)) => Ok(hand_out),
+                Some(Look::Refused(refusal)) => Err(refusal),
+                Some(Look::Wanted) => Err(Refusal::TimedOut),
+            };
+            self.waiting -= 1;
+            out.push(Effect::Answer { waiter: waiter.ask.waiter, result });
+            false
+        });
+        account.waiters = waiters;
+    }
+
+    fn place_of(&self, seed: &AccountSeed) -> Option<usize> {
+        self.places.get(&seed.name).copied()
+    }
+
+    /// An exchange that would have renewed an account is over.
+    pub(super) fn exchange_over(&mut self, seed: &AccountSeed, out: &mut Vec<Effect>) {
+        if let Some(place) = self.place_of(seed) {
+            if let Some(account) = &mut self.accounts[place] {
+                account.exchange = None;
+            }
+            self.leave_if_free(place, out);
+        }
+    }
+}
+
+impl Account {
+    /// The generation of what a refresh brings: a new one if that is a refresh token.
+    fn next_generation(&mut self, brings_refresh: bool) -> Generation {
+        if brings_refresh {
+            self.latest = self.latest.next();
+        }
+        self.latest
+    }
+
+    fn signed_in(seed: AccountSeed, rules: super::words::Rules) -> Self {
+        Self {
+            seed,
+            rules: Some(rules),
+            standing: Standing::Good,
+            generation: Generation(0),
+            latest: Generation(0),
+            renewable: false,
+            token: None,
+            phase: Phase::Idle,
+            exchange: None,
+            streak: Streak::default(),
+            last_failure: None,
+            last_start: None,
+            waiters: Vec::new(),
+            leaving: None,
+            unresolved: None,
+            unsettled: false,
+            wake: None,
+            news: News::Nothing,
+        }
+    }
+}
+
+const UNSAVED: &str = "the provider gave a new token, but it cannot be written down";
+
+fn disk_failure(why: &str) -> Failure {
+    Failure {
+        class: FailureClass::NotSent,
+        code: None,
+        detail: format!("nothing was sent, since the intent cannot be written down: {why}"),
+        status: None,
+        retry_after: None,
+    }
+}
+
+fn rejected_again() -> Failure {
+    Failure {
+        class: FailureClass::Transient,
+        code: None,
+        detail: "the provider gave the rejected token again".into(),
+        status: None,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,188 @@
+//! What to do after a failure, and when to try again: pure decisions by failure class.
+
+use std::time::Duration;
+
+use super::schedule::spread;
+use super::words::Rules;
+use crate::model::{AccountId, Boot, Failure, FailureClass};
+
+const NOT_SENT_MAX: Duration = Duration::from_mins(1);
+const TRANSIENT_MIN: Duration = Duration::from_secs(2);
+const TRANSIENT_MAX: Duration = Duration::from_mins(15);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+const HELD_RETRY: Duration = Duration::from_hours(1);
+const SECOND_OPINION: Duration = Duration::from_secs(2);
+
+/// The pauses between tries with a refresh token whose fate is unknown: waiting only burns the time
+/// in which the provider forgives a second use.
+const AMBIGUOUS_PAUSES: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(8),
+];
+
+/// What is known about the tries of one account that failed since the last success.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Streak {
+    /// How many failed in a row, all classes together.
+    pub(super) failures: u32,
+    /// How many of them, at the end of the row, were of the class of the last.
+    pub(super) of_class: u32,
+    /// When the first request was sent whose fate is unknown: the refresh token may be spent.
+    pub(super) ambiguous_since: Option<Boot>,
+    /// Whether the provider has already called the grant dead once.
+    pub(super) called_dead: bool,
+}
+
+/// What follows from a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Try again, not before.
+    Retry(Boot),
+    /// Stop this account's client: nothing of it is tried before.
+    HoldClient(Boot),
+    /// Stop this account: it is not tried before.
+    Hold(Boot),
+    /// The user must sign in again.
+    NeedsLogin,
+}
+
+/// Decides. `streak` already counts this failure.
+pub(super) fn verdict(
+    failure: &Failure,
+    streak: &Streak,
+    rules: &Rules,
+    account: &AccountId,
+    now: Boot,
+) -> Verdict {
+    let dice = spread(account, u64::from(streak.failures));
+    match failure.class {
+        FailureClass::NotSent => {
+            let most = doubled(Duration::from_secs(1), streak.of_class).min(NOT_SENT_MAX);
+            // full jitter, but never at once: a refused connection would be tried in a tight loop
+            Verdict::Retry(now + most.mul_f64(dice).max(Duration::from_millis(200)))
+        }
+        FailureClass::Ambiguous => {
+            let since = streak.ambiguous_since.unwrap_or(now);
+            let pause = AMBIGUOUS_PAUSES.get(streak.of_class.saturating_sub(1) as usize);
+            let window = rules.grace.saturating_sub(Duration::from_secs(2));
+            match pause {
+                Some(pause) if (now + *pause).since(since) <= window => {
+                    Verdict::Retry(now + *pause)
+                }
+                _ => Verdict::Retry(now + back_off(streak.of_class, dice)),
+            }
+        }
+        FailureClass::Transient | FailureClass::Captive => {
+            let pause = match failure.retry_after {
+                Some(asked) => asked.clamp(GAP, RETRY_AFTER_MAX),
+                None => back_off(streak.of_class, dice),
+            };
+            Verdict::Retry(now + pause)
+        }
+        FailureClass::ClientBroken => Verdict::HoldClient(now + HELD_RETRY),
+        FailureClass::RequestBroken => Verdict::Hold(now + HELD_RETRY),
+        // Several servers answer invalid_grant during outages or before a rotation has reached all
+        // their nodes; one that punishes a second use must not be asked twice.
+        FailureClass::DeadGrant if !rules.strict && !streak.called_dead => {
+            Verdict::Retry(now + SECOND_OPINION)
+        }
+        FailureClass::DeadGrant => Verdict::NeedsLogin,
+    }
+}
+
+const GAP: Duration = Duration::from_secs(1);
+
+/// 2 s doubling up to 15 min; between half and the whole of that, so that many accounts that failed
+/// together do not come back together.
+fn back_off(failures: u32, dice: f64) -> Duration {
+    let most = doubled(TRANSIENT_MIN, failures).min(TRANSIENT_MAX);
+    most.mul_f64(0.5 + dice / 2.0)
+}
+
+fn doubled(first: Duration, count: u32) -> Duration {
+    first.saturating_mul(1 << count.saturating_sub(1).min(16))
+}
+
+/// How long to wait before something that could not be written down is tried again.
+pub(super) fn disk_pause(failures: u32) -> Duration {
+    doubled(Duration::from_secs(1), failures).min(Duration::from_mins(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::tests::{failure, rules};
+
+    fn decide(class: FailureClass, streak: Streak, rules: &Rules) -> Verdict {
+        let account = AccountId::from_random([1; 8]);
+        verdict(&failure(class), &streak, rules, &account, Boot(100_000))
+    }
+
+    fn after(class: FailureClass, of_class: u32) -> i64 {
+        let streak = Streak {
+            failures: of_class,
+            of_class,
+            ambiguous_since: Some(Boot(100_000)),
+            called_dead: false,
+        };
+        match decide(class, streak, &rules()) {
+            Verdict::Retry(at) => at.0 - 100_000,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_failure_is_retried_at_once_while_the_provider_may_forgive() {
+        let pauses: Vec<i64> = (1..=4).map(|n| after(FailureClass::Ambiguous, n)).collect();
+        assert_eq!(pauses, [250, 1000, 3000, 8000]);
+        assert!(after(FailureClass::Ambiguous, 5) >= 16_000, "then as any other trouble");
+    }
+
+    #[test]
+    fn outside_the_grace_window_an_ambiguous_failure_backs_off() {
+        let late = Streak {
+            failures: 2,
+            of_class: 2,
+            ambiguous_since: Some(Boot(100_000 - 40_000)),
+            called_dead: false,
+        };
+        match decide(FailureClass::Ambiguous, late, &rules()) {
+            Verdict::Retry(at) => assert!(at.0 - 100_000 >= 2000, "{at:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn trouble_of_the_provider_backs_off_up_to_a_quarter_of_an_hour() {
+        assert!((1000..=2000).contains(&after(FailureClass::Transient, 1)));
+        assert!((450_000..=900_000).contains(&after(FailureClass::Transient, 40)));
+        assert!(after(FailureClass::NotSent, 40) <= 60_000);
+    }
+
+    #[test]
+    fn the_provider_is_left_alone_as_long_as_it_asks_up_to_an_hour() {
+        let account = AccountId::from_random([1; 8]);
+        for (asked, kept) in [(30, 30), (0, 1), (100_000, 3600)] {
+            let failure = Failure {
+                retry_after: Some(Duration::from_secs(asked)),
+                ..failure(FailureClass::Transient)
+            };
+            let streak = Streak { failures: 1, of_class: 1, ..Streak::default() };
+            let got = verdict(&failure, &streak, &rules(), &account, Boot(0));
+            assert_eq!(got, Verdict::Retry(Boot(kept * 1000)));
+        }
+    }
+
+    #[test]
+    fn a_strict_provider_is_believed_and_another_is_asked_twice() {
+        let strict = Rules { strict: true, ..rules() };
+        let lax = Rules { strict: false, ..rules() };
+        let first = Streak { failures: 1, of_class: 1, ..Streak::default() };
+        let second = Streak { called_dead: true, ..first };
+        assert_eq!(decide(FailureClass::DeadGrant, first, &strict), Verdict::NeedsLogin);
+        assert_eq!(decide(FailureClass::DeadGrant, first, &lax), Verdict::Retry(Boot(102_000)));
+        assert_eq!(decide(FailureClass::DeadGrant, second, &lax), Verdict::NeedsLogin);
+    }
+}

@@ -1,0 +1,164 @@
+//! Random events in random order: the world checks after each that nothing was broken that must
+//! hold, and at the end that nobody was forgotten.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::world::{World, request};
+use super::{failure, rules};
+use crate::lifecycle::{Event, Rules, Settings, SignInEnd};
+use crate::model::{AccessToken, FailureClass, Landing, RefreshToken, Standing};
+
+const WHO: [&str; 3] = ["one", "two", "three"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Ask { who: usize, min_valid: u64, patience: u64, report: bool },
+    Pass(u64),
+    Begin(bool),
+    Grant { lifetime: u64, rotates: bool },
+    Fail { class: FailureClass, rescued: bool },
+    Save(bool),
+    SignIn { number: u8, who: usize },
+    Redeem(u8),
+    Cancel(u8),
+    Logout(usize),
+    Rules(bool),
+    Rotate,
+    Drain,
+}
+
+fn class() -> impl Strategy<Value = FailureClass> {
+    prop_oneof![
+        Just(FailureClass::NotSent),
+        Just(FailureClass::Ambiguous),
+        Just(FailureClass::Transient),
+        Just(FailureClass::Captive),
+        Just(FailureClass::ClientBroken),
+        Just(FailureClass::RequestBroken),
+        Just(FailureClass::DeadGrant),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..3_usize, 0..200_u64, 1..100_u64, any::<bool>()).prop_map(
+            |(who, min_valid, patience, report)| Step::Ask { who, min_valid, patience, report }
+        ),
+        6 => (0..5000_u64).prop_map(Step::Pass),
+        8 => prop::bool::weighted(0.9).prop_map(Step::Begin),
+        6 => (1..4000_u64, any::<bool>())
+            .prop_map(|(lifetime, rotates)| Step::Grant { lifetime, rotates }),
+        4 => (class(), prop::bool::weighted(0.2))
+            .prop_map(|(class, rescued)| Step::Fail { class, rescued }),
+        8 => prop::bool::weighted(0.8).prop_map(Step::Save),
+        2 => (0..250_u8, 0..3_usize).prop_map(|(number, who)| Step::SignIn { number, who }),
+        2 => (0..250_u8).prop_map(Step::Redeem),
+        1 => (0..250_u8).prop_map(Step::Cancel),
+        1 => (0..3_usize).prop_map(Step::Logout),
+        1 => any::<bool>().prop_map(Step::Rules),
+        2 => Just(Step::Rotate),
+        1 => prop::bool::weighted(0.1).prop_map(|drain| if drain { Step::Drain } else { Step::Rotate }),
+    ]
+}
+
+fn take(world: &mut World, step: Step) {
+    match step {
+        Step::Ask { who, min_valid, patience, report } => {
+            let rejected =
+                report.then(|| AccessToken::new(format!("restored-{}", WHO[who])).fingerprint());
+            world.ask_about(WHO[who], min_valid, patience, rejected);
+        }
+        Step::Pass(millis) => world.pass(Duration::from_millis(millis * 17)),
+        Step::Begin(took) => {
+            if !world.begins.is_empty() {
+                world.begin(if took { Ok(()) } else { Err("full".into()) });
+            }
+        }
+        Step::Grant { lifetime, rotates } => {
+            if !world.air.is_empty() {
+                let Landing::Granted(mut granted) = world.granted(lifetime) else { unreachable!() };
+                granted.refresh = granted.refresh.filter(|_| rotates);
+                world.land(Landing::Granted(granted));
+            }
+        }
+        Step::Fail { class, rescued } => {
+            if !world.air.is_empty() {
+                let rescued = rescued.then(|| RefreshToken::new("rescued".into()));
+                world.land(Landing::Failed { failure: failure(class), rescued });
+            }
+        }
+        Step::Save(took) => {
+            if !world.saves.is_empty() {
+                world.save(took);
+            }
+        }
+        Step::SignIn { number, who } => {
+            let known = world.life.open_sign_ins().any(|(id, _)| *id == request(number));
+            let redeeming = world.life.is_redeeming(&WHO[who].parse().unwrap());
+            if !known && !redeeming && !world.ended.contains_key(&request(number)) {
+                world.sign_in(number, WHO[who], rules());
+            }
+        }
+        Step::Redeem(number) => {
+            let open: Vec<_> = world.life.open_sign_ins().map(|(id, _)| id.clone()).collect();
+            if !open.is_empty() {
+                let request = open[usize::from(number) % open.len()].clone();
+                world.tell(Event::Redeem { request });
+            }
+        }
+        Step::Cancel(number) => {
+            let request = request(number);
+            world.tell(Event::EndSignIn { request, why: SignInEnd::Cancelled });
+        }
+        Step::Logout(who) => world.logout(WHO[who]),
+        Step::Rules(known) => {
+            let rules = known.then(rules);
+            world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules });
+        }
+        Step::Rotate => {
+            // the disk and the air keep no order between accounts
+            if world.air.len() > 1 {
+                world.air.rotate_left(1);
+            }
+        }
+        Step::Drain => world.tell(Event::Drain),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_invariants_hold(
+        steps in prop::collection::vec(step(), 1..120),
+        strict in any::<bool>(),
+        flights in 1..4_usize,
+    ) {
+        let mut world = World::with(Settings { max_flights: flights, max_waiters: 40 });
+        let rules = Rules { strict, ..rules() };
+        world.restore("one", 3600, 100, rules.clone());
+        world.restore_as("two", Standing::Good, 60, 100, rules.clone(), None);
+        for step in steps {
+            take(&mut world, step);
+        }
+
+        // the disk and the provider come back: everything under way ends, everybody is answered
+        for _ in 0..200 {
+            if !world.begins.is_empty() {
+                world.begin(Ok(()));
+            } else if !world.air.is_empty() {
+                let granted = world.granted(3600);
+                world.land(granted);
+            } else if !world.saves.is_empty() {
+                world.save(true);
+            } else {
+                world.pass_seconds(61);
+            }
+        }
+        let asked = world.answers.len();
+        world.pass_seconds(200);
+        prop_assert_eq!(world.unanswered(), 0, "of {} questions", asked);
+    }
+}

@@ -1,0 +1,29 @@
+//! Tests on virtual time.
+
+mod invariants;
+mod scenarios;
+mod world;
+
+use std::time::Duration;
+
+use super::words::Rules;
+use crate::model::{Failure, FailureClass};
+
+/// Rules of a careful, ordinary provider.
+pub(super) fn rules() -> Rules {
+    Rules {
+        default_lifetime: None,
+        strict: true,
+        grace: Duration::from_secs(30),
+        not_before: None,
+        refresh_late: false,
+        throttle: None,
+        case_insensitive: false,
+    }
+}
+
+/// A failure of a class.
+pub(super) fn failure(class: FailureClass) -> Failure {
+    let code = (class == FailureClass::DeadGrant).then(|| "invalid_grant".to_owned());
+    Failure { class, code, detail: "as scripted".into(), status: None, retry_after: None }
+}

@@ -1,0 +1,440 @@
+//! What happens, told as sentences.
+
+use std::time::Duration;
+
+use super::world::{World, name, seed};
+use super::{failure, rules};
+use crate::lifecycle::{Doing, Event, Refusal, Rules, Settings, SignInEnd};
+use crate::model::{AccessToken, Failure, FailureClass, FlightId, Landing, RefreshToken, Standing};
+
+fn doing(world: &World, who: &str) -> Doing {
+    world.life.view(&name(who)).expect("the account is there").doing
+}
+
+#[test]
+fn a_fresh_token_is_handed_out_at_once_and_nothing_is_sent() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("restored-door"));
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn a_token_is_refreshed_ahead_of_its_expiry_with_nobody_waiting() {
+    let mut world = World::new();
+    world.restore("door", 3600, 0, rules());
+    world.pass_seconds(2579);
+    assert!(world.begins.is_empty(), "not before 43 minutes");
+    world.pass_seconds(301);
+    assert_eq!(world.begins.len(), 1, "at 48 minutes at the latest");
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-1"));
+    assert!(world.changes.iter().any(|(_, new_token)| *new_token));
+}
+
+#[test]
+fn a_hundred_callers_at_an_expired_token_cause_one_flight_and_all_are_served() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    let asked: Vec<_> = (0..100).map(|_| world.ask("door", 60, 20)).collect();
+    assert!(asked.iter().all(|asked| world.answer(*asked).is_none()));
+    assert_eq!(world.begins.len(), 1);
+    world.refresh_well(3600);
+    assert!(asked.iter().all(|asked| world.token(*asked) == Some("access-1")));
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn nobody_sees_a_token_before_it_is_saved() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    let asked = world.ask("door", 60, 20);
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+    assert!(world.answer(asked).is_none(), "landed is not saved");
+    world.save(false);
+    assert!(world.answer(asked).is_none(), "a disk that refuses keeps callers waiting");
+    world.pass_seconds(2);
+    world.save(true);
+    assert_eq!(world.token(asked), Some("access-1"), "and loses nothing");
+}
+
+#[test]
+fn a_caller_never_waits_past_its_deadline() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    let asked = world.ask("door", 60, 5);
+    world.begin(Ok(()));
+    world.pass_seconds(6);
+    assert_eq!(world.answer(asked).unwrap().as_ref().unwrap_err(), &Refusal::TimedOut);
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.save(true);
+    assert_eq!(doing(&world, "door"), Doing::Ready, "the flight goes on without the caller");
+}
+
+#[test]
+fn a_token_that_still_lives_is_handed_out_marked_stale_when_the_provider_is_in_trouble() {
+    let mut world = World::new();
+    world.restore("door", 3600, 3570, rules());
+    let asked = world.ask("door", 60, 20);
+    assert!(world.answer(asked).is_none(), "30 s are less than asked for");
+    world.refresh_badly(failure(FailureClass::Transient));
+    assert_eq!(world.token(asked), Some("restored-door"));
+    assert!(world.answer(asked).unwrap().as_ref().unwrap().stale);
+    assert_eq!(doing(&world, "door"), Doing::BackingOff);
+}
+
+#[test]
+fn a_caller_who_cannot_outwait_the_back_off_is_told_at_once_when_to_come_back() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    let patient =
+        Failure { retry_after: Some(Duration::from_secs(300)), ..failure(FailureClass::Transient) };
+    world.refresh_badly(patient);
+    let asked = world.ask("door", 10, 20);
+    match world.answer(asked) {
+        Some(Err(Refusal::Unavailable { retry_at: Some(at), .. })) => {
+            assert_eq!(at.since(world.now.boot), Duration::from_secs(300));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_caller_who_can_outwait_the_back_off_waits() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    let asked = world.ask("door", 10, 20);
+    world.refresh_badly(failure(FailureClass::NotSent));
+    assert!(world.answer(asked).is_none());
+    world.pass_seconds(2);
+    world.refresh_well(60);
+    assert_eq!(world.token(asked), Some("access-1"));
+}
+
+#[test]
+fn invalid_grant_of_a_strict_provider_needs_a_login_and_erases_nothing() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    let asked = world.ask("door", 10, 20);
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    assert!(matches!(world.answer(asked), Some(Err(Refusal::LoginRequired { .. }))));
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+    assert!(matches!(world.stands.last(), Some(Standing::NeedsLogin { .. })));
+    assert!(world.erased.is_empty());
+    world.pass_seconds(86_400);
+    assert!(world.begins.is_empty(), "a dead grant is not tried again");
+}
+
+#[test]
+fn invalid_grant_of_a_lax_provider_is_tried_once_more() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, Rules { strict: false, ..rules() });
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    assert_eq!(doing(&world, "door"), Doing::BackingOff);
+    world.pass_seconds(2);
+    world.refresh_well(60);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn only_invalid_grant_asks_for_a_login() {
+    for class in [
+        FailureClass::NotSent,
+        FailureClass::Ambiguous,
+        FailureClass::Transient,
+        FailureClass::Captive,
+        FailureClass::ClientBroken,
+        FailureClass::RequestBroken,
+    ] {
+        let mut world = World::new();
+        world.restore("door", 60, 100, rules());
+        for _ in 0..20 {
+            world.refresh_badly(failure(class));
+            assert_ne!(doing(&world, "door"), Doing::LoginRequired, "{class:?}");
+            world.pass_seconds(3600);
+        }
+        world.refresh_well(60);
+        assert_eq!(doing(&world, "door"), Doing::Ready, "{class:?}");
+    }
+}
+
+#[test]
+fn after_a_lost_answer_the_same_token_is_sent_again_at_once_and_the_attempt_stays_on_record() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    let first = world.begin(Ok(()));
+    world.land(Landing::Failed { failure: failure(FailureClass::Ambiguous), rescued: None });
+    assert!(!world.abandoned.contains(&first), "its fate is not known");
+    world.pass(Duration::from_millis(250));
+    assert_eq!(world.begins.len(), 1);
+    world.begin(Ok(()));
+    assert!(world.abandoned.contains(&first), "only now that the next intent is durable");
+    let granted = world.granted(60);
+    world.land(granted);
+    world.save(true);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn a_lost_answer_followed_by_invalid_grant_says_where_the_token_went() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.refresh_badly(failure(FailureClass::Ambiguous));
+    world.pass_seconds(1);
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    let view = world.life.view(&name("door")).unwrap();
+    assert!(view.detail.unwrap().contains("lost on its way"));
+}
+
+#[test]
+fn an_attempt_found_unresolved_at_start_is_settled_before_the_account_is_served() {
+    let mut world = World::new();
+    world.restore_as("door", Standing::Good, 3600, 10, rules(), Some(FlightId(77)));
+    let asked = world.ask("door", 60, 20);
+    assert!(world.answer(asked).is_none(), "its token looks fresh, but may be dead");
+    assert_eq!(world.begins.len(), 1, "and no alarm had to ring for it");
+    world.begin(Ok(()));
+    assert_eq!(world.abandoned, [FlightId(77)]);
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.save(true);
+    assert_eq!(world.token(asked), Some("access-1"));
+}
+
+#[test]
+fn a_client_that_is_rejected_stops_all_its_accounts_with_one_request() {
+    let mut world = World::new();
+    for who in ["one", "two", "three"] {
+        world.restore(who, 3600, 0, rules());
+    }
+    let token = AccessToken::new("restored-one".into()).fingerprint();
+    world.ask_about("one", 60, 20, Some(token));
+    world.refresh_badly(failure(FailureClass::ClientBroken));
+    for who in ["one", "two", "three"] {
+        assert_eq!(doing(&world, who), Doing::Held, "{who}");
+        let asked = world.ask(who, 60, 20);
+        let expected = (who != "one").then(|| format!("restored-{who}"));
+        if let Some(expected) = expected {
+            assert_eq!(world.token(asked), Some(expected.as_str()), "what lives is handed out");
+        }
+    }
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn a_held_account_is_tried_again_when_its_definition_is_mended() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.refresh_badly(failure(FailureClass::RequestBroken));
+    assert_eq!(doing(&world, "door"), Doing::Held);
+    let mended = Rules { strict: false, ..rules() };
+    let provider = "parqex".parse().unwrap();
+    world.tell(Event::Rules { provider, rules: Some(mended) });
+    world.refresh_well(60);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn a_refresh_token_in_an_odd_answer_is_kept_and_used_from_then_on() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.begin(Ok(()));
+    world.land(Landing::Failed {
+        failure: failure(FailureClass::Transient),
+        rescued: Some(RefreshToken::new("rescued".into())),
+    });
+    let change = world.saves.front().expect("it goes to the disk");
+    assert!(change.refresh.is_some() && change.issued.is_none());
+    assert_eq!(change.generation.0, 2);
+    world.save(true);
+    world.pass_seconds(5);
+    world.refresh_well(60);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn fifty_reports_of_one_rejected_token_cause_one_refresh() {
+    let mut world = World::new();
+    world.restore("door", 3600, 60, rules());
+    let token = AccessToken::new("restored-door".into()).fingerprint();
+    let asked: Vec<_> = (0..50).map(|_| world.ask_about("door", 60, 20, Some(token))).collect();
+    let bystander = world.ask("door", 60, 20);
+    assert_eq!(world.token(bystander), Some("restored-door"), "others are not held up");
+    world.refresh_well(3600);
+    assert!(asked.iter().all(|asked| world.token(*asked) == Some("access-1")));
+    let late = world.ask_about("door", 60, 20, Some(token));
+    assert_eq!(world.token(late), Some("access-1"), "an old report finds the new token");
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn reports_of_rejected_tokens_cannot_make_refreshes_closer_than_the_gap() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.refresh_well(3600);
+    let token = AccessToken::new("access-1".into()).fingerprint();
+    let asked = world.ask_about("door", 60, 20, Some(token));
+    assert!(world.begins.is_empty());
+    world.pass_seconds(5);
+    world.refresh_well(3600);
+    assert_eq!(world.token(asked), Some("access-2"));
+}
+
+#[test]
+fn a_disk_that_takes_no_intent_keeps_the_request_from_being_sent() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    let asked = world.ask("door", 10, 1);
+    world.begin(Err("no space left on device".into()));
+    assert!(world.air.is_empty());
+    assert!(matches!(world.answer(asked), Some(Err(Refusal::NotSaved { .. }))));
+    world.pass_seconds(2);
+    world.refresh_well(60);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn a_sign_in_makes_an_account_once_its_grant_is_saved() {
+    let mut world = World::new();
+    let request = world.sign_in(1, "door", rules());
+    assert_eq!(world.life.open_sign_ins().count(), 1);
+    world.tell(Event::Redeem { request: request.clone() });
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+    assert!(world.life.view(&name("door")).is_none(), "not before it is saved");
+    world.save(true);
+    assert_eq!(world.ended.get(&request), Some(&Ok(seed("door").id)));
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-1"));
+    assert_eq!(world.life.open_sign_ins().count(), 0);
+}
+
+#[test]
+fn a_code_is_redeemed_once_however_often_the_browser_comes_back() {
+    let mut world = World::new();
+    let request = world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request: request.clone() });
+    world.tell(Event::Redeem { request });
+    assert_eq!(world.begins.len(), 1);
+}
+
+#[test]
+fn signing_in_anew_replaces_the_grant_and_a_refresh_of_the_old_one_changes_nothing() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.begin(Ok(()));
+    let request = world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request });
+    world.begin(Ok(()));
+    let (old, new) = (world.granted(60), world.granted(3600));
+    world.air.rotate_left(1);
+    world.land(new);
+    world.save(true);
+    world.land(old);
+    assert!(world.saves.is_empty(), "the old grant is over");
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-2"));
+}
+
+#[test]
+fn a_sign_in_that_nobody_finishes_expires() {
+    let mut world = World::new();
+    let request = world.sign_in(1, "door", rules());
+    world.pass_seconds(601);
+    assert_eq!(world.ended.get(&request), Some(&Err(SignInEnd::Expired)));
+}
+
+#[test]
+fn starting_a_sign_in_again_ends_the_one_before() {
+    let mut world = World::new();
+    let first = world.sign_in(1, "door", rules());
+    world.sign_in(2, "door", rules());
+    assert_eq!(world.ended.get(&first), Some(&Err(SignInEnd::Cancelled)));
+    assert_eq!(world.life.open_sign_ins().count(), 1);
+}
+
+#[test]
+fn a_logout_waits_for_the_flight_so_that_the_newest_token_is_revoked() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.begin(Ok(()));
+    world.logout("door");
+    assert!(world.erased.is_empty());
+    let refused = world.ask("door", 1, 20);
+    assert_eq!(world.answer(refused).unwrap().as_ref().unwrap_err(), &Refusal::LoggedOut);
+    let granted = world.granted(60);
+    world.land(granted);
+    world.save(true);
+    assert_eq!(world.erased.len(), 1);
+    assert!(world.life.view(&name("door")).is_none());
+}
+
+#[test]
+fn a_drain_lets_flights_land_and_starts_none() {
+    let mut world = World::new();
+    world.restore("one", 60, 100, rules());
+    world.restore("two", 3600, 0, rules());
+    world.begin(Ok(()));
+    world.tell(Event::Drain);
+    assert!(!world.life.is_quiet());
+    let granted = world.granted(60);
+    world.land(granted);
+    world.save(true);
+    assert!(world.life.is_quiet());
+    world.pass_seconds(10_000);
+    assert!(world.begins.is_empty());
+    let asked = world.ask("two", 60, 20);
+    assert_eq!(world.answer(asked).unwrap().as_ref().unwrap_err(), &Refusal::Stopping);
+}
+
+#[test]
+fn when_flights_are_scarce_those_that_callers_wait_for_go_first() {
+    let mut world = World::with(Settings { max_flights: 1, ..Settings::default() });
+    for who in ["one", "two", "three"] {
+        world.restore(who, 60, 100, rules());
+    }
+    assert_eq!(world.begins.len(), 1);
+    let asked = world.ask("three", 10, 60);
+    world.refresh_well(3600);
+    world.refresh_well(3600);
+    assert_eq!(world.token(asked), Some("access-2"));
+    world.refresh_well(3600);
+    assert!(["one", "two", "three"].iter().all(|who| doing(&world, who) == Doing::Ready));
+}
+
+#[test]
+fn a_login_without_a_refresh_token_ends_with_its_access_token() {
+    let mut world = World::new();
+    let request = world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request });
+    world.begin(Ok(()));
+    let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
+    granted.refresh = None;
+    world.land(Landing::Granted(granted));
+    world.save(true);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-1"));
+    world.pass_seconds(101);
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+    let asked = world.ask("door", 60, 20);
+    assert!(matches!(world.answer(asked), Some(Err(Refusal::LoginRequired { .. }))));
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn asking_for_more_life_than_a_token_has_does_not_refresh_at_every_question() {
+    let mut world = World::new();
+    world.restore("door", 8, 1, rules());
+    for _ in 0..10 {
+        let asked = world.ask("door", 60, 20);
+        assert!(world.answer(asked).unwrap().as_ref().unwrap().stale, "and says so");
+    }
+    assert!(world.begins.is_empty());
+}

@@ -1,0 +1,328 @@
+//! A world for the lifecycle to live in: virtual time, a disk that saves when told to, a provider
+//! that answers what the test says. It checks what must always hold after every single event.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::lifecycle::{
+    Ask, Effect, Event, HandOut, Lifecycle, Purpose, Refusal, Restored, Rules, Settings, SignInEnd,
+    SignInSeed, WaiterId,
+};
+use crate::model::{
+    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, ClientKey,
+    Failure, Fingerprint, FlightId, Generation, GrantChange, Granted, Issued, Landing, Now,
+    RefreshToken, RequestId, Scopes, Stamp, Standing, TokenType, Wall,
+};
+
+/// The start of all virtual time.
+const START: Now = Now { wall: Wall(1_800_000_000_000), boot: Boot(1_000_000) };
+
+pub(super) struct World {
+    pub(super) life: Lifecycle,
+    pub(super) now: Now,
+    /// Flights whose intent waits for the disk.
+    pub(super) begins: VecDeque<FlightId>,
+    /// Flights that are in the air.
+    pub(super) air: VecDeque<FlightId>,
+    /// Grants that wait for the disk.
+    pub(super) saves: VecDeque<Box<GrantChange>>,
+    pub(super) answers: HashMap<WaiterId, Result<HandOut, Refusal>>,
+    pub(super) ended: HashMap<RequestId, Result<AccountId, SignInEnd>>,
+    pub(super) stands: Vec<Standing>,
+    pub(super) erased: Vec<AccountId>,
+    pub(super) abandoned: Vec<FlightId>,
+    pub(super) changes: Vec<(AccountName, bool)>,
+    /// What each flight under way sends.
+    pub(super) open: HashMap<FlightId, (AccountId, Purpose)>,
+    sent_at: HashMap<FlightId, Now>,
+    asked: HashSet<WaiterId>,
+    logouts: HashSet<AccountId>,
+    durable: HashSet<Fingerprint>,
+    next_waiter: u64,
+    next_token: u64,
+}
+
+pub(super) fn name(text: &str) -> AccountName {
+    text.parse().unwrap()
+}
+
+pub(super) fn seed(text: &str) -> AccountSeed {
+    let mut bytes = [0; 8];
+    for (place, byte) in text.bytes().take(8).enumerate() {
+        bytes[place] = byte;
+    }
+    AccountSeed {
+        id: AccountId::from_random(bytes),
+        name: name(text),
+        client: ClientKey { provider: "parqex".parse().unwrap(), client: "c".parse().unwrap() },
+        scopes: Scopes::parse_lenient("open close"),
+    }
+}
+
+pub(super) fn request(number: u8) -> RequestId {
+    RequestId::from_random([number; 10])
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        Self {
+            life: Lifecycle::new(settings, BootId("here".into()), FlightId(1)),
+            now: START,
+            begins: VecDeque::new(),
+            air: VecDeque::new(),
+            saves: VecDeque::new(),
+            answers: HashMap::new(),
+            ended: HashMap::new(),
+            stands: Vec::new(),
+            erased: Vec::new(),
+            abandoned: Vec::new(),
+            changes: Vec::new(),
+            open: HashMap::new(),
+            sent_at: HashMap::new(),
+            asked: HashSet::new(),
+            logouts: HashSet::new(),
+            durable: HashSet::new(),
+            next_waiter: 0,
+            next_token: 0,
+        }
+    }
+
+    /// An account on record, with a token of `lifetime` that was asked for `age` ago.
+    pub(super) fn restore(&mut self, who: &str, lifetime: u64, age: u64, rules: Rules) {
+        self.restore_as(who, Standing::Good, lifetime, age, rules, None);
+    }
+
+    pub(super) fn restore_as(
+        &mut self,
+        who: &str,
+        standing: Standing,
+        lifetime: u64,
+        age: u64,
+        rules: Rules,
+        unresolved: Option<FlightId>,
+    ) {
+        let access = AccessToken::new(format!("restored-{who}"));
+        self.durable.insert(access.fingerprint());
+        let age = i64::try_from(age * 1000).unwrap();
+        let sent = Now { wall: Wall(self.now.wall.0 - age), boot: Boot(self.now.boot.0 - age) };
+        let issued = Issued {
+            access,
+            token_type: TokenType::Bearer,
+            scopes: Scopes::parse_lenient("open close"),
+            sent: Stamp { at: sent, boot_id: BootId("here".into()) },
+            lifetime: Some(Duration::from_secs(lifetime)),
+            generation: Generation(1),
+        };
+        let record = AccountRecord {
+            seed: seed(who),
+            standing,
+            generation: Generation(1),
+            has_refresh_token: true,
+            issued: Some(Arc::new(issued)),
+        };
+        self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
+        self.tell(Event::Alarm);
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        let mut out = Vec::new();
+        self.life.handle(event, self.now, &mut out);
+        for effect in out {
+            self.absorb(effect);
+        }
+        if let Some(deadline) = self.life.next_deadline() {
+            assert!(deadline > self.now.boot, "the alarm would ring for ever: {deadline:?}");
+        }
+    }
+
+    pub(super) fn ask(&mut self, who: &str, min_valid: u64, patience: u64) -> WaiterId {
+        self.ask_about(who, min_valid, patience, None)
+    }
+
+    pub(super) fn ask_about(
+        &mut self,
+        who: &str,
+        min_valid: u64,
+        patience: u64,
+        rejected: Option<Fingerprint>,
+    ) -> WaiterId {
+        self.next_waiter += 1;
+        let waiter = WaiterId(self.next_waiter);
+        self.asked.insert(waiter);
+        self.tell(Event::Ask(Ask {
+            waiter,
+            account: name(who),
+            min_valid: Duration::from_secs(min_valid),
+            scopes: Scopes::default(),
+            rejected,
+            deadline: self.now.boot + Duration::from_secs(patience),
+        }));
+        waiter
+    }
+
+    pub(super) fn answer(&self, waiter: WaiterId) -> Option<&Result<HandOut, Refusal>> {
+        self.answers.get(&waiter)
+    }
+
+    /// The text of the token that was answered.
+    pub(super) fn token(&self, waiter: WaiterId) -> Option<&str> {
+        let hand_out = self.answers.get(&waiter)?.as_ref().ok()?;
+        Some(hand_out.issued.access.expose())
+    }
+
+    pub(super) fn sign_in(&mut self, number: u8, who: &str, rules: Rules) -> RequestId {
+        let start = SignInSeed {
+            request: request(number),
+            seed: seed(who),
+            rules,
+            deadline: self.now.boot + Duration::from_mins(10),
+        };
+        self.tell(Event::SignIn(start));
+        request(number)
+    }
+
+    pub(super) fn logout(&mut self, who: &str) {
+        self.next_waiter += 1;
+        self.logouts.insert(seed(who).id);
+        self.tell(Event::Logout { account: name(who), waiter: WaiterId(self.next_waiter) });
+    }
+
+    /// The disk takes, or does not take, the oldest intent.
+    pub(super) fn begin(&mut self, result: Result<(), String>) -> FlightId {
+        let flight = self.begins.pop_front().expect("an intent waits for the disk");
+        if result.is_err() {
+            self.open.remove(&flight);
+        }
+        self.tell(Event::Begun { flight, result });
+        flight
+    }
+
+    /// The oldest flight in the air lands.
+    pub(super) fn land(&mut self, landing: Landing) -> FlightId {
+        let flight = self.air.pop_front().expect("a flight is in the air");
+        let sent = self.sent_at.remove(&flight).expect("what flies was sent");
+        self.open.remove(&flight);
+        let sent = Stamp { at: sent, boot_id: BootId("here".into()) };
+        self.tell(Event::Landed { flight, sent, landing });
+        flight
+    }
+
+    /// The disk takes the oldest grant, or gives it back.
+    pub(super) fn save(&mut self, took: bool) {
+        let change = self.saves.pop_front().expect("a grant waits for the disk");
+        let flight = change.flight;
+        let result = if took {
+            self.durable.extend(change.issued.iter().map(|issued| issued.access.fingerprint()));
+            Ok(())
+        } else {
+            Err(change)
+        };
+        self.tell(Event::Saved { flight, result });
+    }
+
+    /// A whole refresh that goes well.
+    pub(super) fn refresh_well(&mut self, lifetime: u64) {
+        self.begin(Ok(()));
+        let granted = self.granted(lifetime);
+        self.land(granted);
+        self.save(true);
+    }
+
+    /// A whole refresh that fails.
+    pub(super) fn refresh_badly(&mut self, failure: Failure) {
+        self.begin(Ok(()));
+        self.land(Landing::Failed { failure, rescued: None });
+    }
+
+    /// An answer with new tokens.
+    pub(super) fn granted(&mut self, lifetime: u64) -> Landing {
+        self.next_token += 1;
+        Landing::Granted(Granted {
+            access: AccessToken::new(format!("access-{}", self.next_token)),
+            token_type: TokenType::Bearer,
+            lifetime: Some(Duration::from_secs(lifetime)),
+            scopes: None,
+            refresh: Some(RefreshToken::new(format!("refresh-{}", self.next_token))),
+            refresh_lifetime: None,
+        })
+    }
+
+    /// Time passes; the alarm rings whenever it should.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let end = self.now.boot + span;
+        while let Some(deadline) = self.life.next_deadline().filter(|at| *at <= end) {
+            self.jump_to(deadline);
+            self.tell(Event::Alarm);
+        }
+        self.jump_to(end);
+    }
+
+    pub(super) fn pass_seconds(&mut self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn jump_to(&mut self, boot: Boot) {
+        self.now = Now { wall: self.now.wall_at(boot), boot };
+    }
+
+    fn absorb(&mut self, effect: Effect) {
+        match effect {
+            Effect::Begin { flight, account, purpose } => {
+                if let Purpose::Refresh { .. } = purpose {
+                    let twin =
+                        self.open.values().any(|open| *open == (account.clone(), purpose.clone()));
+                    assert!(!twin, "two flights for one generation of a grant");
+                }
+                assert!(
+                    self.open.insert(flight, (account, purpose)).is_none(),
+                    "a number used twice"
+                );
+                self.begins.push_back(flight);
+            }
+            Effect::Launch { flight } => {
+                assert!(self.open.contains_key(&flight), "what was not begun cannot be sent");
+                self.sent_at.insert(flight, self.now);
+                self.air.push_back(flight);
+            }
+            Effect::Save(change) => self.saves.push_back(change),
+            Effect::Abandon { flight, standing, .. } => {
+                self.abandoned.push(flight);
+                self.stands.extend(standing);
+            }
+            Effect::Stand { standing, .. } => self.stands.push(standing),
+            Effect::Answer { waiter, result } => {
+                assert!(self.asked.contains(&waiter), "an answer to nobody");
+                if let Ok(hand_out) = &result {
+                    let alive = hand_out.expires.is_none_or(|expires| expires > self.now.boot);
+                    assert!(alive, "an expired token in an answer");
+                    let print = hand_out.issued.access.fingerprint();
+                    assert!(self.durable.contains(&print), "answered before it was saved");
+                }
+                assert!(self.answers.insert(waiter, result).is_none(), "answered twice");
+            }
+            Effect::Changed { account, new_token } => self.changes.push((account, new_token)),
+            Effect::SignInEnded { request, result } => {
+                assert!(self.ended.insert(request, result).is_none(), "a sign-in ended twice");
+            }
+            Effect::Erase { account, .. } => {
+                assert!(self.logouts.contains(&account), "erased without being asked to");
+                let busy = self.open.values().any(|(owner, _)| *owner == account);
+                assert!(!busy, "erased under a flight");
+                self.erased.push(account);
+            }
+            Effect::NoSuchAccount { .. } => {}
+        }
+    }
+}
+
+impl World {
+    /// How many questions have no answer yet.
+    pub(super) fn unanswered(&self) -> usize {
+        self.asked.iter().filter(|waiter| !self.answers.contains_key(waiter)).count()
+    }
+}

@@ -1,0 +1,287 @@
+//! What goes into the lifecycle and what comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{
+    AccountId, AccountName, AccountSeed, Boot, Failure, Fingerprint, FlightId, Generation,
+    GrantChange, Issued, Landing, ProviderId, RequestId, Scopes, Stamp, Standing,
+};
+
+/// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaiterId(pub u64);
+
+/// A question for an access token.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Who waits for the answer.
+    pub waiter: WaiterId,
+    /// Whose token.
+    pub account: AccountName,
+    /// How long it must still be valid.
+    pub min_valid: Duration,
+    /// The scopes it must have; empty means any.
+    pub scopes: Scopes,
+    /// A token that an API rejected: not to be handed out again.
+    pub rejected: Option<Fingerprint>,
+    /// When the caller stops waiting.
+    pub deadline: Boot,
+}
+
+/// What can happen.
+#[derive(Debug)]
+pub enum Event {
+    /// A caller asks for a token.
+    Ask(Ask),
+    /// Time has passed: what is due by now is done. Every other event does that, too.
+    Alarm,
+    /// The intent to fly is durable, or cannot be made so.
+    Begun {
+        /// Which flight.
+        flight: FlightId,
+        /// Why not.
+        result: Result<(), String>,
+    },
+    /// A flight ended; its raw answer, if there was one, is durable.
+    Landed {
+        /// Which.
+        flight: FlightId,
+        /// When its request was sent: lifetimes count from there.
+        sent: Stamp,
+        /// How it ended.
+        landing: Landing,
+    },
+    /// A grant is durable, or is not and comes back to be saved again.
+    Saved {
+        /// The flight that brought it.
+        flight: FlightId,
+        /// The change that could not be saved.
+        result: Result<(), Box<GrantChange>>,
+    },
+    /// A sign-in starts. An open one for the same account ends.
+    SignIn(SignInSeed),
+    /// The browser came back with a code that was checked: it can be redeemed.
+    Redeem {
+        /// Which sign-in.
+        request: RequestId,
+    },
+    /// A sign-in ends without a code.
+    EndSignIn {
+        /// Which.
+        request: RequestId,
+        /// Why.
+        why: SignInEnd,
+    },
+    /// An account is to be forgotten.
+    Logout {
+        /// Which.
+        account: AccountName,
+        /// Who waits for it.
+        waiter: WaiterId,
+    },
+    /// A provider's definition was read anew, or is gone.
+    Rules {
+        /// Whose.
+        provider: ProviderId,
+        /// The rules, if the provider is known.
+        rules: Option<Rules>,
+    },
+    /// The daemon stops: flights end, none starts.
+    Drain,
+}
+
+/// An interactive sign-in, as the lifecycle needs to know it.
+#[derive(Debug, Clone)]
+pub struct SignInSeed {
+    /// Its id.
+    pub request: RequestId,
+    /// The account to make or to renew.
+    pub seed: AccountSeed,
+    /// The provider's rules.
+    pub rules: Rules,
+    /// When it expires.
+    pub deadline: Boot,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Make the intent to fly durable, then say [`Event::Begun`].
+    Begin {
+        /// The new flight.
+        flight: FlightId,
+        /// For which account.
+        account: AccountId,
+        /// What it sends.
+        purpose: Purpose,
+    },
+    /// Send the request of a flight that has begun.
+    Launch {
+        /// Which.
+        flight: FlightId,
+    },
+    /// Make a grant durable, then say [`Event::Saved`].
+    Save(Box<GrantChange>),
+    /// Forget the attempt of a flight that brought no grant; write down where the account stands now.
+    Abandon {
+        /// Which.
+        flight: FlightId,
+        /// Whose.
+        account: AccountId,
+        /// The new standing, if it changed.
+        standing: Option<Standing>,
+    },
+    /// Write down where an account stands.
+    Stand {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        standing: Standing,
+    },
+    /// Answer a question.
+    Answer {
+        /// Whose.
+        waiter: WaiterId,
+        /// The token or why there is none.
+        result: Result<HandOut, Refusal>,
+    },
+    /// Tell all who watch that an account changed.
+    Changed {
+        /// Which.
+        account: AccountName,
+        /// Whether it has a new access token.
+        new_token: bool,
+    },
+    /// Tell who waits for a sign-in that it ended.
+    SignInEnded {
+        /// Which.
+        request: RequestId,
+        /// The account that is signed in now, or why none is.
+        result: Result<AccountId, SignInEnd>,
+    },
+    /// Erase an account that no flight touches any more, and answer the one who asked for it.
+    Erase {
+        /// Which.
+        account: AccountId,
+        /// Its name.
+        name: AccountName,
+        /// Who waits.
+        waiter: WaiterId,
+    },
+    /// There is no such account to log out.
+    NoSuchAccount {
+        /// Who waits.
+        waiter: WaiterId,
+    },
+}
+
+/// What a flight sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// The refresh token of a generation.
+    Refresh {
+        /// Which.
+        generation: Generation,
+    },
+    /// The authorization code of a sign-in.
+    Exchange {
+        /// Which.
+        request: RequestId,
+    },
+}
+
+/// A token as handed out.
+#[derive(Debug, Clone)]
+pub struct HandOut {
+    /// The token.
+    pub issued: Arc<Issued>,
+    /// When it expires, if that is known.
+    pub expires: Option<Boot>,
+    /// Whether it has less life left than was asked for.
+    pub stale: bool,
+}
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No account has that name.
+    NoSuchAccount,
+    /// The user must sign in again.
+    LoginRequired {
+        /// Why, in the provider's words where it gave some.
+        why: String,
+    },
+    /// The grant does not cover these.
+    ScopeNotGranted {
+        /// The scopes that are missing.
+        missing: Scopes,
+    },
+    /// The provider rejects the client or the form of the request.
+    Held {
+        /// What it said.
+        why: String,
+    },
+    /// The provider cannot be reached or is in trouble.
+    Unavailable {
+        /// The last failure.
+        failure: Failure,
+        /// When the next try is made.
+        retry_at: Option<Boot>,
+    },
+    /// The caller's deadline passed first.
+    TimedOut,
+    /// What must be durable first cannot be written down.
+    NotSaved {
+        /// Why.
+        why: String,
+    },
+    /// Too many callers wait already.
+    TooMany,
+    /// The account was logged out while the caller waited.
+    LoggedOut,
+    /// The daemon is about to stop.
+    Stopping,
+}
+
+/// Why a sign-in ended without an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignInEnd {
+    /// The user, or another sign-in of the same account, cancelled it.
+    Cancelled,
+    /// The user did not come back in time.
+    Expired,
+    /// The provider sent the user back with an error.
+    Refused {
+        /// What it said.
+        why: String,
+    },
+    /// The exchange of the code failed.
+    Failed(Failure),
+    /// The intent could not be written down, so the code was not sent.
+    NotSaved {
+        /// Why.
+        why: String,
+    },
+    /// The daemon is about to stop.
+    Stopping,
+}
+
+/// What the schedule needs to know about a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Life of an access token when the answer does not say.
+    pub default_lifetime: Option<Duration>,
+    /// Whether a refresh token that was used once must not be tried again on suspicion.
+    pub strict: bool,
+    /// How long after a lost answer the same refresh token still works.
+    pub grace: Duration,
+    /// A refresh earlier than this before expiry is refused.
+    pub not_before: Option<Duration>,
+    /// Whether a refresh ends the access token before, so that it is best done late.
+    pub refresh_late: bool,
+    /// The least time between two refreshes that the provider's throttle allows.
+    pub throttle: Option<Duration>,
+    /// Whether scopes are compared without case.
+    pub case_insensitive: bool,
+}

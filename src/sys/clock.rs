@@ -1,0 +1,45 @@
+//! The one place that reads clocks.
+#![expect(clippy::disallowed_methods, reason = "this is the file that the ban leaves it to")]
+
+use std::io;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::model::{Boot, BootId, Now, Stamp, Wall};
+
+/// The machine's clocks.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    boot_id: BootId,
+}
+
+impl Clock {
+    /// The clocks of this boot.
+    pub fn open() -> io::Result<Self> {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        Ok(Self { boot_id: BootId(id.trim().to_owned()) })
+    }
+
+    /// Both clocks, now.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let wall = clock_gettime(ClockId::Realtime);
+        let boot = clock_gettime(ClockId::Boottime);
+        Now {
+            wall: Wall(wall.tv_sec * 1000 + wall.tv_nsec / 1_000_000),
+            boot: Boot(boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000),
+        }
+    }
+
+    /// Now, in the form that survives a restart.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { at: self.now(), boot_id: self.boot_id.clone() }
+    }
+
+    /// This boot's name.
+    #[must_use]
+    pub fn boot_id(&self) -> &BootId {
+        &self.boot_id
+    }
+}

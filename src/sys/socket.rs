@@ -1,0 +1,116 @@
+//! The listening socket: taken from systemd, or bound.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use listenfd::ListenFd;
+
+use super::places::{PlacesError, private_directory};
+
+/// The name that `ostler.socket` gives its socket (`FileDescriptorName=`, systemd.socket(5)).
+const NAME: &str = "agent";
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Its directory cannot be used.
+    #[error(transparent)]
+    Place(#[from] PlacesError),
+    /// Somebody listens there already.
+    #[error("another ostlerd listens at {path}")]
+    Taken {
+        /// Where.
+        path: String,
+    },
+    /// What is there is not a socket.
+    #[error("{path} is in the way: it is not a socket")]
+    InTheWay {
+        /// Where.
+        path: String,
+    },
+    /// systemd passed something else than was asked for.
+    #[error("the service manager passed no stream socket named {NAME}: {0}")]
+    Passed(io::Error),
+    /// The kernel refused.
+    #[error("cannot listen at {path}: {source}")]
+    Bind {
+        /// Where.
+        path: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// The socket that the service manager passed (sd_listen_fds(3)), or else one bound at `path`, with
+/// modes 0700 for its directory and 0600 for itself. Call once, before other threads start.
+pub fn listen(path: &Path) -> Result<UnixListener, SocketError> {
+    if let Some(listener) = passed()? {
+        return Ok(listener);
+    }
+    let shown = || path.display().to_string();
+    let failed = |source| SocketError::Bind { path: shown(), source };
+    if let Some(directory) = path.parent() {
+        private_directory(directory)?;
+    }
+    // the lock on the state is ours by now; what is left here is stale unless somebody answers
+    if let Ok(metadata) = std::fs::symlink_metadata(path) {
+        if !metadata.file_type().is_socket() {
+            return Err(SocketError::InTheWay { path: shown() });
+        }
+        if UnixStream::connect(path).is_ok() {
+            return Err(SocketError::Taken { path: shown() });
+        }
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+fn passed() -> Result<Option<UnixListener>, SocketError> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut fds = ListenFd::from_env();
+    if fds.len() == 0 {
+        return Ok(None);
+    }
+    let place = names.split(':').position(|name| name == NAME);
+    // a name is missing when somebody starts the daemon by another socket activator
+    let place = place.or_else(|| (names.is_empty() && fds.len() == 1).then_some(0));
+    let missing = || SocketError::Passed(io::Error::from(io::ErrorKind::NotFound));
+    let listener =
+        fds.take_unix_listener(place.ok_or_else(missing)?).map_err(SocketError::Passed)?;
+    let listener = listener.ok_or_else(missing)?;
+    listener.set_nonblocking(true).map_err(SocketError::Passed)?;
+    tracing::debug!(fd = listener.as_raw_fd(), "socket passed by the service manager");
+    Ok(Some(listener))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ostler/socket");
+        let first = listen(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(listen(&path), Err(SocketError::Taken { .. })));
+        drop(first);
+        listen(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_socket_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ostler/socket");
+        private_directory(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "precious").unwrap();
+        assert!(matches!(listen(&path), Err(SocketError::InTheWay { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+}
