@@ -1,4 +1,87 @@
-//! ostler keeps OAuth tokens fresh for the programs of one user.
+//! ostler keeps OAuth tokens fresh for the programs of one user: ssh-agent for OAuth.
+//!
+//! This page is the architecture. The crate is a library and two thin binaries: `ostlerd`, the daemon
+//! ([`daemon::main`]), and `ostler`, the command line ([`cli::main`]), a client of the daemon's socket.
+//!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | provider | an authorization server and its dialect, as data |
+//! | client | a registration at a provider: id, secret, redirect |
+//! | account | what a user signed in to, under a short name: one provider, one client, one grant |
+//! | grant | what a token endpoint gave: refresh token, access token, scopes, expiry; numbered by generation |
+//! | flight | one exchange with a token endpoint. Owned by the engine, never by a caller |
+//! | caller | the local process that asks |
+//! | face | a surface that callers reach: the socket, D-Bus |
+//! | sign-in | an interactive login under way: an object that can be awaited, fed with the redirect, cancelled |
+//!
+//! # The one natural way
+//!
+//! ```text
+//!            asks                    events                     effects
+//! shell -+                                                 +-> oauth   (flight: spawned, owned by the engine)
+//! app   -+-> face --Handle--> engine mailbox -> lifecycle -+-> store   (one thread, ordered commits)
+//! D-Bus -+      <--oneshot--      (one task)    (pure)     +-> answer  (oneshot to the waiter)
+//!                                     ^                             |
+//!                                     +---- flight/store results, alarm, signals, reload <--+
+//! ```
+//!
+//! Words go down, effects come out, results return as events. There is no second path: not for the
+//! schedule (the alarm is an event), not for a reload (an event), not for the command line (a client of
+//! the socket). No lock is held across an await; there is hardly any lock.
+//!
+//! # The house
+//!
+//! | floor | room | does | uses |
+//! |---|---|---|---|
+//! | 5 | [`daemon`] | assembly, readiness, drain | all below but [`cli`] |
+//! | 5 | [`cli`] | commands; a blocking client of the socket | [`api`], [`model`] |
+//! | 4 | [`face`] | the socket (Varlink) and D-Bus | [`api`], [`engine::Handle`], [`sys`], [`model`] |
+//! | 3 | [`engine`] | the one task: effects become work | [`lifecycle`], [`oauth`], [`store`], [`sys`], [`api`], [`provider`], [`model`] |
+//! | 2 | [`oauth`] | the protocol: build, send, read | [`provider`], [`model`] |
+//! | 2 | [`store`] | the SQLite thread, migrations, sealing, key slots | [`model`] |
+//! | 2 | [`sys`] | clock, alarm, signals, sockets, lock, log | [`model`] |
+//! | 2 | [`config`] | settings | |
+//! | 1 | [`lifecycle`] | the pure heart: states, schedule, failures | [`model`] |
+//! | 1 | [`api`] | requests, answers, faults, and their wire forms | [`model`] |
+//! | 1 | [`provider`] | what a provider is; presets as data | [`model`] |
+//! | 0 | [`model`] | words: names, secrets, time, records | |
+//!
+//! A floor uses floors below it, never one beside or above; `tests/layers.rs` holds that table, and
+//! that only the named room knows reqwest, rusqlite, zbus or a clock. A room's `mod.rs` is its door.
+//!
+//! # A refresh, start to end
+//!
+//! 1. The alarm rings, or a caller asks for more life than the cached token has. The lifecycle says
+//!    [`Begin`](lifecycle::Effect::Begin): the store writes an attempt (who, which generation, when) and
+//!    gives the opened refresh token back once that is durable. Refresh tokens are in memory only from
+//!    here to the end of the flight.
+//! 2. [`Launch`](lifecycle::Effect::Launch): a task sends one request on a fresh connection. No redirect
+//!    is followed and nothing is retried below the lifecycle: with a rotating token, a second copy of
+//!    the same request is a double spend.
+//! 3. The raw answer goes to the store, sealed, before anybody reads it.
+//! 4. It is read tolerantly and classified. Only a recognised OAuth error code can mean more than
+//!    "trouble that passes"; only `invalid_grant` and its likes can ask for a login.
+//! 5. [`Save`](lifecycle::Effect::Save): tokens and the end of the attempt, in one commit.
+//! 6. Callers are answered, watchers told.
+//!
+//! A crash before 1 is done changed nothing; between 1 and 3 it leaves an attempt of unknown fate, and
+//! the same token is sent again at once at the next start, before the account is served; after 3 the
+//! answer on record is read at the next start. A flight whose answer is lost without a crash takes the
+//! same way: its attempt stays on record until the next one is.
+//!
+//! # Time
+//!
+//! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and
+//! carries ages across a reboot. [`sys::clock`] alone reads clocks; everybody else is given
+//! [`model::Now`].
+//!
+//! # At rest
+//!
+//! SQLite in WAL mode with `synchronous=FULL`: a commit that returned is on disk. Names, scopes,
+//! expiries and states are clear; every secret is sealed under a data key, with the identity of its row
+//! as associated data; the data key is wrapped by key slots in another directory.
 
 pub mod api;
 pub mod cli;

@@ -136,6 +136,8 @@ pub struct DaemonInfo {
     pub pid: u32,
     /// When it started.
     pub started_at: i64,
+    /// What its clock shows: what the other times are to be compared with.
+    pub now: i64,
     /// The database file.
     pub database: String,
     /// What protects the secrets at rest, in words.

@@ -1,1 +1,78 @@
-//! Floor 5: the command line.
+//! Floor 5: the command line, a blocking client of the socket. It links no runtime, TLS, database
+//! or D-Bus, and `token` is one connect, one write and one read: scripts call it in loops.
+//!
+//! On success the answer is on standard output and nothing on standard error. On failure standard
+//! output is empty, and standard error has one line that says what to do next (one JSON object with
+//! `--json`). Exit codes are those of sysexits.h, by fault.
+//!
+//! | file | does |
+//! |---|---|
+//! | `args` | what can be said: gives help, errors, man page and completions |
+//! | `client` | asks the daemon |
+//! | `console` | where output goes and input comes from |
+//! | `failure` | why a command failed: exit code and last words |
+//! | `token`, `login`, `status`, `list`, `monitor` | the commands |
+//! | `text` | durations, times and tables |
+
+mod args;
+mod client;
+mod console;
+mod failure;
+mod list;
+mod login;
+mod monitor;
+mod status;
+#[cfg(test)]
+mod tests;
+mod text;
+mod token;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::command;
+use args::{Cli, Command};
+use client::Client;
+use console::Console;
+use failure::Failure;
+
+use crate::api::EXIT_USAGE;
+
+/// Runs a command line, program name first, and says how it ended.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // nobody is left to be told that telling failed
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    ExitCode::from(run(cli, &mut Console::of_process()))
+}
+
+/// Runs a command to its exit code.
+fn run(cli: Cli, console: &mut Console<'_>) -> u8 {
+    let format = cli.command.format();
+    match dispatch(cli, console) {
+        Ok(()) => 0,
+        Err(failure) => failure.report(format, console),
+    }
+}
+
+fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<(), Failure> {
+    let path = client::socket_path(cli.socket, console.variables)?;
+    let connect = || Client::connect(&path);
+    match cli.command {
+        Command::Token(args) => token::run(args, &mut connect()?, console),
+        Command::Login(args) => login::run(args, &path, console),
+        Command::Status(args) => status::run(args, &mut connect()?, console),
+        Command::Accounts(args) => list::accounts(args, &mut connect()?, console),
+        Command::Logout(args) => list::logout(args, &mut connect()?, console),
+        Command::Providers(args) => list::providers(args, &mut connect()?, console),
+        Command::Monitor(args) => monitor::run(args, &mut connect()?, console),
+    }
+}

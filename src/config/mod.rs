@@ -1,1 +1,74 @@
-//! Floor 2: settings.
+//! Floor 2: settings, from `$XDG_CONFIG_HOME/ostler/ostler.toml`. Everything has a default; the file
+//! need not be there.
+
+use serde::Deserialize;
+
+/// What a user can set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Refreshes at the same time, over all accounts; 1 to 256.
+    pub max_flights: usize,
+    /// Connections to the socket at the same time; 16 to 4096.
+    pub max_connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_flights: 32, max_connections: 512 }
+    }
+}
+
+/// Why a text is not settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Not TOML, an unknown field, or a value of the wrong form; the message has line and column.
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    /// A number out of its range.
+    #[error("{field} is {value}, but has to be from {least} to {most}")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: usize,
+        /// The least value.
+        least: usize,
+        /// The greatest value.
+        most: usize,
+    },
+}
+
+impl Settings {
+    /// Reads settings.
+    pub fn parse(text: &str) -> Result<Self, SettingsError> {
+        let settings: Self = toml::from_str(text)?;
+        for (field, value, least, most) in [
+            ("max_flights", settings.max_flights, 1, 256),
+            ("max_connections", settings.max_connections, 16, 4096),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(SettingsError::Range { field, value, least, most });
+            }
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default_and_a_typing_error_is_named_with_its_line() {
+        assert_eq!(Settings::parse("").unwrap(), Settings::default());
+        let error = Settings::parse("max_flights = 8\nmax_flight = 9\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("max_flight"), "{error}");
+    }
+
+    #[test]
+    fn numbers_have_a_range() {
+        let error = Settings::parse("max_flights = 0").unwrap_err().to_string();
+        assert_eq!(error, "max_flights is 0, but has to be from 1 to 256");
+    }
+}

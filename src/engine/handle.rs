@@ -64,3 +64,35 @@ impl Watch {
 fn stopping() -> Fault {
     Fault::new(FaultKind::ShuttingDown, "the daemon is stopping")
 }
+
+#[cfg(test)]
+impl Handle {
+    /// A handle without an engine: each request is answered by `answer`, beside the others.
+    pub(crate) fn for_tests<F>(answer: impl Fn(Caller, Request) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Response, Fault>> + Send + 'static,
+    {
+        let (mailbox, mut requests) = mpsc::channel::<Message>(MAILBOX);
+        let (events, _) = broadcast::channel(EVENTS);
+        tokio::spawn(async move {
+            while let Some(Message { caller, request, mut reply }) = requests.recv().await {
+                let answer = answer(caller, request);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        biased;
+                        // the asker withdrew
+                        () = reply.closed() => {}
+                        answer = answer => drop(reply.send(answer)),
+                    }
+                });
+            }
+        });
+        Self { mailbox, events }
+    }
+
+    /// Tells all watchers.
+    pub(crate) fn announce(&self, event: Event) {
+        // nobody may be watching
+        let _ = self.events.send(event);
+    }
+}

@@ -1,5 +1,31 @@
-//! Floor 3: the one task that owns the lifecycle and turns its effects into work.
+//! Floor 3: the one task that owns the [`Lifecycle`](crate::lifecycle::Lifecycle) and turns its
+//! effects into work.
+//!
+//! ```text
+//! asks ----------> mailbox --+                       +--> store thread (ordered commits)
+//! signals -------> control --+                       +--> flights (one task each, hard deadline)
+//! store reports -------------+--> event -> lifecycle -+--> answers (one channel each)
+//! flights, other tasks ------+                       +--> events for those who watch
+//! alarm (boot clock) --------+
+//! ```
+//!
+//! In its loop there is no I/O, no cryptography and no waiting but for the next event. What a flight
+//! brings takes this way: the raw answer goes to the disk; when it is there it is interpreted; the
+//! grant goes to the disk; when that is there it is answered.
 
+mod asks;
+mod effects;
+mod faults;
+mod flights;
 mod handle;
+mod impaired;
+mod logout;
+mod plan;
+mod recovery;
+mod shown;
+mod signins;
+mod task;
 
 pub use handle::{Handle, Watch};
+pub use impaired::impaired;
+pub use task::{Control, Engine, Info, Parts};

@@ -173,13 +173,17 @@ impl Account {
             Standing::Good => {}
         }
         if self.rules.is_none() {
-            let why = format!("no definition of provider {} is at hand", self.seed.client.provider);
-            return Some(Refusal::Held { why });
+            return Some(Refusal::Held { why: self.undefined() });
         }
         if !self.renewable {
             return Some(Refusal::LoginRequired { why: NOT_RENEWABLE.into() });
         }
         None
+    }
+
+    /// What to say when the provider's definition is missing.
+    pub(super) fn undefined(&self) -> String {
+        format!("no definition of provider {} is at hand", self.seed.client.provider)
     }
 
     /// Why nothing better can be had at the moment.

@@ -3,13 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::account::{Account, Cached, Look, News, Pending, Phase, Urgency, Waiter};
-use super::retry::Streak;
 use super::schedule;
 use super::signin::SignIn;
 use super::view::View;
-use super::words::{Ask, Effect, Event, Purpose, Refusal, Rules, WaiterId};
+use super::words::{Ask, Effect, Event, Purpose, Refusal, Rules};
 use crate::model::{
-    AccountName, AccountRecord, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId,
+    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId,
     RequestId, Standing,
 };
 
@@ -28,17 +27,6 @@ impl Default for Settings {
     }
 }
 
-/// An account as it comes from the disk.
-#[derive(Debug)]
-pub struct Restored {
-    /// What is on record.
-    pub record: AccountRecord,
-    /// The provider's rules, if its definition is at hand.
-    pub rules: Option<Rules>,
-    /// A refresh whose fate is not on record: sent, and no answer.
-    pub unresolved: Option<FlightId>,
-}
-
 /// The state of everything.
 pub struct Lifecycle {
     pub(super) settings: Settings,
@@ -46,7 +34,7 @@ pub struct Lifecycle {
     /// Accounts, by a place that does not change while they exist.
     pub(super) accounts: Vec<Option<Account>>,
     /// Places that nobody has.
-    free: Vec<usize>,
+    pub(super) free: Vec<usize>,
     pub(super) places: HashMap<AccountName, usize>,
     pub(super) sign_ins: Vec<SignIn>,
     pub(super) flights: HashMap<FlightId, Flight>,
@@ -55,7 +43,7 @@ pub struct Lifecycle {
     pub(super) flying: usize,
     /// Accounts that wait for a place among the flights, most urgent first.
     queue: BTreeSet<(Urgency, Boot, usize)>,
-    timers: BTreeSet<(Boot, usize)>,
+    pub(super) timers: BTreeSet<(Boot, usize)>,
     /// Accounts with news for the watchers.
     touched: Vec<usize>,
     pub(super) waiting: usize,
@@ -100,68 +88,6 @@ impl Lifecycle {
             unsaved_exchanges: 0,
             draining: false,
         }
-    }
-
-    /// Takes an account from the disk. Call for each before the first event.
-    pub fn restore(&mut self, restored: Restored, now: Now) {
-        let Restored { record, rules, unresolved } = restored;
-        let held = matches!(record.standing, Standing::Held { .. });
-        let mut account = Account {
-            seed: record.seed,
-            rules,
-            standing: record.standing,
-            generation: record.generation,
-            latest: record.generation,
-            renewable: record.has_refresh_token,
-            token: None,
-            // a held account is tried once after a restart: client or definition may be mended
-            phase: if held { Phase::Waiting(now.boot) } else { Phase::Idle },
-            exchange: None,
-            streak: Streak { ambiguous_since: unresolved.map(|_| now.boot), ..Streak::default() },
-            last_failure: None,
-            last_start: None,
-            waiters: Vec::new(),
-            leaving: None,
-            unresolved,
-            unsettled: unresolved.is_some(),
-            wake: None,
-            news: News::Nothing,
-        };
-        if let Some(issued) = record.issued {
-            account.token = self.cache(&account, issued, now);
-        }
-        self.admit(account);
-    }
-
-    /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
-    /// engine says [`Event::Landed`] for it next.
-    pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
-        let Some(&place) = self.places.get(name) else { return };
-        let task = Task::Refresh { place, generation };
-        if let Some(account) = &mut self.accounts[place] {
-            account.phase = Phase::Flying;
-            account.unsettled = true;
-            self.flying += 1;
-            self.flights.insert(flight, Flight { task, resolves: None, pending: None });
-            self.rearm(place);
-        }
-    }
-
-    /// The same for the exchange of a sign-in.
-    pub fn resume_exchange(
-        &mut self,
-        flight: FlightId,
-        request: RequestId,
-        seed: AccountSeed,
-        rules: Rules,
-    ) {
-        if let Some(&place) = self.places.get(&seed.name)
-            && let Some(account) = &mut self.accounts[place]
-        {
-            account.exchange = Some(flight);
-        }
-        let task = Task::Exchange { request, seed, rules };
-        self.flights.insert(flight, Flight { task, resolves: None, pending: None });
     }
 
     /// Takes an event and adds what follows from it to `out`.
@@ -290,10 +216,9 @@ impl Lifecycle {
         account.phase = Phase::Flying;
         account.last_start = Some(now.boot);
         let generation = account.generation;
-        let id = account.seed.id.clone();
         let resolves = account.unresolved;
         let purpose = Purpose::Refresh { generation };
-        out.push(Effect::Begin { flight, account: id, purpose });
+        out.push(Effect::Begin { flight, account: account.seed.clone(), purpose });
         self.next_flight.0 += 1;
         self.flying += 1;
         let task = Task::Refresh { place, generation };
@@ -320,29 +245,6 @@ impl Lifecycle {
         }
     }
 
-    fn logout(&mut self, name: &AccountName, waiter: WaiterId, out: &mut Vec<Effect>) {
-        let place = self.places.get(name).copied();
-        let Some(account) = place.and_then(|place| self.accounts[place].as_mut()) else {
-            out.push(Effect::NoSuchAccount { waiter });
-            return;
-        };
-        if account.leaving.is_some() {
-            out.push(Effect::NoSuchAccount { waiter });
-            return;
-        }
-        account.leaving = Some(waiter);
-        for waiter in account.waiters.drain(..) {
-            self.waiting -= 1;
-            let result = Err(Refusal::LoggedOut);
-            out.push(Effect::Answer { waiter: waiter.ask.waiter, result });
-        }
-        self.cancel_open_sign_in(name, out);
-        if let Some(place) = place {
-            self.unqueue(place);
-            self.leave_if_free(place, out);
-        }
-    }
-
     /// Takes an account out of the queue for flights.
     pub(super) fn unqueue(&mut self, place: usize) {
         if let Some(account) = &mut self.accounts[place]
@@ -350,26 +252,6 @@ impl Lifecycle {
         {
             self.queue.remove(&(urgent, since, place));
             account.phase = Phase::Idle;
-        }
-    }
-
-    /// Removes an account that is to be logged out once no flight touches it: what a flight brings
-    /// in the meantime is what has to be revoked.
-    pub(super) fn leave_if_free(&mut self, place: usize, out: &mut Vec<Effect>) {
-        let Some(account) = &mut self.accounts[place] else { return };
-        let Some(waiter) = account.leaving else { return };
-        if account.is_busy() || account.exchange.is_some() {
-            self.rearm(place);
-            return;
-        }
-        if let Some(wake) = account.wake.take() {
-            self.timers.remove(&(wake, place));
-        }
-        if let Some(account) = self.accounts[place].take() {
-            self.places.remove(&account.seed.name);
-            self.free.push(place);
-            let (id, name) = (account.seed.id, account.seed.name);
-            out.push(Effect::Erase { account: id, name, waiter });
         }
     }
 

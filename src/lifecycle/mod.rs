@@ -20,18 +20,22 @@
 //! ```
 
 mod account;
+mod leave;
 mod machine;
 mod refresh;
+mod restore;
 mod retry;
 mod schedule;
 mod signin;
 #[cfg(test)]
 mod tests;
 mod view;
+mod waiters;
 mod words;
 
-pub use machine::{Lifecycle, Restored, Settings};
-pub use view::{Doing, View};
+pub use machine::{Lifecycle, Settings};
+pub use restore::Restored;
+pub use view::{Count, Doing, View};
 pub use words::{
     Ask, Effect, Event, HandOut, Purpose, Refusal, Rules, SignInEnd, SignInSeed, WaiterId,
 };

@@ -53,7 +53,7 @@ impl Lifecycle {
             account.exchange = Some(flight);
         }
         let purpose = Purpose::Exchange { request: request.clone() };
-        out.push(Effect::Begin { flight, account: seed.id.clone(), purpose });
+        out.push(Effect::Begin { flight, account: seed.clone(), purpose });
         let task = Task::Exchange { request: request.clone(), seed, rules };
         self.flights.insert(flight, Flight { task, pending: None, resolves: None });
     }

@@ -1,6 +1,7 @@
 //! The lifecycle as seen from outside: nothing secret, nothing to change.
 
 use super::account::{Account, Phase};
+use super::machine::Lifecycle;
 use crate::model::{AccountSeed, Boot, FailureClass, Scopes, Standing};
 
 /// An account at a moment.
@@ -43,24 +44,60 @@ pub enum Doing {
     Held,
 }
 
+/// How many accounts do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// All of them.
+    pub accounts: usize,
+    /// Those that wait for the user.
+    pub login_required: usize,
+    /// Those that wait for a mended client or definition.
+    pub held: usize,
+    /// Those that wait after a failure.
+    pub backing_off: usize,
+}
+
+impl Lifecycle {
+    /// How many accounts do what.
+    #[must_use]
+    pub fn count(&self) -> Count {
+        let mut count = Count::default();
+        for account in self.accounts.iter().flatten() {
+            count.accounts += 1;
+            match account.doing() {
+                Doing::LoginRequired => count.login_required += 1,
+                Doing::Held => count.held += 1,
+                Doing::BackingOff => count.backing_off += 1,
+                Doing::Ready | Doing::Refreshing => {}
+            }
+        }
+        count
+    }
+}
+
 impl Account {
+    fn doing(&self) -> Doing {
+        match (&self.standing, &self.phase) {
+            (Standing::NeedsLogin { .. }, _) => Doing::LoginRequired,
+            (Standing::Held { .. }, _) => Doing::Held,
+            _ if self.rules.is_none() => Doing::Held,
+            (_, Phase::Flying | Phase::Queued { .. } | Phase::Saving(_)) => Doing::Refreshing,
+            (_, Phase::Waiting(_)) if self.last_failure.is_some() => Doing::BackingOff,
+            _ => Doing::Ready,
+        }
+    }
+
     /// The account as seen from outside.
     pub(super) fn view(&self) -> View<'_> {
         let failure = self.last_failure.as_ref();
-        let (doing, detail) = match (&self.standing, &self.phase) {
-            (Standing::NeedsLogin { why }, _) => (Doing::LoginRequired, Some(why.clone())),
-            (Standing::Held { why }, _) => (Doing::Held, Some(why.clone())),
-            _ if self.rules.is_none() => (
-                Doing::Held,
-                Some(format!("no definition of provider {} is at hand", self.seed.client.provider)),
-            ),
-            (_, Phase::Flying | Phase::Queued { .. } | Phase::Saving(_)) => {
-                (Doing::Refreshing, failure.map(ToString::to_string))
+        let doing = self.doing();
+        let detail = match (&self.standing, doing) {
+            (Standing::NeedsLogin { why } | Standing::Held { why }, _) => Some(why.clone()),
+            (Standing::Good, Doing::Held) => Some(self.undefined()),
+            (Standing::Good, Doing::Refreshing | Doing::BackingOff) => {
+                failure.map(ToString::to_string)
             }
-            (_, Phase::Waiting(_)) if failure.is_some() => {
-                (Doing::BackingOff, failure.map(ToString::to_string))
-            }
-            _ => (Doing::Ready, None),
+            (Standing::Good, Doing::Ready | Doing::LoginRequired) => None,
         };
         let next = match self.phase {
             Phase::Waiting(until) => Some(until),

@@ -112,7 +112,7 @@ pub enum Effect {
         /// The new flight.
         flight: FlightId,
         /// For which account.
-        account: AccountId,
+        account: AccountSeed,
         /// What it sends.
         purpose: Purpose,
     },

@@ -70,8 +70,8 @@ pub struct AccountRecord {
 /// An access token as issued. Shared by reference: a hand-out copies a pointer.
 #[derive(Debug)]
 pub struct Issued {
-    /// The token.
-    pub access: AccessToken,
+    /// The token, shared with the answers that carry it.
+    pub access: Arc<AccessToken>,
     /// How to present it.
     pub token_type: TokenType,
     /// What it is good for.

@@ -1,1 +1,47 @@
-//! Floor 2: the protocol.
+//! Floor 2: the protocol: what is asked of an authorization server, how it travels, and what the
+//! answers mean. No policy: when to ask, and what to do with a failure, is decided elsewhere.
+//!
+//! | step | where |
+//! |---|---|
+//! | from an issuer to a provider's definition (RFC 8414, OIDC Discovery) | [`discover`] |
+//! | the authorization request, and the callback that answers it | [`Authorization`] |
+//! | the page on this machine where a browser ends | [`Loopback`] |
+//! | a token request | [`TokenRequest`] |
+//! | one connection, one request, one answer | [`Http::send`] |
+//! | what the answer means | [`read_answer`] |
+//! | the end of a grant at the provider (RFC 7009) | [`revoke`] |
+//!
+//! Two rules hold everywhere below. A URL of a token endpoint may be a secret (some providers want
+//! the parameters in the query), so no URL reaches an error or a log. And an answer is read so that
+//! a rotated refresh token is found in it however odd the rest is.
+
+mod answer;
+mod authorize;
+mod callback;
+mod classify;
+mod discovery;
+mod encode;
+mod error;
+mod fields;
+mod http;
+mod lifetime;
+mod loopback;
+mod page;
+mod pkce;
+mod request;
+mod revoke;
+mod scrub;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::read_answer;
+pub use authorize::Authorization;
+pub use callback::CallbackError;
+pub use discovery::{DiscoveryError, discover};
+pub use error::OauthError;
+pub use http::{Http, HttpOptions, SendError};
+pub use loopback::Loopback;
+pub use page::CallbackPage;
+pub use request::{Client, TokenRequest};
+pub use revoke::{Revoked, revoke};

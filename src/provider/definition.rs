@@ -1,7 +1,6 @@
 //! The fields of a provider's definition, and their defaults.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -53,10 +52,11 @@ pub struct Provider {
     /// Further parameters of the authorization request.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub auth_params: BTreeMap<String, String>,
-    /// Further parameters of the code exchange.
+    /// Further parameters of the code exchange. One of the standard's names replaces what it would
+    /// be, and an empty value leaves it out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub token_params: BTreeMap<String, String>,
-    /// Further parameters of the refresh.
+    /// The same for the refresh.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refresh_params: BTreeMap<String, String>,
     /// PKCE.
@@ -217,10 +217,10 @@ pub enum Redirect {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Answer {
-    /// Where in the JSON the token object lies, if not at the root.
+    /// Where in the JSON the token object lies, with dots between levels, if not at the root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-    /// Renamed fields: the provider's name to the standard's.
+    /// Renamed fields: the provider's name (with dots between levels) to the standard's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
     /// What makes an answer an error besides an `error` field.
@@ -228,6 +228,9 @@ pub struct Answer {
     pub error_when: Option<ErrorWhen>,
     /// The form of the expiry.
     pub expires: Expires,
+    /// Token types of the provider's own that are to be presented as Bearer.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub bearer_types: BTreeSet<String>,
     /// Error codes of the provider's own, and what they mean in the standard's words.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, AnswerError>,
@@ -340,119 +343,9 @@ pub enum RevocationStyle {
     /// RFC 7009.
     #[default]
     Rfc7009,
-    /// `DELETE url` with Basic authentication and the access token in JSON (GitHub).
+    /// `DELETE url` with Basic authentication and the access token in JSON; `{client_id}` in the
+    /// URL stands for the client's (GitHub).
     DeleteJson,
-}
-
-/// Why a text is not a provider's definition.
-#[derive(Debug, thiserror::Error)]
-pub enum DefinitionError {
-    /// Not TOML, an unknown field, or a value of the wrong form; the message has line and column.
-    #[error("{0}")]
-    Toml(#[from] toml::de::Error),
-    /// Well-formed, but not sound.
-    #[error("{field}: {problem}")]
-    Unsound {
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-/// Parameters that no definition may set: they carry the protocol's own security.
-const PROTECTED: [&str; 7] = [
-    "client_id",
-    "state",
-    "redirect_uri",
-    "code_challenge",
-    "code_challenge_method",
-    "response_type",
-    "code_verifier",
-];
-
-impl Provider {
-    /// Reads a definition and checks that it is sound.
-    pub fn parse(text: &str) -> Result<Self, DefinitionError> {
-        let provider: Self = toml::from_str(text)?;
-        provider.check()?;
-        Ok(provider)
-    }
-
-    /// The definition as TOML: [`Provider::parse`] gives the same provider back.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        toml::to_string(self)
-            .expect("a definition is tables, strings and numbers: TOML has all of them")
-    }
-
-    /// The endpoint that refreshes.
-    #[must_use]
-    pub fn refresh_endpoint(&self) -> &Url {
-        self.refresh_url.as_ref().unwrap_or(&self.token_url)
-    }
-
-    /// Whether a refresh token that was used once may never be sent again on suspicion.
-    #[must_use]
-    pub fn is_strict(&self) -> bool {
-        matches!(self.rotation, Rotation::Strict)
-    }
-
-    /// How long after a lost answer the same refresh token still works; 30 s where nothing is known.
-    #[must_use]
-    pub fn grace(&self) -> Duration {
-        match self.rotation {
-            Rotation::Timed { seconds } => Duration::from_secs(seconds),
-            _ => Duration::from_secs(30),
-        }
-    }
-
-    fn check(&self) -> Result<(), DefinitionError> {
-        let unsound = |field, problem: String| Err(DefinitionError::Unsound { field, problem });
-        let endpoints = [
-            ("authorization_url", Some(&self.authorization_url)),
-            ("token_url", Some(&self.token_url)),
-            ("refresh_url", self.refresh_url.as_ref()),
-            ("revocation.url", self.revocation.as_ref().map(|revocation| &revocation.url)),
-        ];
-        for (field, url) in endpoints {
-            if let Some(url) = url
-                && let Err(problem) = check_endpoint(url)
-            {
-                return unsound(field, problem.to_owned());
-            }
-        }
-        for (field, params) in [
-            ("auth_params", &self.auth_params),
-            ("token_params", &self.token_params),
-            ("refresh_params", &self.refresh_params),
-        ] {
-            if let Some(name) = params.keys().find(|name| PROTECTED.contains(&name.as_str())) {
-                return unsound(field, format!("{name} cannot be overridden"));
-            }
-        }
-        if self.scopes.separator.is_empty() || self.scopes.separator.len() > 2 {
-            return unsound("scopes.separator", "is one character, such as \" \" or \",\"".into());
-        }
-        if self.http.method == Method::Get && self.http.body != Body::Query {
-            return unsound("http.body", "must be query when the method is get".into());
-        }
-        Ok(())
-    }
-}
-
-/// Whether secrets may be sent to an endpoint: https anywhere, plain http only to a loopback
-/// literal (RFC 8252, 8.3), no credentials and no fragment in the URL.
-pub fn check_endpoint(url: &Url) -> Result<(), &'static str> {
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must hold neither credentials nor a fragment");
-    }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Ok(()),
-        ("http", Some(url::Host::Ipv4(ip))) if ip.is_loopback() => Ok(()),
-        ("http", Some(url::Host::Ipv6(ip))) if ip.is_loopback() => Ok(()),
-        _ => Err("must be https (plain http is allowed to 127.0.0.1 and [::1] alone)"),
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]

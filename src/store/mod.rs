@@ -1,1 +1,47 @@
-//! Floor 2: SQLite.
+//! Floor 2: the database. One thread, one connection; [`Command`]s go in, [`Report`]s come out, and the
+//! order of sends is the order of commits.
+//!
+//! ```text
+//! engine -- Command --> thread ---- up to 64 at once ----> writer: one transaction, a savepoint each
+//!        <-- Report ---        <-- after the commit only --
+//! ```
+//!
+//! | part | does |
+//! |---|---|
+//! | `command` | the words that go in and come out |
+//! | `open` | finds or makes the files, migrates, opens the key, loads |
+//! | `thread` | the thread and its two bounded channels |
+//! | `writer`, `apply` | commits a batch; what each command means |
+//! | `table` | one file for each table: its rows and its SQL |
+//! | `schema` | the list of migrations, what makes a file ours, the pragmas |
+//! | `seal` | encrypts a value so that it opens in its own row and nowhere else |
+//! | `keys`, `keyfile` | where the data key comes from |
+//!
+//! What never happens here: a file is recreated or removed because it could not be read; a refresh
+//! token in force is deleted by anything but [`Command::Erase`]; an older generation replaces a newer
+//! one; a report arrives before its commit.
+
+mod apply;
+mod command;
+mod error;
+mod files;
+mod keyfile;
+mod keys;
+mod open;
+mod raw;
+mod schema;
+mod seal;
+mod sql;
+mod table;
+mod thread;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::{
+    Attempt, AttemptKind, Begin, BeginKind, Command, Credentials, Erased, Exchange, Loaded, Report,
+};
+pub use error::{KeyError, Refusal, StoreError, Unwritable};
+pub use open::{Opened, Places, open};
+pub use thread::Store;

@@ -1,5 +1,5 @@
 //! The one alarm: a timerfd on `CLOCK_BOOTTIME`, which counts suspend, as the runtime's own timers
-//! do not (timerfd_create(2)).
+//! do not (`timerfd_create(2)`).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,7 +24,12 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
-        Ok(Self { timer: AsyncFd::new(timer)?, set_to: None })
+        #[expect(
+            deprecated,
+            reason = "unsound only for types whose descriptor may change or close, as an OwnedFd's cannot"
+        )]
+        let timer = AsyncFd::new(timer)?;
+        Ok(Self { timer, set_to: None })
     }
 
     /// Sets it; `None` silences it. Setting it to what it is set to costs nothing.

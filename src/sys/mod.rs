@@ -3,6 +3,8 @@
 pub mod alarm;
 pub mod clock;
 pub mod lock;
+pub mod log;
+pub mod notify;
 pub mod places;
 pub mod process;
 pub mod signals;

@@ -32,8 +32,8 @@ pub enum PlacesError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// A directory that others own or may enter.
-    #[error("{path} is open to other users: chmod 700 it, or remove it")]
+    /// A directory that somebody else owns or may write to.
+    #[error("{path} is not this user's alone: others own it or may write to it; chmod 700 it")]
     Exposed {
         /// Which.
         path: String,
@@ -98,13 +98,14 @@ impl Places {
     }
 }
 
-/// Makes a directory that only its owner may enter, with its parents; refuses one that is there and
-/// open to others.
+/// Makes a directory that only its owner may enter, with its parents; refuses one that is there if
+/// another user could put files into it. That others may look into it is the user's choice: what is
+/// secret in it has a mode of its own.
 pub fn private_directory(path: &Path) -> Result<(), PlacesError> {
     let failed = |source| PlacesError::Directory { path: path.display().to_string(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
     let metadata = std::fs::metadata(path).map_err(failed)?;
-    let exposed = metadata.permissions().mode() & 0o077 != 0;
+    let exposed = metadata.permissions().mode() & 0o022 != 0;
     if exposed || metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(PlacesError::Exposed { path: path.display().to_string() });
     }
@@ -134,11 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_may_enter_is_refused() {
+    fn a_directory_that_others_may_write_to_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b");
         private_directory(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        private_directory(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o775)).unwrap();
         assert!(matches!(private_directory(&path), Err(PlacesError::Exposed { .. })));
     }
 }

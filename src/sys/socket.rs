@@ -44,18 +44,14 @@ pub enum SocketError {
     },
 }
 
-/// The socket that the service manager passed (sd_listen_fds(3)), or else one bound at `path`, with
-/// modes 0700 for its directory and 0600 for itself. Call once, before other threads start.
-pub fn listen(path: &Path) -> Result<UnixListener, SocketError> {
-    if let Some(listener) = passed()? {
-        return Ok(listener);
-    }
+/// A socket bound at `path`, with modes 0700 for its directory and 0600 for itself. Call with the
+/// lock on the state held: what lies there is stale then, unless somebody answers.
+pub fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     let shown = || path.display().to_string();
     let failed = |source| SocketError::Bind { path: shown(), source };
     if let Some(directory) = path.parent() {
         private_directory(directory)?;
     }
-    // the lock on the state is ours by now; what is left here is stale unless somebody answers
     if let Ok(metadata) = std::fs::symlink_metadata(path) {
         if !metadata.file_type().is_socket() {
             return Err(SocketError::InTheWay { path: shown() });
@@ -71,7 +67,9 @@ pub fn listen(path: &Path) -> Result<UnixListener, SocketError> {
     Ok(listener)
 }
 
-fn passed() -> Result<Option<UnixListener>, SocketError> {
+/// The socket that the service manager passed, if it did (`sd_listen_fds(3)`). Call once, before other
+/// threads start.
+pub fn passed() -> Result<Option<UnixListener>, SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut fds = ListenFd::from_env();
     if fds.len() == 0 {
@@ -97,11 +95,11 @@ mod tests {
     fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ostler/socket");
-        let first = listen(&path).unwrap();
+        let first = bind(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(listen(&path), Err(SocketError::Taken { .. })));
+        assert!(matches!(bind(&path), Err(SocketError::Taken { .. })));
         drop(first);
-        listen(&path).unwrap();
+        bind(&path).unwrap();
     }
 
     #[test]
@@ -110,7 +108,7 @@ mod tests {
         let path = dir.path().join("ostler/socket");
         private_directory(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "precious").unwrap();
-        assert!(matches!(listen(&path), Err(SocketError::InTheWay { .. })));
+        assert!(matches!(bind(&path), Err(SocketError::InTheWay { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
 }

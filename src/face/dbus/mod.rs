@@ -1,1 +1,38 @@
-//! The D-Bus service.
+//! The D-Bus service `dev.ostler.Ostler1` on the session bus.
+//!
+//! | object | interfaces |
+//! |---|---|
+//! | `/dev/ostler/Ostler1` | `ObjectManager`, `Manager` |
+//! | `/dev/ostler/Ostler1/accounts/<id>` | `Account` |
+//! | `/dev/ostler/Ostler1/requests/<sender>/<token>` | `Request`: a sign-in under way |
+//! | `/org/freedesktop/LogControl1` | `LogControl1`, for `systemctl service-log-level` |
+//!
+//! The contract is the XML in `dbus/`; a test compares it with what the service shows.
+//!
+//! Each method identifies its caller (`callers`), reads its options (`options`), asks the engine
+//! one [`crate::api::Request`] and shows the answer. Changes flow the other way: `service` follows
+//! the engine's events and turns them into objects, properties and signals (`accounts`).
+//!
+//! Any unsandboxed process of the user can watch the session bus (`dbus-monitor`), replies
+//! included, so no refresh token and no client secret ever crosses it, and no property or signal,
+//! which the bus broadcasts, holds a secret. The socket cannot be watched.
+
+mod account;
+mod accounts;
+mod callers;
+mod context;
+mod log_control;
+mod manager;
+mod options;
+mod paths;
+mod refusal;
+mod request;
+mod requests;
+mod service;
+mod sign_in;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use service::{Address, BusEnd, BusError, Service, connect};

@@ -63,8 +63,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn take(world: &mut World, step: Step) {
-    match step {
+fn take(world: &mut World, step: &Step) {
+    match *step {
         Step::Ask { who, min_valid, patience, report } => {
             let rejected =
                 report.then(|| AccessToken::new(format!("restored-{}", WHO[who])).fingerprint());
@@ -141,7 +141,7 @@ proptest! {
         world.restore("one", 3600, 100, rules.clone());
         world.restore_as("two", Standing::Good, 60, 100, rules.clone(), None);
         for step in steps {
-            take(&mut world, step);
+            take(&mut world, &step);
         }
 
         // the disk and the provider come back: everything under way ends, everybody is answered

@@ -94,12 +94,12 @@ fn a_caller_who_cannot_outwait_the_back_off_is_told_at_once_when_to_come_back() 
     let mut world = World::new();
     world.restore("door", 60, 100, rules());
     let patient =
-        Failure { retry_after: Some(Duration::from_secs(300)), ..failure(FailureClass::Transient) };
+        Failure { retry_after: Some(Duration::from_mins(5)), ..failure(FailureClass::Transient) };
     world.refresh_badly(patient);
     let asked = world.ask("door", 10, 20);
     match world.answer(asked) {
         Some(Err(Refusal::Unavailable { retry_at: Some(at), .. })) => {
-            assert_eq!(at.since(world.now.boot), Duration::from_secs(300));
+            assert_eq!(at.since(world.now.boot), Duration::from_mins(5));
         }
         other => panic!("{other:?}"),
     }

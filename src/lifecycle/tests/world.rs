@@ -106,7 +106,7 @@ impl World {
         rules: Rules,
         unresolved: Option<FlightId>,
     ) {
-        let access = AccessToken::new(format!("restored-{who}"));
+        let access = Arc::new(AccessToken::new(format!("restored-{who}")));
         self.durable.insert(access.fingerprint());
         let age = i64::try_from(age * 1000).unwrap();
         let sent = Now { wall: Wall(self.now.wall.0 - age), boot: Boot(self.now.boot.0 - age) };
@@ -273,6 +273,7 @@ impl World {
     fn absorb(&mut self, effect: Effect) {
         match effect {
             Effect::Begin { flight, account, purpose } => {
+                let account = account.id;
                 if let Purpose::Refresh { .. } = purpose {
                     let twin =
                         self.open.values().any(|open| *open == (account.clone(), purpose.clone()));

@@ -1,0 +1,214 @@
+//! What can be said on the command line. Nothing secret is among it: other processes can read a
+//! command line (`proc_pid_cmdline(5)`).
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
+
+use crate::model::{AccountName, ClientId, Fingerprint, ProviderId, Scope};
+
+/// Keeps OAuth tokens fresh for the programs of one user.
+#[derive(Debug, Parser)]
+#[command(name = "ostler", version, arg_required_else_help = true)]
+pub(super) struct Cli {
+    /// Where the daemon listens.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help = "The daemon's socket [default: $OSTLER_SOCKET, or $XDG_RUNTIME_DIR/ostler/socket]"
+    )]
+    pub(super) socket: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The definition of the command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Sign in to a provider, anew or again
+    Login(Login),
+    /// Print a fresh access token
+    Token(Token),
+    /// Show how the daemon and its accounts are doing
+    Status(Status),
+    /// List the accounts
+    Accounts(Plain),
+    /// Forget an account, and revoke its tokens where the provider can
+    Logout(Logout),
+    /// List the providers that can be signed in to by name
+    Providers(Plain),
+    /// Show what happens, as it happens
+    Monitor(Plain),
+}
+
+/// How answers and failures are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// The daemon's answer, one object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whom").required(true).args(["provider", "issuer"])))]
+pub(super) struct Login {
+    /// A provider's name, as `ostler providers` lists them
+    pub(super) provider: Option<ProviderId>,
+    /// The URL of an issuer, whose metadata is fetched, instead of a provider's name
+    #[arg(long, value_name = "URL")]
+    pub(super) issuer: Option<ProviderId>,
+    /// The account's name [default: the provider's]
+    #[arg(long = "as", value_name = "NAME")]
+    pub(super) account: Option<AccountName>,
+    /// The client id, unless the daemon has one for the provider
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<ClientId>,
+    /// Read the client secret from the first line of standard input
+    #[arg(long)]
+    pub(super) client_secret_stdin: bool,
+    /// Take the client secret from the first line that a shell command prints
+    #[arg(long, value_name = "COMMAND", conflicts_with = "client_secret_stdin")]
+    pub(super) client_secret_command: Option<String>,
+    /// The redirect URI registered with the provider, if it is not a loopback address
+    #[arg(long, value_name = "URI")]
+    pub(super) redirect_uri: Option<String>,
+    /// A scope to ask for; can be given several times [default: the provider's]
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(super) scopes: Vec<Scope>,
+    /// Whom the provider should suggest, for instance a mail address
+    #[arg(long = "login-hint", value_name = "WHO")]
+    pub(super) suggested: Option<String>,
+    /// Print the URL to visit and leave the browser alone
+    #[arg(long)]
+    pub(super) no_browser: bool,
+    /// Print the daemon's answers as JSON, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    /// The account
+    #[arg(value_name = "NAME")]
+    pub(super) account: AccountName,
+    /// How many seconds the token must still be valid [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) min_valid: Option<u32>,
+    /// A scope that the token must have; can be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(super) scopes: Vec<Scope>,
+    /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
+    #[arg(long, value_name = "SHA256")]
+    pub(super) rejected: Option<Fingerprint>,
+    /// How many seconds to wait for a refresh, at most 60 [default: 20]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
+    pub(super) timeout: Option<u32>,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Only this account, in detail
+    #[arg(value_name = "NAME")]
+    pub(super) account: Option<AccountName>,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logout {
+    /// The account
+    #[arg(value_name = "NAME")]
+    pub(super) account: AccountName,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A command that needs nothing said.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Plain {
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` means.
+macro_rules! has_format {
+    ($($args:ident),*) => {
+        $(impl $args {
+            pub(super) fn format(&self) -> Format {
+                if self.json { Format::Json } else { Format::Text }
+            }
+        })*
+    };
+}
+
+has_format!(Login, Token, Status, Logout, Plain);
+
+impl Command {
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Login(args) => args.format(),
+            Self::Token(args) => args.format(),
+            Self::Status(args) => args.format(),
+            Self::Logout(args) => args.format(),
+            Self::Accounts(args) | Self::Providers(args) | Self::Monitor(args) => args.format(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn whom_to_sign_in_to_is_said_once() {
+        assert!(parse("ostler login parqex --as door").is_ok());
+        assert!(parse("ostler login --issuer https://issuer.example").is_ok());
+        assert!(parse("ostler login").is_err());
+        assert!(parse("ostler login parqex --issuer https://issuer.example").is_err());
+        assert!(parse("ostler login x --client-secret-stdin --client-secret-command cat").is_err());
+    }
+
+    #[test]
+    fn what_is_said_is_checked_before_the_daemon_is_asked() {
+        for line in [
+            "ostler token",
+            "ostler token a//b",
+            "ostler token a --min-valid soon",
+            "ostler token a --timeout 61",
+            "ostler token a --rejected abc",
+            "ostler token a --scope a,b",
+            "ostler login Parqex",
+            "ostler frobnicate",
+        ] {
+            assert!(parse(line).unwrap_err().use_stderr(), "{line}");
+        }
+        let cli =
+            parse("ostler token a --scope x --scope y --timeout 5 --json --socket /s").unwrap();
+        assert_eq!(cli.socket, Some("/s".into()));
+        assert_eq!(cli.command.format(), Format::Json);
+        let Command::Token(token) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!(token.scopes.len(), 2);
+    }
+}

@@ -1,0 +1,111 @@
+//! `ostler accounts`, `ostler providers` and `ostler logout`: a question each, and its answer.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::args::{Format, Logout, Plain};
+use super::client::{Client, Nothing, PROMPT, parse};
+use super::console::Console;
+use super::failure::Failure;
+use super::status::{NO_ACCOUNTS, show, state};
+use super::text::{Cell, one_line, table};
+use crate::api::{self, Account, LoggedOut, ProviderInfo, Revocation};
+use crate::model::Scopes;
+
+/// How long revocation may take: the daemon asks the provider.
+const REVOCATION: Duration = Duration::from_mins(1);
+
+pub(super) fn accounts(
+    args: Plain,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Answer {
+        accounts: Vec<Account>,
+    }
+    let answer = client.call_raw("ListAccounts", &Nothing {}, PROMPT)?;
+    if args.format() == Format::Json {
+        return console.line(answer.get().as_bytes());
+    }
+    let Answer { accounts } = parse(answer)?;
+    if accounts.is_empty() {
+        return show(console, NO_ACCOUNTS);
+    }
+    let rows: Vec<Vec<Cell>> = accounts
+        .iter()
+        .map(|account| {
+            vec![
+                account.name.as_str().into(),
+                account.provider.as_str().into(),
+                state(account),
+                account.client_id.as_str().into(),
+                account.scopes.join(" ").into(),
+            ]
+        })
+        .collect();
+    let header = ["ACCOUNT", "PROVIDER", "STATE", "CLIENT", "SCOPES"];
+    show(console, &table(&header, &rows, (console.look)()))
+}
+
+pub(super) fn providers(
+    args: Plain,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Answer {
+        providers: Vec<ProviderInfo>,
+    }
+    let answer = client.call_raw("ListProviders", &Nothing {}, PROMPT)?;
+    if args.format() == Format::Json {
+        return console.line(answer.get().as_bytes());
+    }
+    let Answer { providers } = parse(answer)?;
+    let rows: Vec<Vec<Cell>> = providers
+        .iter()
+        .map(|provider| {
+            vec![
+                provider.id.as_str().into(),
+                provider.title.as_str().into(),
+                provider.redirect.as_str().into(),
+                provider.source.as_str().into(),
+                provider.scopes.join(" ").into(),
+            ]
+        })
+        .collect();
+    let header = ["PROVIDER", "NAME", "REDIRECT", "SOURCE", "SCOPES"];
+    show(console, &table(&header, &rows, (console.look)()))
+}
+
+pub(super) fn logout(
+    args: Logout,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let format = args.format();
+    let request = api::Logout { account: args.account };
+    let answer = match client.call_raw("Logout", &request, REVOCATION) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            return Err(failure.sharpen(&request.account, &Scopes::default(), client));
+        }
+    };
+    if format == Format::Json {
+        return console.line(answer.get().as_bytes());
+    }
+    let LoggedOut { account, revocation, reason } = parse(answer)?;
+    let outcome = match revocation {
+        Revocation::Revoked => "its tokens are revoked",
+        Revocation::Nothing => "it had no tokens",
+        Revocation::Unsupported => {
+            "the provider cannot revoke tokens, so they are good until they expire"
+        }
+        Revocation::Failed => {
+            "the provider did not revoke its tokens, so they are good until they expire"
+        }
+    };
+    let reason = reason.map(|reason| format!(" ({})", one_line(&reason))).unwrap_or_default();
+    show(console, &format!("signed out: {account}; {outcome}{reason}\n"))
+}

@@ -1,0 +1,153 @@
+//! `ostler status`: how the daemon and its accounts are doing.
+
+use std::fmt::Write;
+
+use super::args::{Format, Status as Args};
+use super::client::{Client, Nothing, PROMPT, parse};
+use super::console::{Console, Look};
+use super::failure::{Failure, login_command};
+use super::text::{Cell, Tone, moment, one_line, span, table};
+use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status};
+
+/// What to say when there is nothing to show.
+pub(super) const NO_ACCOUNTS: &str = "no accounts yet; `ostler providers` lists whom you can sign in to, `ostler login NAME` does it\n";
+
+pub(super) fn run(
+    args: Args,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let format = args.format();
+    let answer = client.call_raw("Status", &Nothing {}, PROMPT)?;
+    let Some(name) = args.account else {
+        return match format {
+            Format::Json => console.line(answer.get().as_bytes()),
+            Format::Text => show(console, &overview(&parse(answer)?, (console.look)())),
+        };
+    };
+    let Status { daemon, accounts } = parse(answer)?;
+    let Some(account) = accounts.iter().find(|account| account.name == name) else {
+        return Err(Fault::new(FaultKind::NoSuchAccount, "no such account").of(name).into());
+    };
+    match format {
+        Format::Json => console.json(account),
+        Format::Text => show(console, &detail(account, daemon.now)),
+    }
+}
+
+/// Writes text that ends its own lines.
+pub(super) fn show(console: &mut Console<'_>, text: &str) -> Result<(), Failure> {
+    console
+        .out
+        .write_all(text.as_bytes())
+        .and_then(|()| console.out.flush())
+        .map_err(Failure::Output)
+}
+
+pub(super) fn state(account: &Account) -> Cell {
+    let tone = match account.state {
+        State::Ready => Tone::Good,
+        State::Refreshing | State::SigningIn => Tone::Busy,
+        State::BackingOff => Tone::Warning,
+        State::LoginRequired | State::Held => Tone::Bad,
+        State::SignedOut => Tone::Dim,
+    };
+    Cell::new(account.state.as_str(), tone)
+}
+
+fn overview(status: &Status, look: Look) -> String {
+    let Status { daemon, accounts } = status;
+    let mut text = if accounts.is_empty() {
+        NO_ACCOUNTS.to_owned()
+    } else {
+        let header = ["ACCOUNT", "PROVIDER", "STATE", "TOKEN", "NEXT REFRESH", "LAST ERROR"];
+        let rows: Vec<Vec<Cell>> = accounts
+            .iter()
+            .map(|account| {
+                vec![
+                    account.name.as_str().into(),
+                    account.provider.as_str().into(),
+                    state(account),
+                    token(account, daemon.now).into(),
+                    next_refresh(account, daemon.now).into(),
+                    last_error(account).into(),
+                ]
+            })
+            .collect();
+        table(&header, &rows, look)
+    };
+    text.push('\n');
+    for account in accounts.iter().filter(|account| account.state == State::LoginRequired) {
+        let _ = writeln!(text, "{} needs you: {}", account.name, login_command(account));
+    }
+    text.push_str(&about(daemon));
+    text
+}
+
+fn about(daemon: &DaemonInfo) -> String {
+    let DaemonInfo { version, pid, started_at, now, database, protection, bus } = daemon;
+    let up = span(now - started_at);
+    let since = moment(*started_at);
+    let bus = if *bus { "on D-Bus" } else { "not on D-Bus" };
+    format!(
+        "ostlerd {}, process {pid}, up {up} since {since}, {bus}\ndatabase {}, protection: {}\n",
+        one_line(version),
+        one_line(database),
+        one_line(protection)
+    )
+}
+
+fn token(account: &Account, now: i64) -> String {
+    match account.expires_at {
+        None => String::new(),
+        Some(at) if at <= now => "expired".to_owned(),
+        Some(at) => format!("{} left", span(at - now)),
+    }
+}
+
+fn next_refresh(account: &Account, now: i64) -> String {
+    match account.next_refresh {
+        None => String::new(),
+        Some(at) if at <= now => "now".to_owned(),
+        Some(at) => format!("in {}", span(at - now)),
+    }
+}
+
+fn last_error(account: &Account) -> String {
+    let class = account.last_failure.map(crate::model::FailureClass::as_str);
+    let what = account.detail.as_deref().or(class).unwrap_or_default();
+    match account.failures {
+        0 | 1 => what.to_owned(),
+        count => format!("{what} ({count} times)"),
+    }
+}
+
+/// One account, a line for each thing known about it.
+fn detail(account: &Account, now: i64) -> String {
+    let at = |moment_of: Option<i64>, relative: String| match moment_of {
+        Some(seconds) if relative.is_empty() => moment(seconds),
+        Some(seconds) => format!("{} ({relative})", moment(seconds)),
+        None => String::new(),
+    };
+    let ago = account.last_refresh.map(|then| format!("{} ago", span(now - then)));
+    let lines = [
+        ("account", account.name.to_string()),
+        ("id", account.id.to_string()),
+        ("provider", account.provider.to_string()),
+        ("client", account.client_id.to_string()),
+        ("state", account.state.as_str().to_owned()),
+        ("scopes", account.scopes.join(" ")),
+        ("token expires", at(account.expires_at, token(account, now))),
+        ("last refresh", at(account.last_refresh, ago.unwrap_or_default())),
+        ("next refresh", at(account.next_refresh, next_refresh(account, now))),
+        ("last error", last_error(account)),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "{name:14} {}", one_line(value));
+    }
+    if account.state == State::LoginRequired {
+        let _ = writeln!(text, "{:14} {}", "to do", login_command(account));
+    }
+    text
+}

@@ -1,0 +1,226 @@
+//! Words, times and tables for people.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::console::{Colour, Look};
+
+/// The text on one line, without what could command a terminal: it may be a provider's.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for part in text.split(|c: char| c.is_control() || c.is_whitespace()) {
+        if !part.is_empty() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(part);
+        }
+    }
+    line
+}
+
+/// A number of seconds in its two largest units.
+pub(super) fn span(seconds: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
+    let seconds = seconds.max(0);
+    let largest = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(UNITS.len() - 1);
+    let (size, name) = UNITS[largest];
+    let text = format!("{} {name}", seconds / size);
+    // seconds beside minutes say nothing
+    match UNITS.get(largest + 1).filter(|(smaller, _)| *smaller > 1) {
+        Some((smaller, name)) if seconds % size >= *smaller => {
+            format!("{text} {} {name}", seconds % size / smaller)
+        }
+        _ => text,
+    }
+}
+
+/// An instant in the user's time zone.
+pub(super) fn moment(seconds: i64) -> String {
+    moment_in(seconds, TimeZone::system())
+}
+
+fn moment_in(seconds: i64, zone: TimeZone) -> String {
+    match Timestamp::from_second(seconds) {
+        Ok(instant) => instant.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        // beyond the year 9999
+        Err(_) => format!("@{seconds}"),
+    }
+}
+
+/// What a cell stands out by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Busy,
+    Warning,
+    Bad,
+    Dim,
+}
+
+impl Tone {
+    /// Select Graphic Rendition, ECMA-48 8.3.117.
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Good => Some("32"),
+            Self::Busy => Some("36"),
+            Self::Warning => Some("33"),
+            Self::Bad => Some("31"),
+            Self::Dim => Some("2"),
+        }
+    }
+}
+
+/// A cell of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    pub(super) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
+        Self { text: one_line(text.as_ref()), tone }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
+
+/// What stands between columns.
+const GAP: &str = "  ";
+/// What the last column keeps, however narrow the terminal.
+const LAST_MIN: usize = 12;
+
+/// Lays a table out: columns line up, those with nothing in them are left out, and the last one is
+/// cut where the terminal ends.
+pub(super) fn table(header: &[&str], rows: &[Vec<Cell>], look: Look) -> String {
+    let used: Vec<usize> = (0..header.len())
+        .filter(|column| rows.iter().any(|row| !row[*column].text.is_empty()))
+        .collect();
+    let mut widths: Vec<usize> = used
+        .iter()
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[*column].text.width());
+            cells.chain([header[*column].width()]).max().unwrap_or(0)
+        })
+        .collect();
+    if let (Some(width), Some((last, others))) = (look.width, widths.split_last_mut()) {
+        let before: usize = others.iter().map(|width| width + GAP.len()).sum();
+        *last = (*last).min(width.saturating_sub(before).max(LAST_MIN));
+    }
+    let header: Vec<Cell> = header.iter().map(|name| Cell::new(name, Tone::Dim)).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&header).chain(rows) {
+        for (place, (column, width)) in used.iter().zip(&widths).enumerate() {
+            let cell = &row[*column];
+            let shown = if cell.text.is_empty() { "-" } else { &cell.text };
+            let shown = cut(shown, *width);
+            match cell.tone.code().filter(|_| look.colour == Colour::Ansi) {
+                Some(code) => text.extend(["\x1b[", code, "m", &shown, "\x1b[0m"]),
+                None => text.push_str(&shown),
+            }
+            if place + 1 < used.len() {
+                text.extend(std::iter::repeat_n(' ', width - shown.width()));
+                text.push_str(GAP);
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The text in at most `width` columns, with an ellipsis for what had to go.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    let mut room = width.saturating_sub(1);
+    for c in text.chars() {
+        let Some(rest) = room.checked_sub(c.width().unwrap_or(0)) else { break };
+        room = rest;
+        shown.push(c);
+    }
+    shown.push('…');
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Look = Look { width: None, colour: Colour::Never };
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, text) in [
+            (-5, "0 s"),
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (119, "1 min"),
+            (3600, "1 h"),
+            (3659, "1 h"),
+            (7500, "2 h 5 min"),
+            (86_400, "1 d"),
+            (90_000, "1 d 1 h"),
+            (i64::MAX, "106751991167300 d 15 h"),
+        ] {
+            assert_eq!(span(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn moments_are_in_the_zone_of_whoever_reads_them() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(moment_in(1_800_000_000, zone.clone()), "2027-01-15 10:00:00");
+        assert_eq!(moment_in(i64::MAX, zone), format!("@{}", i64::MAX));
+    }
+
+    #[test]
+    fn columns_line_up_in_any_script_and_empty_ones_are_left_out() {
+        let rows = [
+            vec!["a".into(), "日本".into(), "".into(), "x".into()],
+            vec!["long-name".into(), "é".into(), "".into(), "".into()],
+        ];
+        let text = table(&["NAME", "TITLE", "NEVER", "LAST"], &rows, PLAIN);
+        assert_eq!(
+            text,
+            "NAME       TITLE  LAST\n\
+             a          日本   x\n\
+             long-name  é      -\n"
+        );
+    }
+
+    #[test]
+    fn the_last_column_ends_where_the_terminal_does() {
+        let rows = [vec!["door".into(), "日本語日本語日本語日本語".into()]];
+        let look = Look { width: Some(20), colour: Colour::Never };
+        let text = table(&["A", "ERROR"], &rows, look);
+        assert_eq!(text, "A     ERROR\ndoor  日本語日本語…\n");
+        assert!(text.lines().all(|line| line.width() <= 20));
+        let narrow = Look { width: Some(3), ..look };
+        assert!(table(&["A", "ERROR"], &rows, narrow).contains("日本語日本…"));
+    }
+
+    #[test]
+    fn colour_does_not_move_columns() {
+        let rows = [vec![Cell::new("ready", Tone::Good), "x".into()]];
+        let look = Look { width: None, colour: Colour::Ansi };
+        let text = table(&["STATE", "B"], &rows, look);
+        assert_eq!(text, "\x1b[2mSTATE\x1b[0m  \x1b[2mB\x1b[0m\n\x1b[32mready\x1b[0m  x\n");
+    }
+
+    #[test]
+    fn nothing_in_a_text_can_command_the_terminal() {
+        assert_eq!(one_line("a\x1b[31m\r\nb\u{9b}2J  c"), "a [31m b 2J c");
+        assert_eq!(Cell::from("x\ny").text, "x y");
+    }
+}

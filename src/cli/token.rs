@@ -1,0 +1,61 @@
+//! `ostler token`: the command that scripts and other programs' helpers call.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::args::{Format, Token};
+use super::client::{Client, parse};
+use super::console::Console;
+use super::failure::Failure;
+use crate::api::{Fault, FaultKind, GetToken};
+use crate::model::Scopes;
+
+/// How long the daemon waits for a refresh unless told otherwise, in seconds.
+const WAIT: u32 = 20;
+
+/// What an answer may take beyond that: the daemon's own deadline is the one that should be met.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The token where it was received, not a copy of it.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    access_token: Cow<'a, str>,
+    stale: bool,
+}
+
+pub(super) fn run(
+    args: Token,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let format = args.format();
+    let patience = Duration::from_secs(args.timeout.unwrap_or(WAIT).into()) + GRACE;
+    let scopes: Scopes = args.scopes.into_iter().collect();
+    let request = GetToken {
+        account: args.account,
+        min_valid: args.min_valid,
+        scopes: Some(scopes.clone()).filter(|scopes| !scopes.is_empty()),
+        rejected: args.rejected,
+        timeout_ms: args.timeout.map(|seconds| seconds * 1000),
+    };
+    let answer = match client.call_raw("GetToken", &request, patience) {
+        Ok(answer) => answer,
+        Err(failure) => return Err(failure.sharpen(&request.account, &scopes, client)),
+    };
+    let Answer { access_token, stale } = parse(answer)?;
+    // whoever says how long it has to last would rather have none than one that dies in use
+    if let (true, Some(seconds)) = (stale, request.min_valid) {
+        let message = format!("no token with {seconds} seconds left could be had");
+        return Err(Fault::new(FaultKind::ProviderError, message).of(request.account).into());
+    }
+    match (format, access_token) {
+        (Format::Json, _) => console.line(answer.get().as_bytes()),
+        (Format::Text, Cow::Borrowed(token)) => console.line(token.as_bytes()),
+        // it had escapes, as no known token has
+        (Format::Text, Cow::Owned(token)) => console.line(Zeroizing::new(token).as_bytes()),
+    }
+}

@@ -1,0 +1,142 @@
+//! The daemon's life: sockets and state opened, faces served, signals heeded, everything drained.
+
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Args;
+use super::open::{self, OpenError, Opened};
+use super::{DaemonError, bus, files};
+use crate::config::Settings;
+use crate::engine::{Control, Engine, Handle, impaired};
+use crate::face::socket;
+use crate::sys::clock::Clock;
+use crate::sys::log::LogControl;
+use crate::sys::places::Places;
+use crate::sys::signals::{Signal, Signals};
+use crate::sys::{self, notify};
+
+/// Orders from signals that may wait for the engine.
+const ORDERS: usize = 8;
+
+/// Runs the daemon until a signal ends it.
+pub(super) async fn serve(
+    args: &Args,
+    places: &Places,
+    log: LogControl,
+) -> Result<(), DaemonError> {
+    let clock = Clock::open().map_err(DaemonError::system("the clock"))?;
+    let mut signals = Signals::listen().map_err(DaemonError::system("signals"))?;
+    let passed = sys::socket::passed()?;
+    let on_bus = Arc::new(AtomicBool::new(false));
+    let opened = open::open(places, &clock, Arc::clone(&on_bus));
+    let opened = match opened {
+        // somebody started a second daemon by hand: the first one is the one to ask
+        Err(OpenError::Lock(error)) if passed.is_none() => return Err(error.into()),
+        opened => opened,
+    };
+    let bound = passed.is_none();
+    let listener = listen(passed, places)?;
+
+    let shutdown = CancellationToken::new();
+    let mut faces = JoinSet::new();
+    match opened {
+        Err(error) => {
+            tracing::error!(%error, "serving nothing but this error");
+            let (stop, stopped) = mpsc::channel(1);
+            let (handle, answering) = impaired(error.fault(), stopped);
+            faces.spawn(serve_socket(listener, handle, Settings::default(), shutdown.clone()));
+            notify::ready(&format!("cannot keep tokens: {error}"));
+            while signals.next().await != Signal::Stop {}
+            notify::stopping();
+            shutdown.cancel();
+            while faces.join_next().await.is_some() {}
+            drop(stop);
+            // it ends with the channel just dropped
+            let _ = answering.await;
+        }
+        Ok(Opened { lock, settings, parts }) => {
+            let (engine, handle) = Engine::new(parts).map_err(DaemonError::system("the alarm"))?;
+            let (orders, control) = mpsc::channel(ORDERS);
+            let running = tokio::spawn(engine.run(control));
+            let sessions = serve_socket(listener, handle.clone(), settings, shutdown.clone());
+            faces.spawn(sessions);
+            if !args.no_bus {
+                bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
+            }
+            notify::ready("ready");
+            tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
+            heed(&mut signals, &orders, places).await;
+
+            // Flights go first, since they may hold the only copy of a token; then the faces, whose
+            // callers are answered by then.
+            let drained = running.await;
+            shutdown.cancel();
+            while faces.join_next().await.is_some() {}
+            match drained {
+                Ok(Ok(store)) => store.close(),
+                Ok(Err(error)) => return Err(DaemonError::system("the alarm")(error)),
+                Err(error) => {
+                    tracing::error!(%error, "the engine failed");
+                    return Err(DaemonError::system("the engine")(std::io::Error::other(error)));
+                }
+            }
+            drop(lock);
+        }
+    }
+    if bound {
+        let _ = std::fs::remove_file(places.socket());
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Passes signals on to the engine until one of them ends it.
+async fn heed(signals: &mut Signals, orders: &mpsc::Sender<Control>, places: &Places) {
+    loop {
+        // the engine went first only if it failed; what follows finds out why
+        let signal = tokio::select! {
+            biased;
+            () = orders.closed() => return,
+            signal = signals.next() => signal,
+        };
+        match signal {
+            Signal::Reload => {
+                notify::reloading();
+                let catalog = Box::new(files::catalog(&places.providers()));
+                let _ = orders.send(Control::Reload(catalog)).await;
+                notify::ready("ready");
+            }
+            Signal::Stop => {
+                notify::stopping();
+                let _ = orders.send(Control::Drain).await;
+                return;
+            }
+        }
+    }
+}
+
+fn listen(passed: Option<StdUnixListener>, places: &Places) -> Result<UnixListener, DaemonError> {
+    let listener = match passed {
+        Some(listener) => listener,
+        None => sys::socket::bind(&places.socket())?,
+    };
+    UnixListener::from_std(listener).map_err(DaemonError::system("the socket"))
+}
+
+async fn serve_socket(
+    listener: UnixListener,
+    handle: Handle,
+    settings: Settings,
+    shutdown: CancellationToken,
+) {
+    let connections = settings.max_connections;
+    let limits = socket::Limits { connections, ..socket::Limits::default() };
+    let owner = rustix::process::geteuid().as_raw();
+    socket::serve(listener, handle, owner, shutdown, limits).await;
+}

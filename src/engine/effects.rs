@@ -1,0 +1,67 @@
+//! Effects: what the lifecycle wants done.
+
+use super::faults;
+use super::logout::Leaving;
+use super::task::{Engine, Reply};
+use crate::api::{Event as News, Response, State};
+use crate::lifecycle::{Effect, HandOut, Refusal, WaiterId};
+use crate::model::AccountName;
+use crate::store::Command;
+
+impl Engine {
+    /// Does one effect.
+    pub(super) fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Begin { flight, account, purpose } => self.begin(flight, account, purpose),
+            Effect::Launch { flight } => self.launch(flight),
+            Effect::Save(change) => self.write(Command::Grant(change)),
+            Effect::Abandon { flight, account, standing } => {
+                self.flying.remove(&flight);
+                self.write(Command::Abandon { flight, account, standing });
+            }
+            Effect::Stand { account, standing } => self.write(Command::Stand { account, standing }),
+            Effect::Answer { waiter, result } => self.answer(waiter, result),
+            Effect::Changed { account, new_token } => self.changed(&account, new_token),
+            Effect::SignInEnded { request, result } => self.sign_in_ended(&request, result),
+            Effect::Erase { account, name, waiter } => {
+                self.leaving.insert(account.clone(), Leaving { waiter, name });
+                self.write(Command::Erase { account });
+            }
+            Effect::NoSuchAccount { waiter } => {
+                if let Some(Reply::Logout { asker, account }) = self.waiting.remove(&waiter) {
+                    let _ = asker.send(Err(faults::no_such_account(account)));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, waiter: WaiterId, result: Result<HandOut, Refusal>) {
+        let Some(Reply::Token { asker, account }) = self.waiting.remove(&waiter) else { return };
+        let now = self.clock.now();
+        let result = match result {
+            Ok(hand_out) => Ok(Response::Token(super::shown::token(account, &hand_out, now))),
+            Err(refusal) => {
+                let seed = self.lifecycle.view(&account).map(|view| view.seed.client.clone());
+                Err(faults::refused(account, seed.as_ref(), refusal, now))
+            }
+        };
+        // who does not wait any more does not mind
+        let _ = asker.send(result);
+    }
+
+    fn changed(&mut self, account: &AccountName, new_token: bool) {
+        let now = self.clock.now();
+        let Some(view) = self.lifecycle.view(account) else { return };
+        let shown = super::shown::account(&view, now);
+        self.line_is_old = true;
+        // a refresh that goes well is not worth two lines
+        if shown.state != State::Refreshing
+            && self.announced.insert(account.clone(), shown.state) != Some(shown.state)
+        {
+            let detail = shown.detail.as_deref();
+            let state = shown.state.as_str();
+            tracing::info!(account = %account, state, detail, "account changed state");
+        }
+        let _ = self.events.send(News::Account { account: Box::new(shown), new_token });
+    }
+}

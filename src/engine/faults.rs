@@ -1,0 +1,160 @@
+//! From the lifecycle's reasons to the faults that callers see: what happened, to which account, and
+//! what to do next.
+
+use crate::api::{Fault, FaultKind};
+use crate::lifecycle::{Refusal, SignInEnd};
+use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now};
+
+/// No account has that name.
+pub(super) fn no_such_account(account: AccountName) -> Fault {
+    Fault::new(FaultKind::NoSuchAccount, "there is no such account").of(account)
+}
+
+/// The daemon stops.
+pub(super) fn stopping() -> Fault {
+    Fault::new(FaultKind::ShuttingDown, "the daemon is stopping")
+}
+
+/// Why a question got no token.
+pub(super) fn refused(
+    account: AccountName,
+    client: Option<&ClientKey>,
+    refusal: Refusal,
+    now: Now,
+) -> Fault {
+    let login = login_command(&account, client);
+    let fault = match refusal {
+        Refusal::NoSuchAccount | Refusal::LoggedOut => return no_such_account(account),
+        Refusal::LoginRequired { why } => {
+            Fault::new(FaultKind::LoginRequired, format!("the login is over ({why})")).hint(login)
+        }
+        Refusal::ScopeNotGranted { missing } => {
+            let missing = missing.join(" ");
+            Fault::new(FaultKind::ScopeNotGranted, format!("not granted: {missing}"))
+                .hint(format!("{login} --scope with all scopes that are needed"))
+        }
+        Refusal::Held { why } => Fault::new(
+            FaultKind::ClientRejected,
+            format!("the provider rejects the request ({why})"),
+        )
+        .hint(format!("check client id and secret, then {}", login.trim_start_matches("run: "))),
+        Refusal::Unavailable { failure, retry_at } => {
+            let fault = Fault::new(kind_of(&failure), unavailable(&failure));
+            match retry_at {
+                Some(at) => fault.retry_at(now.wall_at(at).seconds()),
+                None => fault,
+            }
+        }
+        Refusal::TimedOut => {
+            Fault::new(FaultKind::Timeout, "the provider did not answer in the time given")
+        }
+        Refusal::NotSaved { why } => Fault::new(FaultKind::Storage, why),
+        Refusal::TooMany => Fault::new(FaultKind::RateLimited, "too many callers wait already"),
+        Refusal::Stopping => stopping(),
+    };
+    fault.of(account)
+}
+
+/// Why a sign-in ended without an account.
+pub(super) fn sign_in_failed(account: AccountName, client: &ClientKey, why: SignInEnd) -> Fault {
+    let login = login_command(&account, Some(client));
+    let fault = match why {
+        SignInEnd::Cancelled => Fault::new(FaultKind::Cancelled, "the sign-in was cancelled"),
+        SignInEnd::Expired => {
+            Fault::new(FaultKind::LoginFailed, "nobody finished the sign-in in time")
+        }
+        SignInEnd::Refused { why } => Fault::new(
+            FaultKind::LoginFailed,
+            format!("the provider sent you back with an error ({why})"),
+        ),
+        SignInEnd::Failed(failure) if failure.class == FailureClass::ClientBroken => {
+            let message = format!("the provider rejects the client ({failure})");
+            let hint = "check client id and secret, then sign in again";
+            return Fault::new(FaultKind::ClientRejected, message).of(account).hint(hint);
+        }
+        SignInEnd::Failed(failure) => {
+            let message = format!("the code could not be exchanged for tokens ({failure})");
+            Fault::new(FaultKind::LoginFailed, message)
+        }
+        SignInEnd::NotSaved { why } => {
+            let message = format!("nothing was sent, since nothing can be written down: {why}");
+            return Fault::new(FaultKind::Storage, message).of(account);
+        }
+        SignInEnd::Stopping => return stopping().of(account),
+    };
+    fault.of(account).hint(login)
+}
+
+/// The command that signs an account in again.
+fn login_command(account: &AccountName, client: Option<&ClientKey>) -> String {
+    match client {
+        Some(client) if client.provider.as_str() == account.as_str() => {
+            format!("run: ostler login {account}")
+        }
+        Some(client) => format!("run: ostler login {} --as {account}", client.provider),
+        None => "run: ostler login".to_owned(),
+    }
+}
+
+fn kind_of(failure: &Failure) -> FaultKind {
+    match failure.class {
+        FailureClass::NotSent | FailureClass::Ambiguous | FailureClass::Captive => {
+            FaultKind::Offline
+        }
+        FailureClass::Transient if failure.status == Some(429) => FaultKind::RateLimited,
+        FailureClass::ClientBroken | FailureClass::RequestBroken => FaultKind::ClientRejected,
+        FailureClass::Transient | FailureClass::DeadGrant => FaultKind::ProviderError,
+    }
+}
+
+fn unavailable(failure: &Failure) -> String {
+    match failure.class {
+        FailureClass::NotSent => format!("the provider cannot be reached ({failure})"),
+        FailureClass::Ambiguous => format!("the provider's answer did not arrive ({failure})"),
+        FailureClass::Captive => format!("something else than the provider answered ({failure})"),
+        _ => format!("the provider is in trouble ({failure})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Boot, Scopes, Wall};
+
+    const NOW: Now = Now { wall: Wall(1_000_000_000), boot: Boot(5_000) };
+
+    fn client() -> ClientKey {
+        ClientKey { provider: "parqex".parse().unwrap(), client: "c".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_refusal_says_which_command_mends_it() {
+        let why = || Refusal::LoginRequired { why: "invalid_grant".into() };
+        let named = refused("door".parse().unwrap(), Some(&client()), why(), NOW);
+        assert_eq!(
+            named.to_string(),
+            "door: the login is over (invalid_grant); run: ostler login parqex --as door"
+        );
+        let plain = refused("parqex".parse().unwrap(), Some(&client()), why(), NOW);
+        assert_eq!(plain.hint, "run: ostler login parqex");
+        let missing = Scopes::parse_lenient("b");
+        let scopes = Refusal::ScopeNotGranted { missing };
+        let fault = refused("door".parse().unwrap(), Some(&client()), scopes, NOW);
+        assert_eq!(fault.kind, FaultKind::ScopeNotGranted);
+    }
+
+    #[test]
+    fn trouble_says_when_to_come_back() {
+        let failure = Failure {
+            class: FailureClass::Transient,
+            code: None,
+            detail: String::new(),
+            status: Some(429),
+            retry_after: None,
+        };
+        let refusal = Refusal::Unavailable { failure, retry_at: Some(Boot(65_000)) };
+        let fault = refused("door".parse().unwrap(), None, refusal, NOW);
+        assert_eq!(fault.kind, FaultKind::RateLimited);
+        assert_eq!(fault.retry_at, Some(1_000_060));
+    }
+}

@@ -1,0 +1,297 @@
+//! Flights: from a durable intent to an interpreted answer.
+
+use std::sync::Arc;
+
+use super::task::{Done, Engine, FLIGHT_MAX};
+use crate::lifecycle::{Event, Purpose};
+use crate::model::{
+    AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
+    Stamp,
+};
+use crate::oauth::{Client, TokenRequest, read_answer};
+use crate::provider::Provider;
+use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
+
+/// What the engine knows about a flight under way.
+pub(super) struct Flying {
+    pub(super) account: AccountSeed,
+    pub(super) provider: Arc<Provider>,
+    pub(super) sent: Stamp,
+    /// For whose sign-in the code is redeemed, if it is not a refresh.
+    pub(super) request: Option<RequestId>,
+    /// What the store gave for the request, until it is sent.
+    credentials: Option<Credentials>,
+    /// The refresh token that was sent: an answer that repeats it brings none.
+    sent_refresh: Option<RefreshToken>,
+    /// What came back, on its way to the disk.
+    pub(super) answer: Option<Arc<RawAnswer>>,
+}
+
+/// A flight's end, as its task tells it.
+pub(super) struct Landed {
+    flight: FlightId,
+    result: Result<RawAnswer, Failure>,
+}
+
+impl Flying {
+    /// A flight of an earlier run, of which the answer is on record.
+    pub(super) fn resumed(
+        account: AccountSeed,
+        provider: Arc<Provider>,
+        sent: Stamp,
+        request: Option<RequestId>,
+        answer: RawAnswer,
+    ) -> Self {
+        Self {
+            account,
+            provider,
+            sent,
+            request,
+            credentials: None,
+            sent_refresh: None,
+            answer: Some(Arc::new(answer)),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes the intent to fly durable.
+    pub(super) fn begin(&mut self, flight: FlightId, account: AccountSeed, purpose: Purpose) {
+        let sent = self.clock.stamp();
+        let (provider, request, kind) = match purpose {
+            Purpose::Refresh { generation } => {
+                let kind = BeginKind::Refresh { account: account.id.clone(), generation };
+                (self.provider_of(&account.client), None, kind)
+            }
+            Purpose::Exchange { request } => match self.sign_ins.get(&request) {
+                Some(sign_in) => {
+                    let exchange = Exchange {
+                        seed: account.clone(),
+                        client: sign_in.client.clone(),
+                        secret: sign_in.secret.clone(),
+                    };
+                    let provider = Some(Arc::clone(&sign_in.provider));
+                    (provider, Some(request), BeginKind::Exchange(exchange))
+                }
+                None => return self.not_begun(flight, "the sign-in is gone"),
+            },
+        };
+        let Some(provider) = provider else {
+            return self.not_begun(flight, "the provider's definition is gone");
+        };
+        let flying = Flying {
+            account,
+            provider,
+            sent: sent.clone(),
+            request,
+            credentials: None,
+            sent_refresh: None,
+            answer: None,
+        };
+        self.flying.insert(flight, flying);
+        self.write(Command::Begin(Box::new(Begin { flight, sent, kind })));
+    }
+
+    fn not_begun(&mut self, flight: FlightId, why: &str) {
+        self.tell(Event::Begun { flight, result: Err(why.to_owned()) });
+    }
+
+    /// Sends what has begun.
+    pub(super) fn launch(&mut self, flight: FlightId) {
+        let Some(flying) = self.flying.get_mut(&flight) else { return };
+        // lifetimes count from here: the intent may have waited for the disk
+        flying.sent = self.clock.stamp();
+        let Some(Credentials { refresh, secret }) = flying.credentials.take() else { return };
+        let client = Client { id: &flying.account.client.client, secret: secret.as_ref() };
+        let request = match (&refresh, &flying.request) {
+            (Some(refresh), None) => TokenRequest::refresh(&flying.provider, client, refresh),
+            (_, Some(request)) => match self.sign_ins.get_mut(request) {
+                Some(sign_in) => sign_in.token_request(client),
+                None => return self.give_up(flight, "the sign-in is gone"),
+            },
+            (None, None) => return self.give_up(flight, "there is no refresh token"),
+        };
+        flying.sent_refresh = refresh;
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.give_up(flight, &error.to_string()),
+        };
+        tracing::debug!(
+            flight = flight.0,
+            account = %flying.account.name,
+            provider = %flying.provider.id,
+            login = flying.request.is_some(),
+            "sending"
+        );
+        let http = self.http.clone();
+        self.tasks.spawn(async move {
+            let result = match tokio::time::timeout(FLIGHT_MAX, http.send(request)).await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(error.into_failure()),
+                Err(_) => Err(overdue()),
+            };
+            Done::Landed(Landed { flight, result })
+        });
+    }
+
+    /// A flight is back. Its answer goes to the disk before anybody tries to understand it.
+    pub(super) fn landed(&mut self, landed: Landed) {
+        let Landed { flight, result } = landed;
+        let Some(flying) = self.flying.get_mut(&flight) else { return };
+        match result {
+            Ok(answer) => {
+                let answer = Arc::new(answer);
+                flying.answer = Some(Arc::clone(&answer));
+                self.write(Command::Answered { flight, answer });
+            }
+            Err(failure) => self.settle(flight, Landing::Failed { failure, rescued: None }),
+        }
+    }
+
+    /// Interprets an answer. It is on the disk by now; if the disk did not take it, the answer is
+    /// used all the same, since it may hold the only copy of a refresh token.
+    pub(super) fn interpret(&mut self, flight: FlightId) {
+        let now = self.clock.now();
+        let Some(flying) = self.flying.get_mut(&flight) else { return };
+        let Some(answer) = flying.answer.take() else { return };
+        let landing = read_answer(&flying.provider, &answer, flying.sent_refresh.as_ref(), now);
+        self.settle(flight, landing);
+    }
+
+    fn settle(&mut self, flight: FlightId, landing: Landing) {
+        let Some(flying) = self.flying.get(&flight) else { return };
+        let sent = flying.sent.clone();
+        let elapsed = self.clock.now().boot.since(sent.at.boot);
+        let login = flying.request.is_some();
+        let provider = flying.provider.id.clone();
+        let elapsed_ms = elapsed.as_millis();
+        match &landing {
+            Landing::Granted(granted) => tracing::info!(
+                account = %flying.account.name, %provider, flight = flight.0, login, elapsed_ms,
+                rotated = granted.refresh.is_some(),
+                lifetime_s = granted.lifetime.map(|span| span.as_secs()),
+                outcome = "granted",
+                "token issued"
+            ),
+            Landing::Failed { failure, rescued } => tracing::warn!(
+                account = %flying.account.name, %provider, flight = flight.0, login, elapsed_ms,
+                outcome = failure.class.as_str(),
+                rescued = rescued.is_some(),
+                failure = %failure,
+                "no token"
+            ),
+        }
+        self.tell(Event::Landed { flight, sent, landing });
+    }
+
+    fn give_up(&mut self, flight: FlightId, why: &str) {
+        let failure = Failure {
+            class: FailureClass::RequestBroken,
+            code: None,
+            detail: format!("the request cannot be made: {why}"),
+            status: None,
+            retry_after: None,
+        };
+        self.settle(flight, Landing::Failed { failure, rescued: None });
+    }
+
+    /// Gives the store something to do.
+    pub(super) fn write(&mut self, command: Command) {
+        if let Err(command) = self.store.send(command) {
+            // Its queue holds far more than can be under way at once, so the thread is gone or stuck.
+            tracing::error!("the store takes no more commands");
+            let error = StoreError::from(crate::store::Unwritable::Locked);
+            match command {
+                Command::Begin(begin) => {
+                    self.hear(Report::Begun { flight: begin.flight, result: Err(error) });
+                }
+                Command::Answered { flight, .. } => {
+                    self.hear(Report::Answered { flight, result: Err(error) });
+                }
+                Command::Grant(change) => {
+                    let flight = change.flight;
+                    let result = Err((error, change));
+                    self.hear(Report::Granted { flight, result });
+                }
+                Command::Erase { account } => {
+                    self.hear(Report::Erased { account, result: Err(error) });
+                }
+                Command::Abandon { .. } | Command::Stand { .. } | Command::Probe => {}
+            }
+        }
+    }
+
+    /// The store has done something.
+    pub(super) fn reported(&mut self, report: Report) {
+        match report {
+            Report::Begun { flight, result } => {
+                let result = match result {
+                    Ok(credentials) => match self.flying.get_mut(&flight) {
+                        Some(flying) => {
+                            flying.credentials = Some(credentials);
+                            Ok(())
+                        }
+                        None => Err("the flight is gone".to_owned()),
+                    },
+                    Err(error) => {
+                        tracing::error!(flight = flight.0, %error, "intent not written down");
+                        self.flying.remove(&flight);
+                        Err(error.to_string())
+                    }
+                };
+                self.tell(Event::Begun { flight, result });
+            }
+            Report::Answered { flight, result } => {
+                if let Err(error) = result {
+                    tracing::error!(flight = flight.0, %error, "answer not written down");
+                }
+                self.interpret(flight);
+            }
+            Report::Granted { flight, result } => {
+                let result = match result {
+                    Ok(()) => {
+                        self.granted(flight);
+                        Ok(())
+                    }
+                    Err((error, change)) => {
+                        tracing::error!(flight = flight.0, %error, "grant not written down, will try again");
+                        Err(change)
+                    }
+                };
+                self.tell(Event::Saved { flight, result });
+            }
+            Report::Erased { account, result } => self.erased(&account, result),
+            Report::Abandoned { flight, result } => {
+                if let Err(error) = result {
+                    tracing::warn!(flight = flight.0, %error, "end of a flight not written down");
+                }
+            }
+            Report::Stood { account, result } => {
+                if let Err(error) = result {
+                    tracing::warn!(%account, %error, "standing not written down");
+                }
+            }
+            Report::Probed { .. } => {}
+        }
+    }
+
+    /// The grant of a flight is durable: the client that it belongs to is on record from now on.
+    fn granted(&mut self, flight: FlightId) {
+        let Some(flying) = self.flying.remove(&flight) else { return };
+        if let Some(request) = &flying.request
+            && let Some(sign_in) = self.sign_ins.get(request)
+        {
+            self.know(sign_in.client.clone());
+        }
+    }
+}
+
+fn overdue() -> Failure {
+    Failure {
+        class: FailureClass::Ambiguous,
+        code: None,
+        detail: "no answer in time".into(),
+        status: None,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,31 @@
+//! A daemon that cannot keep tokens, and says so to everybody who asks: a broken database must not
+//! look like a daemon that is not there, nor be restarted until the service manager gives up.
+
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+
+use super::handle::{EVENTS, Handle, MAILBOX};
+use crate::api::Fault;
+
+/// A handle behind which every request gets the same fault. Ends when `stop` is gone.
+#[must_use]
+pub fn impaired(fault: Fault, mut stop: mpsc::Receiver<()>) -> (Handle, JoinHandle<()>) {
+    let (mail, mut mailbox) = mpsc::channel::<super::handle::Message>(MAILBOX);
+    let (events, _) = broadcast::channel(EVENTS);
+    let answering = tokio::spawn(async move {
+        loop {
+            // a stop does not wait behind callers
+            tokio::select! {
+                biased;
+                _ = stop.recv() => return,
+                message = mailbox.recv() => match message {
+                    Some(message) => {
+                        let _ = message.reply.send(Err(fault.clone()));
+                    }
+                    None => return,
+                },
+            }
+        }
+    });
+    (Handle { mailbox: mail, events }, answering)
+}

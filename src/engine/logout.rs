@@ -1,0 +1,72 @@
+//! The end of an account: erased here, then revoked at the provider as far as it lets us.
+
+use std::time::Duration;
+
+use super::task::{Done, Engine, Reply};
+use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation};
+use crate::lifecycle::WaiterId;
+use crate::model::{AccountId, AccountName};
+use crate::oauth::{Client, Revoked, revoke};
+use crate::store::{Erased, StoreError};
+
+/// An account that is being erased.
+pub(super) struct Leaving {
+    pub(super) waiter: WaiterId,
+    pub(super) name: AccountName,
+}
+
+/// How long a logout waits for the provider. The account is gone by then either way.
+const REVOKE_MAX: Duration = Duration::from_secs(15);
+
+impl Engine {
+    /// The rows of an account are gone, and what they held has to be revoked.
+    pub(super) fn erased(&mut self, id: &AccountId, result: Result<Box<Erased>, StoreError>) {
+        let Some(Leaving { waiter, name }) = self.leaving.remove(id) else { return };
+        let reply = self.waiting.remove(&waiter);
+        self.announced.remove(&name);
+        self.line_is_old = true;
+        let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
+        let erased = match result {
+            Ok(erased) => *erased,
+            Err(error) => {
+                tracing::error!(account = %name, %error, "account not erased");
+                if let Some(Reply::Logout { asker, .. }) = reply {
+                    let message = format!(
+                        "the account could not be erased and comes back at the next start: {error}"
+                    );
+                    let _ = asker.send(Err(Fault::new(FaultKind::Storage, message).of(name)));
+                }
+                return;
+            }
+        };
+        let key = erased.client.key.clone();
+        let provider = self.provider_of(&key);
+        if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {
+            self.clients.remove(&key);
+            self.pinned.remove(&key);
+        }
+        tracing::info!(account = %name, "logged out");
+        let Some(Reply::Logout { asker, .. }) = reply else { return };
+        let http = self.http.clone();
+        let now = self.clock.now();
+        self.tasks.spawn(async move {
+            let Erased { refresh, access, client, secret } = erased;
+            let access = access.as_ref().map(|issued| &*issued.access);
+            let (revocation, reason) = match &provider {
+                _ if refresh.is_none() && access.is_none() => (Revocation::Nothing, None),
+                None => (Revocation::Unsupported, None),
+                Some(provider) => {
+                    let client = Client { id: &client.key.client, secret: secret.as_ref() };
+                    let revoking = revoke(&http, provider, client, refresh.as_ref(), access, now);
+                    match tokio::time::timeout(REVOKE_MAX, revoking).await {
+                        Ok(Ok(Revoked::Confirmed)) => (Revocation::Revoked, None),
+                        Ok(Ok(Revoked::Unsupported)) => (Revocation::Unsupported, None),
+                        Ok(Err(error)) => (Revocation::Failed, Some(error.to_string())),
+                        Err(_) => (Revocation::Failed, Some("no answer in time".to_owned())),
+                    }
+                }
+            };
+            Done::LoggedOut { asker, reply: LoggedOut { account: name, revocation, reason } }
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! The start: what is on record becomes what is known, and flights that a crash cut off are finished.
+//!
+//! | on record | what is done |
+//! |---|---|
+//! | refresh, answered | the answer is interpreted now, as it would have been then |
+//! | refresh, sent | its fate is unknown: the same token is sent again at once, before the account is served |
+//! | exchange, answered | interpreted: the account appears, signed in |
+//! | exchange, sent | a code works once and the sign-in is gone: given up |
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::flights::Flying;
+use super::task::Engine;
+use crate::lifecycle::{Restored, Rules};
+use crate::model::{AccountId, AccountRecord, AccountSeed, ClientRecord, Generation, RequestId};
+use crate::provider::{AtRefresh, Provider};
+use crate::store::{Attempt, AttemptKind, Command};
+
+/// What the schedule needs to know of a provider.
+pub(super) fn rules(provider: &Provider) -> Rules {
+    let throttle =
+        provider.max_refreshes.map(|max| Duration::from_secs(max.window) / max.count.max(1));
+    Rules {
+        default_lifetime: provider.default_lifetime.map(Duration::from_secs),
+        strict: provider.is_strict(),
+        grace: provider.grace(),
+        not_before: provider.refresh_not_before.map(Duration::from_secs),
+        refresh_late: provider.at_dies_at_refresh == AtRefresh::Dies,
+        throttle,
+        case_insensitive: provider.scopes.case_insensitive,
+    }
+}
+
+/// Takes up what is on record.
+pub(super) fn take_up(
+    engine: &mut Engine,
+    clients: Vec<ClientRecord>,
+    accounts: Vec<AccountRecord>,
+    attempts: Vec<Attempt>,
+) {
+    for client in clients {
+        engine.know(client);
+    }
+    let seeds: Vec<(AccountSeed, Generation)> =
+        accounts.iter().map(|record| (record.seed.clone(), record.generation)).collect();
+    let find = |id: &AccountId| seeds.iter().find(|(seed, _)| seed.id == *id);
+    let (exchanges, refreshes): (Vec<_>, Vec<_>) = attempts
+        .into_iter()
+        .partition(|attempt| matches!(attempt.kind, AttemptKind::Exchange { .. }));
+
+    // each account has at most one refresh that matters: the last one of its current generation
+    let mut unresolved = HashMap::new();
+    let mut answered = Vec::new();
+    for attempt in refreshes {
+        let Attempt { flight, kind, sent, answer } = attempt;
+        let AttemptKind::Refresh { account, generation } = kind else { continue };
+        match (find(&account), answer) {
+            (Some((seed, current)), Some(answer)) if *current == generation => {
+                answered.push((flight, seed.clone(), generation, sent, answer));
+            }
+            (Some((_, current)), None) if *current == generation => {
+                if let Some(older) = unresolved.insert(account.clone(), flight) {
+                    engine.write(Command::Abandon { flight: older, account, standing: None });
+                }
+            }
+            _ => engine.write(Command::Abandon { flight, account, standing: None }),
+        }
+    }
+
+    let now = engine.clock.now();
+    for record in accounts {
+        let rules = engine.provider_of(&record.seed.client).map(|provider| rules(&provider));
+        if rules.is_none() {
+            let provider = &record.seed.client.provider;
+            tracing::warn!(account = %record.seed.name, %provider, "no definition of the provider");
+        }
+        let unresolved = unresolved.remove(&record.seed.id);
+        if unresolved.is_some() {
+            tracing::warn!(account = %record.seed.name, "a refresh was cut off: trying it again at once");
+        }
+        engine.lifecycle.restore(Restored { record, rules, unresolved }, now);
+    }
+
+    for (flight, seed, generation, sent, answer) in answered {
+        let Some(provider) = engine.provider_of(&seed.client) else { continue };
+        tracing::info!(account = %seed.name, "finishing a refresh from its answer on record");
+        engine.lifecycle.resume_refresh(flight, &seed.name, generation);
+        engine.flying.insert(flight, Flying::resumed(seed, provider, sent, None, answer));
+        engine.interpret(flight);
+    }
+
+    for attempt in exchanges {
+        let Attempt { flight, kind, sent, answer } = attempt;
+        let AttemptKind::Exchange { seed, client } = kind else { continue };
+        let known = engine.clients.contains_key(&client.key);
+        engine.know(client);
+        let provider = engine.provider_of(&seed.client);
+        let (Some(answer), Some(provider)) = (answer, provider) else {
+            tracing::warn!(account = %seed.name, "a sign-in was cut off: start it again");
+            if !known {
+                engine.clients.remove(&seed.client);
+                engine.pinned.remove(&seed.client);
+            }
+            engine.write(Command::Abandon { flight, account: seed.id, standing: None });
+            continue;
+        };
+        tracing::info!(account = %seed.name, "finishing a sign-in from its answer on record");
+        // nobody waits for it any more, so any id will do
+        let request = RequestId::from_random([0; 10]);
+        let rules = rules(&provider);
+        engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules);
+        engine.flying.insert(flight, Flying::resumed(seed, provider, sent, None, answer));
+        engine.interpret(flight);
+    }
+}

@@ -1,0 +1,136 @@
+//! From what the lifecycle knows to what callers are shown.
+
+use std::sync::Arc;
+
+use super::task::Engine;
+use crate::api::{Account, DaemonInfo, ProviderInfo, Response, State, Status, Token};
+use crate::lifecycle::{Doing, HandOut, View};
+use crate::model::{AccountName, AccountSeed, Now, Scopes};
+use crate::provider::{Provider, Redirect};
+
+/// A token as handed out.
+pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token {
+    let issued = &hand_out.issued;
+    Token {
+        account,
+        access_token: Arc::clone(&issued.access),
+        token_type: issued.token_type.as_str().to_owned(),
+        expires_at: hand_out.expires.map(|at| now.wall_at(at).seconds()),
+        scopes: issued.scopes.clone(),
+        stale: hand_out.stale,
+    }
+}
+
+/// An account.
+pub(super) fn account(view: &View<'_>, now: Now) -> Account {
+    let seconds = |at: crate::model::Boot| now.wall_at(at).seconds();
+    Account {
+        id: view.seed.id.clone(),
+        name: view.seed.name.clone(),
+        provider: view.seed.client.provider.clone(),
+        client_id: view.seed.client.client.clone(),
+        state: match view.doing {
+            Doing::Ready => State::Ready,
+            Doing::Refreshing => State::Refreshing,
+            Doing::BackingOff => State::BackingOff,
+            Doing::LoginRequired => State::LoginRequired,
+            Doing::Held => State::Held,
+        },
+        detail: view.detail.clone(),
+        scopes: view.scopes.clone(),
+        expires_at: view.expires.map(seconds),
+        last_refresh: view.sent.map(seconds),
+        next_refresh: view.next.map(seconds),
+        last_failure: view.last_failure,
+        failures: view.failures,
+    }
+}
+
+/// How the redirect of a provider comes back by default.
+pub(super) fn redirect(provider: &Provider) -> &'static str {
+    match provider.redirect {
+        Redirect::HttpsOnly => "paste",
+        Redirect::LoopbackIp | Redirect::Localhost | Redirect::FixedPort { .. } => "loopback",
+    }
+}
+
+impl Engine {
+    pub(super) fn accounts(&self) -> Vec<Account> {
+        let now = self.clock.now();
+        self.lifecycle.views().iter().map(|view| account(view, now)).collect()
+    }
+
+    pub(super) fn status(&self) -> Response {
+        let mut accounts = self.accounts();
+        // a sign-in that will make an account is shown as one
+        for (_, seed) in self.lifecycle.open_sign_ins() {
+            if self.lifecycle.view(&seed.name).is_none() {
+                accounts.push(signing_in(seed));
+            }
+        }
+        accounts.sort_by(|a, b| a.name.cmp(&b.name));
+        Response::Status(Status {
+            daemon: DaemonInfo {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                started_at: self.started,
+                now: self.clock.now().wall.seconds(),
+                database: self.info.database.clone(),
+                protection: self.protection.clone(),
+                bus: self.info.bus.load(std::sync::atomic::Ordering::Relaxed),
+            },
+            accounts,
+        })
+    }
+
+    pub(super) fn providers(&self) -> Response {
+        let providers = self.catalog.iter().map(|provider| ProviderInfo {
+            id: provider.id.clone(),
+            title: provider.title.clone(),
+            source: match self.catalog.file(&provider.id) {
+                Some(path) => path.display().to_string(),
+                None => "preset".to_owned(),
+            },
+            scopes: provider.scopes.defaults.clone(),
+            redirect: redirect(provider).to_owned(),
+        });
+        Response::Providers { providers: providers.collect() }
+    }
+
+    /// One line for `systemctl status`.
+    pub(super) fn status_line(&self) -> String {
+        let views = self.lifecycle.count();
+        let accounts = match views.accounts {
+            0 => "no accounts yet".to_owned(),
+            1 => "1 account".to_owned(),
+            many => format!("{many} accounts"),
+        };
+        let mut line = accounts;
+        let parts = [
+            (views.login_required, "need a login"),
+            (views.held, "held"),
+            (views.backing_off, "backing off"),
+        ];
+        for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
+            line = format!("{line}, {count} {what}");
+        }
+        line
+    }
+}
+
+fn signing_in(seed: &AccountSeed) -> Account {
+    Account {
+        id: seed.id.clone(),
+        name: seed.name.clone(),
+        provider: seed.client.provider.clone(),
+        client_id: seed.client.client.clone(),
+        state: State::SigningIn,
+        detail: None,
+        scopes: Scopes::default(),
+        expires_at: None,
+        last_refresh: None,
+        next_refresh: None,
+        last_failure: None,
+        failures: 0,
+    }
+}

@@ -1,0 +1,375 @@
+//! Interactive sign-ins: prepared (metadata, listener), shown to the user, fed with the redirect,
+//! redeemed, ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::asks::Asker;
+use super::faults;
+use super::plan::{Plan, Prepared, Source, Way};
+use super::recovery::rules;
+use super::task::{Done, Engine};
+use crate::api::{Event as News, Fault, FaultKind, Login, LoginEnded, LoginStarted, Response};
+use crate::lifecycle::{Event, SignInEnd, SignInSeed};
+use crate::model::{
+    AccountId, AccountSeed, AuthorizationCode, ClientRecord, ClientSecret, RequestId, Scopes,
+};
+use crate::oauth::{Authorization, CallbackPage, Client, Loopback, OauthError, TokenRequest};
+use crate::provider::Provider;
+
+/// How long the user has.
+const OPEN_FOR: Duration = Duration::from_mins(10);
+/// Sign-ins at the same time.
+const OPEN_MAX: usize = 16;
+/// How many ends are remembered for those who ask late.
+const ENDED_MAX: usize = 32;
+/// Those who may wait for the end of one sign-in.
+const WATCHERS_MAX: usize = 16;
+/// The longest redirect that is looked at, in bytes.
+const REDIRECT_MAX: usize = 16 * 1024;
+
+/// A sign-in under way.
+pub(super) struct SignIn {
+    pub(super) seed: AccountSeed,
+    pub(super) client: ClientRecord,
+    pub(super) secret: Option<Arc<ClientSecret>>,
+    pub(super) provider: Arc<Provider>,
+    authorization: Authorization,
+    /// Once the browser is back.
+    code: Option<AuthorizationCode>,
+    watchers: Vec<Asker>,
+    /// The browser that waits to be told how it went.
+    browser: Option<oneshot::Sender<CallbackPage>>,
+    listener: Option<AbortHandle>,
+}
+
+/// How a sign-in ended.
+pub(super) struct Ended {
+    request: RequestId,
+    result: Result<LoginEnded, Fault>,
+}
+
+/// The browser came back to the listener of a sign-in.
+pub(super) struct Callback {
+    request: RequestId,
+    redirect: String,
+    page: oneshot::Sender<CallbackPage>,
+}
+
+impl SignIn {
+    /// The request that redeems the code.
+    pub(super) fn token_request(&mut self, client: Client<'_>) -> Result<TokenRequest, OauthError> {
+        let code = self.code.take().unwrap_or_else(|| AuthorizationCode::new(String::new()));
+        TokenRequest::exchange(
+            &self.provider,
+            client,
+            &code,
+            self.authorization.verifier(),
+            self.authorization.redirect_uri(),
+        )
+    }
+}
+
+impl Engine {
+    /// Starts a sign-in: finds out what is needed, then does what takes time in a task of its own.
+    pub(super) fn login(&mut self, login: Login, asker: Asker) {
+        if self.sign_ins.len() + self.preparing >= OPEN_MAX {
+            let message = format!("{OPEN_MAX} sign-ins are open already");
+            let _ = asker.send(Err(Fault::new(FaultKind::RateLimited, message)));
+            return;
+        }
+        match self.plan(login) {
+            Err(fault) => {
+                let _ = asker.send(Err(*fault));
+            }
+            Ok(plan) => {
+                let plan = plan(asker);
+                self.preparing += 1;
+                let http = self.http.clone();
+                self.tasks.spawn(async move {
+                    let result = plan.prepare(&http).await;
+                    Done::Prepared(Box::new(Prepared { plan, result }))
+                });
+            }
+        }
+    }
+
+    /// A sign-in can be shown to the user.
+    pub(super) fn prepared(&mut self, prepared: Prepared) {
+        self.preparing -= 1;
+        let Prepared { plan, result } = prepared;
+        let name = plan.name.clone();
+        let (asker, started) = match result {
+            Err(fault) => (plan.asker, Err(fault)),
+            Ok(way) => self.show(plan, way),
+        };
+        if let Err(fault) = &started {
+            tracing::warn!(account = %name, %fault, "login not started");
+        }
+        let started = started.map(Response::LoginStarted).map_err(|fault| fault.of(name));
+        let _ = asker.send(started);
+    }
+
+    fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
+        let Plan { name, mut client, secret, scopes, login_hint, asker, source } = plan;
+        let Way { provider, loopback, redirect_uri } = way;
+        if let Source::Discover(_) = source {
+            client.discovered = Some(provider.to_toml());
+        }
+        let scopes = wanted_scopes(&provider, scopes);
+        let hint = login_hint.as_deref();
+        let id = &client.key.client;
+        let (request, id, begun) = match (random(), random()) {
+            (Ok(request), Ok(account)) => {
+                let begun = Authorization::begin(&provider, id, &redirect_uri, &scopes, hint);
+                (RequestId::from_random(request), AccountId::from_random(account), begun)
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                let message = format!("no random numbers from the kernel: {error}");
+                return (asker, Err(Fault::new(FaultKind::Internal, message)));
+            }
+        };
+        let (authorization, url) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                return (asker, Err(Fault::new(FaultKind::InvalidOption, error.to_string())));
+            }
+        };
+        let id = self.lifecycle.view(&name).map_or(id, |view| view.seed.id.clone());
+        let seed = AccountSeed { id, name: name.clone(), client: client.key.clone(), scopes };
+        let now = self.clock.now();
+        let deadline = now.boot + OPEN_FOR;
+        let paste = loopback.is_none();
+        let listener = loopback.map(|loopback| self.listen(loopback, &request));
+        let sign_in = SignIn {
+            seed: seed.clone(),
+            client,
+            secret,
+            authorization,
+            code: None,
+            watchers: Vec::new(),
+            browser: None,
+            listener,
+            provider: Arc::clone(&provider),
+        };
+        self.sign_ins.insert(request.clone(), sign_in);
+        let rules = rules(&provider);
+        self.tell(Event::SignIn(SignInSeed { request: request.clone(), seed, rules, deadline }));
+        let started = LoginStarted {
+            request,
+            account: name,
+            authorization_uri: url.into(),
+            redirect_uri,
+            paste,
+            expires_at: now.wall_at(deadline).seconds(),
+        };
+        (asker, Ok(started))
+    }
+
+    fn listen(&mut self, loopback: Loopback, request: &RequestId) -> AbortHandle {
+        let callbacks = self.callbacks.clone();
+        let request = request.clone();
+        self.tasks.spawn(async move {
+            loopback
+                .serve(|redirect| come_back(callbacks.clone(), request.clone(), redirect))
+                .await;
+            Done::Listened
+        })
+    }
+
+    /// The browser is back at the listener: its page waits until the grant is stored.
+    pub(super) fn callback(&mut self, callback: Callback) {
+        let Callback { request, redirect, page } = callback;
+        match self.redirected(&request, &redirect) {
+            Ok(()) => {
+                if let Some(sign_in) = self.sign_ins.get_mut(&request) {
+                    sign_in.browser = Some(page);
+                } else {
+                    // over already: nothing could be sent
+                    let ended = self.ended.iter().find(|ended| ended.request == request);
+                    let fault = ended.and_then(|ended| ended.result.as_ref().err());
+                    let _ = page.send(failed_page(fault.unwrap_or(&faults::stopping())));
+                }
+            }
+            Err(fault) if self.sign_ins.contains_key(&request) => {
+                let _ = page.send(CallbackPage::StillWaiting { message: fault.message });
+            }
+            Err(fault) => {
+                let _ = page.send(failed_page(&fault));
+            }
+        }
+    }
+
+    /// Looks at a redirect: a good one starts the exchange of its code; one that is not this
+    /// sign-in's changes nothing; one that carries the provider's refusal ends the sign-in.
+    pub(super) fn redirected(&mut self, request: &RequestId, redirect: &str) -> Result<(), Fault> {
+        let Some(sign_in) = self.sign_ins.get_mut(request) else {
+            return Err(self.no_such_request(request));
+        };
+        let name = sign_in.seed.name.clone();
+        let still_open = |message: String| {
+            Fault::new(FaultKind::InvalidOption, message)
+                .of(name.clone())
+                .hint("paste the whole address that the browser ended at")
+        };
+        if redirect.len() > REDIRECT_MAX {
+            return Err(still_open(format!("a redirect has at most {REDIRECT_MAX} bytes")));
+        }
+        if sign_in.code.is_some() || self.lifecycle.is_redeeming(&sign_in.seed.name) {
+            return Err(still_open("this sign-in has had its redirect already".into()));
+        }
+        match sign_in.authorization.accept(redirect) {
+            Ok(code) => {
+                sign_in.code = Some(code);
+                self.tell(Event::Redeem { request: request.clone() });
+                Ok(())
+            }
+            Err(error) if error.ends_attempt() => {
+                let why = SignInEnd::Refused { why: error.to_string() };
+                let fault = faults::sign_in_failed(name, &sign_in.client.key, why.clone());
+                self.tell(Event::EndSignIn { request: request.clone(), why });
+                Err(fault)
+            }
+            Err(error) => Err(still_open(error.to_string())),
+        }
+    }
+
+    pub(super) fn await_login(&mut self, request: &RequestId, asker: Asker) {
+        if let Some(sign_in) = self.sign_ins.get_mut(request) {
+            sign_in.watchers.retain(|watcher| !watcher.is_closed());
+            if sign_in.watchers.len() < WATCHERS_MAX {
+                sign_in.watchers.push(asker);
+            } else {
+                let message = "too many wait for this sign-in already";
+                let _ = asker.send(Err(Fault::new(FaultKind::RateLimited, message)));
+            }
+            return;
+        }
+        let ended = self.ended.iter().find(|ended| ended.request == *request);
+        let result = match ended {
+            Some(ended) => ended.result.clone().map(Response::LoginEnded),
+            None => Err(self.no_such_request(request)),
+        };
+        let _ = asker.send(result);
+    }
+
+    pub(super) fn cancel(&mut self, request: &RequestId) -> Result<(), Fault> {
+        let Some(sign_in) = self.sign_ins.get(request) else {
+            return Err(self.no_such_request(request));
+        };
+        if self.lifecycle.is_redeeming(&sign_in.seed.name) {
+            let message = "the sign-in is just being completed; log out to undo it";
+            return Err(Fault::new(FaultKind::RateLimited, message).of(sign_in.seed.name.clone()));
+        }
+        let why = SignInEnd::Cancelled;
+        self.tell(Event::EndSignIn { request: request.clone(), why });
+        Ok(())
+    }
+
+    /// A sign-in is over: everybody who waits for it is told, the browser too.
+    pub(super) fn sign_in_ended(
+        &mut self,
+        request: &RequestId,
+        result: Result<AccountId, SignInEnd>,
+    ) {
+        let Some(sign_in) = self.sign_ins.remove(request) else { return };
+        let SignIn { seed, client, watchers, browser, listener, .. } = sign_in;
+        let result = match result {
+            Ok(id) => {
+                let view = self.lifecycle.view(&seed.name);
+                let now = self.clock.now();
+                Ok(LoginEnded {
+                    id,
+                    scopes: view.as_ref().map_or(seed.scopes, |view| view.scopes.clone()),
+                    expires_at: view
+                        .as_ref()
+                        .and_then(|view| view.expires)
+                        .map(|at| now.wall_at(at).seconds()),
+                    renewable: view.is_some_and(|view| view.renewable),
+                    account: seed.name.clone(),
+                })
+            }
+            Err(why) => Err(faults::sign_in_failed(seed.name.clone(), &client.key, why)),
+        };
+        match &result {
+            Ok(ended) => tracing::info!(
+                account = %seed.name, provider = %client.key.provider,
+                renewable = ended.renewable, outcome = "signed-in", "login ended"
+            ),
+            Err(fault) => tracing::warn!(
+                account = %seed.name, provider = %client.key.provider,
+                outcome = fault.kind.name(), %fault, "login ended"
+            ),
+        }
+        for watcher in watchers {
+            let _ = watcher.send(result.clone().map(Response::LoginEnded));
+        }
+        match browser {
+            // the listener goes by itself when it has served the page
+            Some(browser) => {
+                let _ = browser.send(match &result {
+                    Ok(ended) => CallbackPage::SignedIn {
+                        account: ended.account.clone(),
+                        scopes: ended.scopes.clone(),
+                    },
+                    Err(fault) => failed_page(fault),
+                });
+            }
+            None => {
+                if let Some(listener) = listener {
+                    listener.abort();
+                }
+            }
+        }
+        let _ = self.events.send(News::Login {
+            request: request.clone(),
+            ended: result.as_ref().ok().cloned(),
+            fault: result.as_ref().err().cloned(),
+        });
+        if self.ended.len() == ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(Ended { request: request.clone(), result });
+    }
+
+    fn no_such_request(&self, request: &RequestId) -> Fault {
+        let over = self.ended.iter().any(|ended| ended.request == *request);
+        let message = if over { "this sign-in is over" } else { "there is no such sign-in" };
+        Fault::new(FaultKind::NoSuchRequest, message)
+    }
+}
+
+/// Hands a callback to the engine and waits for the page to show.
+async fn come_back(
+    callbacks: mpsc::Sender<Callback>,
+    request: RequestId,
+    redirect: String,
+) -> CallbackPage {
+    let (page, shown) = oneshot::channel();
+    let sent = callbacks.send(Callback { request, redirect, page }).await;
+    match (sent, shown.await) {
+        (Ok(()), Ok(page)) => page,
+        _ => failed_page(&faults::stopping()),
+    }
+}
+
+fn failed_page(fault: &Fault) -> CallbackPage {
+    CallbackPage::Failed { message: fault.message.clone(), hint: fault.hint.clone() }
+}
+
+/// The scopes to ask for: the user's or the provider's defaults, and always the one that yields a
+/// refresh token.
+fn wanted_scopes(provider: &Provider, named: Option<Scopes>) -> Scopes {
+    let named = named.filter(|scopes| !scopes.is_empty());
+    let scopes = named.unwrap_or_else(|| provider.scopes.defaults.clone());
+    scopes.iter().chain(&provider.scopes.offline_scope).cloned().collect()
+}
+
+fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}

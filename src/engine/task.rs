@@ -1,0 +1,351 @@
+//! The task: its state and its loop.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+
+use super::faults;
+use super::flights::{Flying, Landed};
+use super::handle::{EVENTS, Handle, MAILBOX, Message};
+use super::logout::Leaving;
+use super::plan::Prepared;
+use super::recovery;
+use super::signins::{Callback, Ended, SignIn};
+use crate::api::{Event as News, Fault, LoggedOut, Response, State};
+use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
+use crate::model::{
+    AccountId, AccountName, ClientKey, ClientRecord, FlightId, ProviderId, RequestId,
+};
+use crate::oauth::Http;
+use crate::provider::{Catalog, Provider};
+use crate::store::{Loaded, Report, Store};
+use crate::sys::alarm::Alarm;
+use crate::sys::clock::Clock;
+use crate::sys::notify;
+
+/// What the engine is made of.
+pub struct Parts {
+    /// The store, and what it had on record.
+    pub store: Store,
+    /// What the store says.
+    pub reports: mpsc::Receiver<Report>,
+    /// What it had on record at start.
+    pub loaded: Loaded,
+    /// The way to providers.
+    pub http: Http,
+    /// The providers that can be named.
+    pub catalog: Catalog,
+    /// The clocks.
+    pub clock: Clock,
+    /// Limits.
+    pub settings: Settings,
+    /// What status shows of the daemon.
+    pub info: Info,
+}
+
+/// What status shows of the daemon.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// The database file.
+    pub database: String,
+    /// Whether the name on the session bus is held at the moment.
+    pub bus: Arc<AtomicBool>,
+}
+
+/// What the daemon tells the engine.
+#[derive(Debug)]
+pub enum Control {
+    /// The provider definitions were read anew.
+    Reload(Box<Catalog>),
+    /// End what is under way and stop.
+    Drain,
+}
+
+/// Somebody who waits.
+pub(super) enum Reply {
+    /// For a token.
+    Token { asker: oneshot::Sender<Result<Response, Fault>>, account: AccountName },
+    /// For the end of a logout.
+    Logout { asker: oneshot::Sender<Result<Response, Fault>>, account: AccountName },
+}
+
+/// The end of a task that the engine started.
+pub(super) enum Done {
+    /// A flight ended.
+    Landed(Landed),
+    /// A sign-in can be shown to the user, or cannot be started.
+    Prepared(Box<Prepared>),
+    /// A logout is over.
+    LoggedOut { asker: oneshot::Sender<Result<Response, Fault>>, reply: LoggedOut },
+    /// The listener of a sign-in has served its last page.
+    Listened,
+}
+
+/// Something that waits for its turn.
+enum Turn {
+    Event(Event),
+    Report(Report),
+}
+
+/// The engine. [`Engine::run`] is its life.
+pub struct Engine {
+    pub(super) lifecycle: Lifecycle,
+    pub(super) store: Store,
+    pub(super) http: Http,
+    pub(super) catalog: Catalog,
+    pub(super) clock: Clock,
+    pub(super) info: Info,
+    pub(super) protection: String,
+    pub(super) started: i64,
+    /// Client registrations on record.
+    pub(super) clients: HashMap<ClientKey, ClientRecord>,
+    /// Definitions that were discovered, parsed once.
+    pub(super) pinned: HashMap<ClientKey, Arc<Provider>>,
+    pub(super) flying: HashMap<FlightId, Flying>,
+    pub(super) sign_ins: HashMap<RequestId, SignIn>,
+    /// Sign-ins whose listener or metadata is still awaited.
+    pub(super) preparing: usize,
+    /// How the last sign-ins ended, for those who ask late.
+    pub(super) ended: VecDeque<Ended>,
+    pub(super) leaving: HashMap<AccountId, Leaving>,
+    pub(super) waiting: HashMap<WaiterId, Reply>,
+    pub(super) next_waiter: u64,
+    pub(super) tasks: JoinSet<Done>,
+    pub(super) callbacks: mpsc::Sender<Callback>,
+    pub(super) events: broadcast::Sender<News>,
+    /// Room for effects, kept from one event to the next.
+    effects: Vec<Effect>,
+    turns: VecDeque<Turn>,
+    in_turn: bool,
+    alarm: Alarm,
+    reports: mpsc::Receiver<Report>,
+    mailbox: mpsc::Receiver<Message>,
+    called_back: mpsc::Receiver<Callback>,
+    draining: bool,
+    /// The state of each account that the log was told last.
+    pub(super) announced: HashMap<AccountName, State>,
+    /// Whether the line that the service manager shows may be out of date.
+    pub(super) line_is_old: bool,
+}
+
+/// Callbacks that may wait for the engine; a browser sends one or two.
+const CALLBACKS: usize = 16;
+
+impl Engine {
+    /// An engine that takes up what its store has on record. Call inside the runtime.
+    pub fn new(parts: Parts) -> io::Result<(Self, Handle)> {
+        let Parts { store, reports, loaded, http, catalog, clock, settings, info } = parts;
+        let (mail, mailbox) = mpsc::channel(MAILBOX);
+        let (callbacks, called_back) = mpsc::channel(CALLBACKS);
+        let (events, _) = broadcast::channel(EVENTS);
+        let boot_id = clock.boot_id().clone();
+        let mut engine = Self {
+            lifecycle: Lifecycle::new(settings, boot_id, loaded.next_flight),
+            store,
+            http,
+            catalog,
+            started: clock.now().wall.seconds(),
+            clock,
+            info,
+            protection: loaded.protection,
+            clients: HashMap::new(),
+            pinned: HashMap::new(),
+            flying: HashMap::new(),
+            sign_ins: HashMap::new(),
+            preparing: 0,
+            ended: VecDeque::new(),
+            leaving: HashMap::new(),
+            waiting: HashMap::new(),
+            next_waiter: 0,
+            tasks: JoinSet::new(),
+            callbacks,
+            events: events.clone(),
+            effects: Vec::new(),
+            turns: VecDeque::new(),
+            in_turn: false,
+            alarm: Alarm::new()?,
+            reports,
+            mailbox,
+            called_back,
+            draining: false,
+            announced: HashMap::new(),
+            line_is_old: true,
+        };
+        recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
+        Ok((engine, Handle { mailbox: mail, events }))
+    }
+
+    /// Runs until it has drained, or until `control` is gone. Gives the store back, to be closed.
+    pub async fn run(mut self, mut control: mpsc::Receiver<Control>) -> io::Result<Store> {
+        let mut watchdog =
+            notify::watchdog_interval().map(|interval| tokio::time::interval(interval / 2));
+        self.tell(Event::Alarm);
+        loop {
+            self.tell_manager();
+            if self.draining && self.lifecycle.is_quiet() {
+                return Ok(self.finish());
+            }
+            self.alarm.set(self.lifecycle.next_deadline())?;
+            // A stop never waits behind a crowd; what frees callers goes before what adds more of
+            // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
+            tokio::select! {
+                biased;
+                order = control.recv() => match order {
+                    Some(Control::Reload(catalog)) => self.reload(*catalog),
+                    Some(Control::Drain) | None => self.drain(),
+                },
+                () = tick(watchdog.as_mut()) => notify::watchdog(),
+                Some(report) = self.reports.recv() => self.reported(report),
+                Some(done) = self.tasks.join_next() => self.done(done),
+                Some(callback) = self.called_back.recv() => self.callback(callback),
+                rung = self.alarm.ring() => {
+                    rung?;
+                    self.tell(Event::Alarm);
+                }
+                Some(message) = self.mailbox.recv() => self.ask(message),
+            }
+        }
+    }
+
+    /// Takes an event to the lifecycle and does what follows from it. What an effect gives rise to
+    /// at once waits for its turn, so that effects keep their order.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.turns.push_back(Turn::Event(event));
+        self.take_turns();
+    }
+
+    /// Hears what the store would have said.
+    pub(super) fn hear(&mut self, report: Report) {
+        self.turns.push_back(Turn::Report(report));
+        self.take_turns();
+    }
+
+    fn take_turns(&mut self) {
+        if std::mem::replace(&mut self.in_turn, true) {
+            return;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        while let Some(turn) = self.turns.pop_front() {
+            match turn {
+                Turn::Event(event) => {
+                    self.lifecycle.handle(event, self.clock.now(), &mut effects);
+                    for effect in effects.drain(..) {
+                        self.effect(effect);
+                    }
+                }
+                Turn::Report(report) => self.reported(report),
+            }
+        }
+        self.effects = effects;
+        self.in_turn = false;
+    }
+
+    /// A new name for somebody who waits.
+    pub(super) fn new_waiter(&mut self) -> WaiterId {
+        self.next_waiter += 1;
+        WaiterId(self.next_waiter)
+    }
+
+    /// The definition by which an account's client speaks: pinned if it was discovered, else the
+    /// catalog's.
+    pub(super) fn provider_of(&self, client: &ClientKey) -> Option<Arc<Provider>> {
+        if let Some(pinned) = self.pinned.get(client) {
+            return Some(Arc::clone(pinned));
+        }
+        self.catalog.find(&client.provider).cloned().map(Arc::new)
+    }
+
+    /// Keeps a client registration in mind.
+    pub(super) fn know(&mut self, client: ClientRecord) {
+        match client.discovered.as_deref().map(Provider::parse) {
+            Some(Ok(provider)) => {
+                self.pinned.insert(client.key.clone(), Arc::new(provider));
+            }
+            Some(Err(error)) => {
+                tracing::error!(provider = %client.key.provider, %error, "pinned definition unreadable");
+            }
+            None => {}
+        }
+        self.clients.insert(client.key.clone(), client);
+    }
+
+    fn done(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Landed(landed)) => self.landed(landed),
+            Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
+            Ok(Done::LoggedOut { asker, reply }) => {
+                // who does not wait any more does not mind
+                let _ = asker.send(Ok(Response::LoggedOut(reply)));
+            }
+            Ok(Done::Listened) => {}
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => tracing::error!(%error, "a task of the engine failed"),
+        }
+    }
+
+    fn reload(&mut self, catalog: Catalog) {
+        self.catalog = catalog;
+        let providers: Vec<ProviderId> = {
+            let mut ids: Vec<_> = self
+                .clients
+                .keys()
+                .filter(|key| !self.pinned.contains_key(key))
+                .map(|key| key.provider.clone())
+                .collect();
+            ids.sort();
+            ids.dedup();
+            ids
+        };
+        for provider in providers {
+            let rules = self.catalog.find(&provider).map(recovery::rules);
+            self.tell(Event::Rules { provider, rules });
+        }
+        tracing::info!("provider definitions read anew");
+    }
+
+    fn drain(&mut self) {
+        if !self.draining {
+            self.draining = true;
+            tracing::info!(flights = self.flying.len(), "draining");
+            self.tell(Event::Drain);
+        }
+    }
+
+    /// Answers who still waits and lets go of everything.
+    fn finish(mut self) -> Store {
+        self.mailbox.close();
+        while let Ok(message) = self.mailbox.try_recv() {
+            let _ = message.reply.send(Err(faults::stopping()));
+        }
+        for (_, reply) in self.waiting.drain() {
+            let (Reply::Token { asker, account } | Reply::Logout { asker, account }) = reply;
+            let _ = asker.send(Err(faults::stopping().of(account)));
+        }
+        self.store
+    }
+
+    /// Keeps the one line that `systemctl status` shows true.
+    fn tell_manager(&mut self) {
+        if std::mem::take(&mut self.line_is_old) {
+            notify::status(&self.status_line());
+        }
+    }
+}
+
+async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client
+/// has a shorter limit of its own; this one holds if that should fail.
+pub(super) const FLIGHT_MAX: Duration = Duration::from_secs(45);

@@ -1,0 +1,156 @@
+//! `dev.ostler.Ostler1.Account`: one object per account.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface};
+
+use super::accounts::{detail, scopes, seconds};
+use super::context::Context;
+use super::options::Options;
+use super::refusal::{Refusal, mismatch};
+use super::sign_in::{self, Terms};
+use super::token::{self, Details, TokenText};
+use crate::api::{Account, Fault, FaultKind, Login, Logout, Request, Response, Revocation};
+use crate::model::AccountId;
+
+/// An account on the bus. Its state is in [`super::accounts`]; this knows only whose it is.
+pub(super) struct AccountObject {
+    context: Arc<Context>,
+    id: AccountId,
+}
+
+impl AccountObject {
+    pub(super) fn new(context: Arc<Context>, id: AccountId) -> Self {
+        Self { context, id }
+    }
+
+    fn account(&self) -> Result<Arc<Account>, Refusal> {
+        let gone = || Fault::new(FaultKind::NoSuchAccount, "the account is gone").into();
+        self.context.accounts.find(&self.id).ok_or_else(gone)
+    }
+}
+
+#[interface(name = "dev.ostler.Ostler1.Account", introspection_docs = false)]
+impl AccountObject {
+    #[zbus(out_args("token", "token_type", "expires_at", "details"))]
+    async fn get_access_token(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(TokenText, String, i64, Details), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let name = self.account()?.name.clone();
+        token::hand_out(&self.context, asker.caller, name, Options::new(options)).await
+    }
+
+    #[zbus(out_args("request"))]
+    async fn reauthorize(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let account = self.account()?;
+        let mut options = Options::new(options);
+        let terms = Terms::take(&mut options)?;
+        let login = Login {
+            provider: account.provider.clone(),
+            account: Some(account.name.clone()),
+            client_id: None,
+            client_secret: None,
+            redirect_uri: options.text("redirect_uri")?,
+            scopes: options.scopes("scopes")?,
+            login_hint: options.text("login_hint")?,
+        };
+        options.finish()?;
+        sign_in::start(&self.context, connection, asker, login, terms).await
+    }
+
+    #[zbus(out_args("revocation", "reason"))]
+    async fn logout(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(&'static str, String), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        Options::new(options).finish()?;
+        let account = self.account()?.name.clone();
+        match self.context.ask(asker.caller, Request::Logout(Logout { account })).await? {
+            Response::LoggedOut(end) => {
+                Ok((revocation(end.revocation), end.reason.unwrap_or_default()))
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn id(&self) -> String {
+        self.id.as_str().to_owned()
+    }
+
+    #[zbus(property)]
+    fn alias(&self) -> Result<String, Refusal> {
+        Ok(self.account()?.name.to_string())
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn provider(&self) -> Result<String, Refusal> {
+        Ok(self.account()?.provider.to_string())
+    }
+
+    #[zbus(property)]
+    fn client_id(&self) -> Result<String, Refusal> {
+        Ok(self.account()?.client_id.to_string())
+    }
+
+    #[zbus(property)]
+    fn scopes(&self) -> Result<Vec<String>, Refusal> {
+        Ok(scopes(&*self.account()?))
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> Result<String, Refusal> {
+        Ok(self.account()?.state.as_str().to_owned())
+    }
+
+    #[zbus(property)]
+    fn state_detail(&self) -> Result<String, Refusal> {
+        Ok(detail(&*self.account()?))
+    }
+
+    #[zbus(property)]
+    fn expires_at(&self) -> Result<i64, Refusal> {
+        Ok(seconds(self.account()?.expires_at))
+    }
+
+    #[zbus(property)]
+    fn last_refresh(&self) -> Result<i64, Refusal> {
+        Ok(seconds(self.account()?.last_refresh))
+    }
+
+    #[zbus(property)]
+    fn next_refresh(&self) -> Result<i64, Refusal> {
+        Ok(seconds(self.account()?.next_refresh))
+    }
+
+    #[zbus(signal)]
+    pub(super) async fn access_token_changed(
+        emitter: &SignalEmitter<'_>,
+        expires_at: i64,
+    ) -> zbus::Result<()>;
+}
+
+fn revocation(outcome: Revocation) -> &'static str {
+    match outcome {
+        Revocation::Revoked => "revoked",
+        Revocation::Unsupported => "unsupported",
+        Revocation::Nothing => "nothing",
+        Revocation::Failed => "failed",
+    }
+}

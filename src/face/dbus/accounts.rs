@@ -1,0 +1,156 @@
+//! The accounts as the bus shows them: which there are, and how the bus hears that they changed.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use zbus::fdo::Properties;
+use zbus::object_server::{Interface, SignalEmitter};
+use zbus::{Connection, Variant};
+
+use super::account::AccountObject;
+use super::context::{Context, locked};
+use super::paths;
+use crate::api::{Account, Fault, FaultKind};
+use crate::model::{AccountId, AccountName};
+
+/// The last known state of each account. The objects on the bus read their properties here.
+#[derive(Default)]
+pub(super) struct Accounts(Mutex<BTreeMap<AccountId, Arc<Account>>>);
+
+impl Accounts {
+    pub(super) fn find(&self, id: &AccountId) -> Option<Arc<Account>> {
+        locked(&self.0).get(id).cloned()
+    }
+
+    /// The account that callers mean by `text`: its name, or else its id.
+    pub(super) fn named(&self, text: &str) -> Option<Arc<Account>> {
+        let known = locked(&self.0);
+        let by_name = known.values().find(|account| account.name.as_str() == text);
+        by_name.or_else(|| known.get(&text.parse().ok()?)).cloned()
+    }
+
+    /// The name that callers mean by `text`. What is not known here may be known to the engine: its
+    /// event may be on the way.
+    pub(super) fn resolve(&self, text: &str) -> Result<AccountName, Fault> {
+        match self.named(text) {
+            Some(account) => Ok(account.name.clone()),
+            None => text.parse().map_err(|error| {
+                Fault::new(FaultKind::NoSuchAccount, format!("no account has that name: {error}"))
+            }),
+        }
+    }
+
+    /// Takes a state over, and gives the one before.
+    pub(super) fn put(&self, account: Account) -> Option<Arc<Account>> {
+        locked(&self.0).insert(account.id.clone(), Arc::new(account))
+    }
+
+    fn remove(&self, id: &AccountId) {
+        locked(&self.0).remove(id);
+    }
+
+    fn ids(&self) -> Vec<AccountId> {
+        locked(&self.0).keys().cloned().collect()
+    }
+}
+
+/// Shows an account as it is now: an object if it is new, changed properties if not.
+pub(super) async fn publish(
+    context: &Arc<Context>,
+    connection: &Connection,
+    account: Account,
+    new_token: bool,
+) -> zbus::Result<()> {
+    let (id, expires_at) = (account.id.clone(), account.expires_at);
+    let path = paths::account(&id);
+    let before = context.accounts.put(account.clone());
+    let Some(before) = before else {
+        let object = AccountObject::new(Arc::clone(context), id);
+        connection.object_server().at(path, object).await?;
+        return Ok(());
+    };
+    let emitter = SignalEmitter::new(connection, path)?;
+    let changed = difference(&before, &account);
+    if !changed.is_empty() {
+        let interface = AccountObject::name();
+        Properties::properties_changed(&emitter, interface, changed, Cow::Borrowed(&[])).await?;
+    }
+    if new_token {
+        AccountObject::access_token_changed(&emitter, seconds(expires_at)).await?;
+    }
+    Ok(())
+}
+
+/// Takes an account off the bus.
+pub(super) async fn withdraw(
+    context: &Context,
+    connection: &Connection,
+    id: &AccountId,
+) -> zbus::Result<()> {
+    if context.accounts.find(id).is_some() {
+        let path = paths::account(id);
+        let gone = connection.object_server().remove::<AccountObject, _>(path).await;
+        context.accounts.remove(id);
+        gone?;
+    }
+    Ok(())
+}
+
+/// Brings the bus up to date after events were missed.
+pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> zbus::Result<()> {
+    // Only an engine that is stopping does not answer; then the service is about to end, too.
+    let Ok(accounts) = context.list_accounts().await else { return Ok(()) };
+    for id in context.accounts.ids() {
+        if !accounts.iter().any(|account| account.id == id) {
+            withdraw(context, connection, &id).await?;
+        }
+    }
+    for account in accounts {
+        let before = context.accounts.find(&account.id);
+        let new_token = before.is_some_and(|before| before.last_refresh != account.last_refresh);
+        publish(context, connection, account, new_token).await?;
+    }
+    Ok(())
+}
+
+/// The properties that differ, with their new values: one signal for one event.
+fn difference(before: &Account, after: &Account) -> HashMap<&'static str, Variant<'static>> {
+    let all = [
+        ("Alias", before.name != after.name, Variant::from(after.name.as_str().to_owned())),
+        (
+            "ClientId",
+            before.client_id != after.client_id,
+            after.client_id.as_str().to_owned().into(),
+        ),
+        ("Scopes", before.scopes != after.scopes, scopes(after).into()),
+        ("State", before.state != after.state, after.state.as_str().into()),
+        ("StateDetail", before.detail != after.detail, detail(after).into()),
+        ("ExpiresAt", before.expires_at != after.expires_at, seconds(after.expires_at).into()),
+        (
+            "LastRefresh",
+            before.last_refresh != after.last_refresh,
+            seconds(after.last_refresh).into(),
+        ),
+        (
+            "NextRefresh",
+            before.next_refresh != after.next_refresh,
+            seconds(after.next_refresh).into(),
+        ),
+    ];
+    all.into_iter().filter(|entry| entry.1).map(|(name, _, value)| (name, value)).collect()
+}
+
+/// D-Bus has no null: what is unknown is 0.
+pub(super) fn seconds(time: Option<i64>) -> i64 {
+    time.unwrap_or(0)
+}
+
+/// D-Bus has no null: where there is nothing to say, the text is empty.
+pub(super) fn detail(account: &Account) -> String {
+    account.detail.clone().unwrap_or_default()
+}
+
+pub(super) fn scopes(account: &Account) -> Vec<String> {
+    account.scopes.iter().map(ToString::to_string).collect()
+}

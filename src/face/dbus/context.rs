@@ -1,0 +1,84 @@
+//! What all objects share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::accounts::Accounts;
+use super::callers::Callers;
+use super::requests::{Ending, Requests};
+use crate::api::{Account, Fault, FaultKind, Request, Response};
+use crate::engine::Handle;
+use crate::model::{Caller, Face};
+
+/// How long a caller is kept waiting at most. The common bindings (`GLib`, Qt, systemd) give up after
+/// 25 seconds with an error that says nothing; before that a fault can say what is the matter. It is
+/// more than the deadline that a request for a token carries, so that the engine's word comes first.
+const PATIENCE: Duration = Duration::from_secs(23);
+
+/// What all objects share. It does not hold the connection: the connection holds the objects.
+pub(super) struct Context {
+    pub(super) handle: Handle,
+    pub(super) callers: Callers,
+    pub(super) accounts: Accounts,
+    pub(super) requests: Requests,
+    /// Where the ends of sign-ins go.
+    pub(super) endings: mpsc::Sender<Ending>,
+    /// The tasks that wait for those ends.
+    pub(super) waits: TaskTracker,
+    /// Ends these tasks.
+    pub(super) over: CancellationToken,
+    owner: u32,
+}
+
+impl Context {
+    pub(super) fn new(handle: Handle, owner: u32, endings: mpsc::Sender<Ending>) -> Self {
+        Self {
+            handle,
+            callers: Callers::new(owner),
+            accounts: Accounts::default(),
+            requests: Requests::default(),
+            endings,
+            waits: TaskTracker::new(),
+            over: CancellationToken::new(),
+            owner,
+        }
+    }
+
+    /// Asks the engine, within a caller's patience.
+    pub(super) async fn ask(&self, caller: Caller, request: Request) -> Result<Response, Fault> {
+        within(self.handle.ask(caller, request)).await.unwrap_or_else(|| Err(too_slow()))
+    }
+
+    /// The accounts as the engine has them now.
+    pub(super) async fn list_accounts(&self) -> Result<Vec<Account>, Fault> {
+        match self.ask(self.daemon(), Request::ListAccounts).await? {
+            Response::Accounts { accounts } => Ok(accounts),
+            _ => Err(super::refusal::mismatch()),
+        }
+    }
+
+    /// The daemon itself as a caller: what the face asks on its own account.
+    fn daemon(&self) -> Caller {
+        let pid = i32::try_from(std::process::id()).ok();
+        Caller { face: Face::Bus, uid: self.owner, pid }
+    }
+}
+
+/// The outcome, if it comes within a caller's patience.
+pub(super) async fn within<F: Future>(future: F) -> Option<F::Output> {
+    tokio::time::timeout(PATIENCE, future).await.ok()
+}
+
+pub(super) fn too_slow() -> Fault {
+    Fault::new(FaultKind::Timeout, "no answer came in time")
+}
+
+/// Locks for a moment: no guard lives across an await, and what is behind these locks is whole
+/// between any two statements, so that a panic elsewhere does not spoil it.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,128 @@
+//! `dev.ostler.Ostler1.Manager`: what concerns no account in particular, and the one call that
+//! scripts need.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zbus::message::Header;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, interface};
+
+use super::context::Context;
+use super::options::Options;
+use super::paths;
+use super::refusal::{Refusal, invalid, mismatch};
+use super::sign_in::{self, Terms};
+use super::token::{self, Details, TokenText};
+use crate::api::{Fault, FaultKind, Login, Request, Response};
+
+/// Counts additions to the interfaces of major version 1.
+const API_MINOR: u32 = 0;
+
+/// What callers may want to know before they call: sign-ins that are finished by pasting a redirect,
+/// and the option to name a rejected token.
+const FEATURES: [&str; 2] = ["paste", "rejected"];
+
+/// The object at the root.
+pub(super) struct Manager {
+    context: Arc<Context>,
+}
+
+impl Manager {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+}
+
+#[interface(name = "dev.ostler.Ostler1.Manager", introspection_docs = false)]
+#[expect(clippy::unused_self, reason = "a property is a method, also when its value is fixed")]
+impl Manager {
+    #[zbus(out_args("token", "token_type", "expires_at", "details"))]
+    async fn get_access_token(
+        &self,
+        account: &str,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(TokenText, String, i64, Details), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let name = self.context.accounts.resolve(account)?;
+        token::hand_out(&self.context, asker.caller, name, Options::new(options)).await
+    }
+
+    #[zbus(out_args("account"))]
+    async fn lookup_account(
+        &self,
+        account: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, Refusal> {
+        self.context.callers.identify(connection, &header).await?;
+        let known = self.context.accounts.named(account);
+        let none = || Fault::new(FaultKind::NoSuchAccount, "no account has that name").into();
+        known.map(|account| paths::account(&account.id)).ok_or_else(none)
+    }
+
+    #[zbus(out_args("request"))]
+    async fn add_account(
+        &self,
+        provider: &str,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<OwnedObjectPath, Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let mut options = Options::new(options);
+        let terms = Terms::take(&mut options)?;
+        let login = Login {
+            provider: provider.parse().map_err(|error| invalid(format!("provider: {error}")))?,
+            account: options.parsed("alias")?,
+            client_id: options.parsed("client_id")?,
+            client_secret: None,
+            redirect_uri: options.text("redirect_uri")?,
+            scopes: options.scopes("scopes")?,
+            login_hint: options.text("login_hint")?,
+        };
+        options.finish()?;
+        sign_in::start(&self.context, connection, asker, login, terms).await
+    }
+
+    #[zbus(out_args("providers"))]
+    async fn list_providers(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<HashMap<String, HashMap<&'static str, Variant<'static>>>, Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let Response::Providers { providers } =
+            self.context.ask(asker.caller, Request::ListProviders).await?
+        else {
+            return Err(mismatch().into());
+        };
+        let entry = |provider: crate::api::ProviderInfo| {
+            let scopes: Vec<String> = provider.scopes.iter().map(ToString::to_string).collect();
+            let details = HashMap::from([
+                ("title", Variant::from(provider.title)),
+                ("source", provider.source.into()),
+                ("scopes", scopes.into()),
+                ("redirect", provider.redirect.into()),
+            ]);
+            (provider.id.into(), details)
+        };
+        Ok(providers.into_iter().map(entry).collect())
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn api_minor(&self) -> u32 {
+        API_MINOR
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn features(&self) -> Vec<&'static str> {
+        FEATURES.to_vec()
+    }
+}

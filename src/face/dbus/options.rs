@@ -1,0 +1,168 @@
+//! The last argument of each method: `a{sv}`, read strictly. An option that is not known or not of
+//! its type is refused by name, because one that is ignored in silence can be a security hole: a
+//! caller that misspells `scopes` would be given more than it wanted.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use zbus::{OwnedVariant, Variant};
+
+use super::refusal::invalid;
+use crate::api::Fault;
+use crate::model::{Scope, Scopes};
+
+/// The longest text that an option can hold, in bytes.
+const TEXT_MAX: usize = 4096;
+/// The most scopes that can be named at once.
+const SCOPES_MAX: usize = 256;
+
+/// Options as they came. Each is taken out once; what is left at the end is unknown.
+pub(super) struct Options(HashMap<String, OwnedVariant>);
+
+impl Options {
+    pub(super) fn new(options: HashMap<String, OwnedVariant>) -> Self {
+        Self(options)
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        let text: Option<String> = self.take(name, "a string (s)")?;
+        match text {
+            Some(text) if text.len() > TEXT_MAX => {
+                Err(invalid(format!("option {name} has at most {TEXT_MAX} bytes")))
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// A text that is a name of some kind.
+    pub(super) fn parsed<T>(&mut self, name: &str) -> Result<Option<T>, Fault>
+    where
+        T: FromStr<Err: Display>,
+    {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| invalid(format!("option {name}: {error}")))
+    }
+
+    /// Scopes, each a string of its own.
+    pub(super) fn scopes(&mut self, name: &str) -> Result<Option<Scopes>, Fault> {
+        let Some(texts) = self.take::<Vec<String>>(name, "an array of strings (as)")? else {
+            return Ok(None);
+        };
+        if texts.len() > SCOPES_MAX {
+            return Err(invalid(format!("option {name} has at most {SCOPES_MAX} entries")));
+        }
+        let scopes: Result<Scopes, _> = texts.iter().map(|text| text.parse::<Scope>()).collect();
+        scopes.map(Some).map_err(|error| invalid(format!("option {name}: {error}")))
+    }
+
+    /// A number.
+    pub(super) fn number(&mut self, name: &str) -> Result<Option<u32>, Fault> {
+        self.take(name, "a number (u)")
+    }
+
+    /// Whether an option is present and true.
+    pub(super) fn is_set(&mut self, name: &str) -> Result<bool, Fault> {
+        Ok(self.take(name, "a boolean (b)")?.unwrap_or(false))
+    }
+
+    /// Refuses what has not been taken.
+    pub(super) fn finish(self) -> Result<(), Fault> {
+        // the first by name, so that the same call is always answered with the same words
+        let Some(name) = self.0.into_keys().min() else { return Ok(()) };
+        if name == "client_secret" {
+            return Err(invalid("a client secret is not taken over D-Bus, which others can watch")
+                .hint("give it to the command line: ostler login"));
+        }
+        let shown: String = name.chars().filter(char::is_ascii_graphic).take(64).collect();
+        Err(invalid(format!("option {shown} is not known")))
+    }
+
+    fn take<T>(&mut self, name: &str, wanted: &str) -> Result<Option<T>, Fault>
+    where
+        T: TryFrom<Variant<'static>>,
+    {
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        let wrong = |_| invalid(format!("option {name} must be {wanted}"));
+        T::try_from(Variant::from(value)).map(Some).map_err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::FaultKind;
+    use crate::model::AccountName;
+
+    fn options<const N: usize>(entries: [(&str, Variant<'static>); N]) -> Options {
+        let entry = |(name, value): (&str, Variant<'static>)| {
+            (name.to_owned(), OwnedVariant::try_from(value).unwrap())
+        };
+        Options::new(entries.into_iter().map(entry).collect())
+    }
+
+    fn refused<T>(result: Result<T, Fault>) -> String {
+        let Err(fault) = result else { panic!("taken") };
+        assert_eq!(fault.kind, FaultKind::InvalidOption);
+        fault.message
+    }
+
+    #[test]
+    fn options_are_taken_by_name_and_type() {
+        let mut options = options([
+            ("alias", "work/mail".into()),
+            ("min_validity", 300_u32.into()),
+            ("scopes", vec!["b", "a"].into()),
+            ("detach", true.into()),
+        ]);
+        assert_eq!(options.parsed::<AccountName>("alias").unwrap().unwrap().as_str(), "work/mail");
+        assert_eq!(options.number("min_validity").unwrap(), Some(300));
+        assert_eq!(options.scopes("scopes").unwrap().unwrap().join(" "), "a b");
+        assert!(options.is_set("detach").unwrap());
+        assert!(!options.is_set("other").unwrap());
+        options.finish().unwrap();
+    }
+
+    #[test]
+    fn what_is_unknown_or_of_another_type_is_refused_by_name() {
+        assert_eq!(refused(options([("scope", "a".into())]).finish()), "option scope is not known");
+        assert_eq!(
+            refused(options([("min_validity", "300".into())]).number("min_validity")),
+            "option min_validity must be a number (u)"
+        );
+        assert_eq!(
+            refused(options([("scopes", "a b".into())]).scopes("scopes")),
+            "option scopes must be an array of strings (as)"
+        );
+        assert_eq!(
+            refused(options([("scopes", vec![1_u32].into())]).scopes("scopes")),
+            "option scopes must be an array of strings (as)"
+        );
+        assert!(
+            refused(options([("alias", "-x".into())]).parsed::<AccountName>("alias"))
+                .starts_with("option alias: ")
+        );
+        assert!(
+            refused(options([("scopes", vec!["a b"].into())]).scopes("scopes"))
+                .starts_with("option scopes: ")
+        );
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let long = "x".repeat(TEXT_MAX + 1);
+        assert!(
+            refused(options([("login_hint", long.into())]).text("login_hint")).contains("4096")
+        );
+        let many: Vec<String> = (0..=SCOPES_MAX).map(|n| n.to_string()).collect();
+        assert!(refused(options([("scopes", many.into())]).scopes("scopes")).contains("256"));
+    }
+
+    #[test]
+    fn a_client_secret_is_refused_with_the_way_to_give_it() {
+        let fault = options([("client_secret", "fake-secret".into())]).finish().unwrap_err();
+        assert!(fault.hint.contains("ostler login"), "{fault}");
+        assert!(!fault.to_string().contains("fake-secret"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Asking for tokens.
+
+use std::collections::HashMap;
+
+use zbus::Variant;
+
+use super::client::{AccountProxy, HandOut, ManagerProxy, error, fault, text};
+use super::play::{Play, TOKEN, account};
+use super::{Stage, owner};
+use crate::api::{Fault, FaultKind, GetToken, Request, State};
+use crate::model::{Face, Fingerprint};
+
+fn question(request: &Request) -> Option<GetToken> {
+    match request {
+        Request::GetToken(question) => Some(question.clone()),
+        _ => None,
+    }
+}
+
+fn check(handed: &HandOut, name: &str) {
+    let (token, token_type, expires_at, details) = handed;
+    assert_eq!(*token, format!("{TOKEN}-{name}"));
+    assert_eq!((token_type.as_str(), *expires_at), ("Bearer", 1_900_000_000));
+    let scopes = Vec::<String>::try_from(details["scopes"].try_clone().unwrap()).unwrap();
+    assert_eq!(scopes, ["CLOSEDOOR", "OPENDOOR"]);
+    assert!(!bool::try_from(&details["stale"]).unwrap());
+    let path = zbus::OwnedObjectPath::try_from(details["account"].try_clone().unwrap()).unwrap();
+    assert_eq!(path.as_str(), super::super::paths::account(&account(name).id).as_str());
+    assert_eq!(details.len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_is_given_by_alias_by_id_and_by_object() {
+    let stage = Stage::set(Play::with(&["parqex", "work/mail"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    check(&manager.get_access_token("work/mail", HashMap::new()).await.unwrap(), "work/mail");
+    let id = account("parqex").id;
+    check(&manager.get_access_token(id.as_str(), HashMap::new()).await.unwrap(), "parqex");
+
+    let path = manager.lookup_account("work/mail").await.unwrap();
+    assert_eq!(path, manager.lookup_account(account("work/mail").id.as_str()).await.unwrap());
+    let object = AccountProxy::new(&client, path).await.unwrap();
+    check(&object.get_access_token(HashMap::new()).await.unwrap(), "work/mail");
+}
+
+#[tokio::test]
+async fn the_engine_hears_the_options_and_who_asks() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    manager.get_access_token("parqex", HashMap::new()).await.unwrap();
+    let (caller, asked) = stage.play.last(question);
+    assert_eq!((caller.face, caller.uid), (Face::Bus, owner()));
+    assert_eq!(caller.pid, i32::try_from(std::process::id()).ok());
+    assert_eq!((asked.min_valid, asked.timeout_ms), (None, Some(20_000)));
+    assert!(asked.scopes.is_none() && asked.rejected.is_none());
+
+    let print = Fingerprint::of("fake-rejected");
+    let options = HashMap::from([
+        ("min_validity", Variant::from(300_u32)),
+        ("scopes", vec!["OPENDOOR"].into()),
+        ("rejected", print.to_string().into()),
+    ]);
+    manager.get_access_token("parqex", options).await.unwrap();
+    let (_, asked) = stage.play.last(question);
+    assert_eq!(asked.min_valid, Some(300));
+    assert_eq!(asked.scopes.unwrap().join(" "), "OPENDOOR");
+    assert_eq!(asked.rejected, Some(print));
+}
+
+#[tokio::test]
+async fn a_stale_token_says_so_and_an_unknown_expiry_is_zero() {
+    let mut old = account("parqex");
+    (old.state, old.expires_at) = (State::BackingOff, None);
+    let play = Play::with(&[]);
+    play.enter(old);
+    let stage = Stage::set(play).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    let (_, _, expires_at, details) =
+        manager.get_access_token("parqex", HashMap::new()).await.unwrap();
+    assert_eq!(expires_at, 0);
+    assert!(bool::try_from(&details["stale"]).unwrap());
+}
+
+#[tokio::test]
+async fn an_account_whose_event_is_still_on_the_way_is_served() {
+    let stage = Stage::set(Play::with(&[])).await;
+    stage.play.enter(account("parqex"));
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    check(&manager.get_access_token("parqex", HashMap::new()).await.unwrap(), "parqex");
+}
+
+#[tokio::test]
+async fn every_fault_arrives_as_an_error_of_its_name() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    for kind in FaultKind::all() {
+        let told = Fault::new(kind, "what happened").of("parqex".parse().unwrap());
+        stage.play.refuse(told.clone());
+        let (name, text) = error(manager.get_access_token("parqex", HashMap::new()).await);
+        assert_eq!(name, format!("dev.ostler.Ostler1.Error.{}", kind.name()));
+        assert_eq!(text, told.to_string());
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_account_or_option_is_refused_by_name() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    for none in ["other", "", "-x", "not a name", "aaaaaaaaaaaaa"] {
+        let refused = fault(manager.get_access_token(none, HashMap::new()).await);
+        assert_eq!(refused, "NoSuchAccount", "{none:?}");
+        assert_eq!(fault(manager.lookup_account(none).await), "NoSuchAccount", "{none:?}");
+    }
+    for (name, value) in [
+        ("scope", Variant::from("OPENDOOR")),
+        ("min_validity", "300".into()),
+        ("min_validity", (-1_i32).into()),
+        ("scopes", "OPENDOOR".into()),
+        ("rejected", "not a fingerprint".into()),
+        ("force", true.into()),
+    ] {
+        let options = HashMap::from([(name, value)]);
+        let (error, text) = error(manager.get_access_token("parqex", options).await);
+        assert_eq!(error, "dev.ostler.Ostler1.Error.InvalidOption");
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn providers_and_what_the_daemon_can_do_are_told() {
+    let stage = Stage::set(Play::with(&[])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    let providers = manager.list_providers().await.unwrap();
+    assert_eq!(providers.len(), 1);
+    let parqex = &providers["parqex"];
+    assert_eq!(text(parqex, "title"), "ParqEx");
+    assert_eq!(text(parqex, "source"), "preset");
+    assert_eq!(text(parqex, "redirect"), "paste");
+    assert_eq!(manager.version().await.unwrap(), env!("CARGO_PKG_VERSION"));
+    assert_eq!(manager.api_minor().await.unwrap(), 0);
+    assert_eq!(manager.features().await.unwrap(), ["paste", "rejected"]);
+}

@@ -1,0 +1,84 @@
+//! The start: accounts from the disk, and flights that an earlier run left behind.
+
+use super::account::{Account, News, Phase};
+use super::machine::{Flight, Lifecycle, Task};
+use super::retry::Streak;
+use super::words::Rules;
+use crate::model::{
+    AccountName, AccountRecord, AccountSeed, FlightId, Generation, Now, RequestId, Standing,
+};
+
+/// An account as it comes from the disk.
+#[derive(Debug)]
+pub struct Restored {
+    /// What is on record.
+    pub record: AccountRecord,
+    /// The provider's rules, if its definition is at hand.
+    pub rules: Option<Rules>,
+    /// A refresh whose fate is not on record: sent, and no answer.
+    pub unresolved: Option<FlightId>,
+}
+
+impl Lifecycle {
+    /// Takes an account from the disk. Call for each before the first event.
+    pub fn restore(&mut self, restored: Restored, now: Now) {
+        let Restored { record, rules, unresolved } = restored;
+        let held = matches!(record.standing, Standing::Held { .. });
+        let mut account = Account {
+            seed: record.seed,
+            rules,
+            standing: record.standing,
+            generation: record.generation,
+            latest: record.generation,
+            renewable: record.has_refresh_token,
+            token: None,
+            // a held account is tried once after a restart: client or definition may be mended
+            phase: if held { Phase::Waiting(now.boot) } else { Phase::Idle },
+            exchange: None,
+            streak: Streak { ambiguous_since: unresolved.map(|_| now.boot), ..Streak::default() },
+            last_failure: None,
+            last_start: None,
+            waiters: Vec::new(),
+            leaving: None,
+            unresolved,
+            unsettled: unresolved.is_some(),
+            wake: None,
+            news: News::Nothing,
+        };
+        if let Some(issued) = record.issued {
+            account.token = self.cache(&account, issued, now);
+        }
+        self.admit(account);
+    }
+
+    /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
+    /// engine says [`Event::Landed`] for it next.
+    pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
+        let Some(&place) = self.places.get(name) else { return };
+        let task = Task::Refresh { place, generation };
+        if let Some(account) = &mut self.accounts[place] {
+            account.phase = Phase::Flying;
+            account.unsettled = true;
+            self.flying += 1;
+            self.flights.insert(flight, Flight { task, resolves: None, pending: None });
+            self.rearm(place);
+        }
+    }
+
+    /// The same for the exchange of a sign-in.
+    pub fn resume_exchange(
+        &mut self,
+        flight: FlightId,
+        request: RequestId,
+        seed: AccountSeed,
+        rules: Rules,
+    ) {
+        if let Some(&place) = self.places.get(&seed.name)
+            && let Some(account) = &mut self.accounts[place]
+        {
+            account.exchange = Some(flight);
+        }
+        let task = Task::Exchange { request, seed, rules };
+        self.flights.insert(flight, Flight { task, resolves: None, pending: None });
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading the answer of a token endpoint (RFC 6749, 5), tolerantly: what was rotated must not be
+//! lost to an odd case of letters or a missing field.
+
+use zeroize::Zeroizing;
+
+use super::classify::{answer_class, code_class, status_class};
+use super::fields::{self, Fields, Said, Shape};
+use super::lifetime;
+use super::request::refresh_fields;
+use super::scrub::Scrub;
+use crate::model::{
+    AccessToken, Failure, FailureClass, Granted, Landing, Now, RawAnswer, RefreshToken, Scopes,
+    TokenType,
+};
+use crate::provider::Provider;
+
+/// The longest token that is taken, in bytes.
+const TOKEN_MAX: usize = 64 * 1024;
+
+/// What an answer means. `sent_refresh` is the refresh token of the request, if it had one: it is
+/// kept out of all words, and it is not taken for a new one when the answer repeats it.
+#[must_use]
+pub fn read_answer(
+    provider: &Provider,
+    answer: &RawAnswer,
+    sent_refresh: Option<&RefreshToken>,
+    now: Now,
+) -> Landing {
+    let reader = Reader { provider, answer, sent: sent_refresh.map(RefreshToken::expose), now };
+    reader.read()
+}
+
+/// Why an endpoint that gives no tokens did not do what was asked. `token` is what was sent.
+pub(super) fn read_failure(
+    provider: &Provider,
+    answer: &RawAnswer,
+    token: &str,
+    now: Now,
+) -> Failure {
+    let reader = Reader { provider, answer, sent: Some(token), now };
+    match reader.read() {
+        Landing::Failed { failure, .. } => failure,
+        Landing::Granted(_) => reader.failure(FailureClass::Transient, None, String::new()),
+    }
+}
+
+struct Reader<'a> {
+    provider: &'a Provider,
+    answer: &'a RawAnswer,
+    sent: Option<&'a str>,
+    now: Now,
+}
+
+impl Reader<'_> {
+    fn read(&self) -> Landing {
+        let shape = fields::shape(self.answer);
+        let succeeded = (200..300).contains(&self.answer.status);
+        let by_status = status_class(self.answer.status);
+        if let Shape::Fields(fields) = &shape {
+            return self.read_fields(fields, by_status, succeeded);
+        }
+        let (class, words) = match shape {
+            _ if by_status == Some(FailureClass::Captive) => {
+                (FailureClass::Captive, "somebody else answered in the provider's place")
+            }
+            Shape::Html if succeeded => (FailureClass::Captive, "a page came instead of tokens"),
+            Shape::OtherJson if succeeded => {
+                (FailureClass::Captive, "JSON of another kind came instead of tokens")
+            }
+            Shape::CutShort if succeeded => (FailureClass::Ambiguous, "the answer was cut short"),
+            Shape::Empty if succeeded => (FailureClass::Transient, "the answer is empty"),
+            _ if succeeded => (FailureClass::Transient, "the answer cannot be read"),
+            _ => (FailureClass::Transient, ""),
+        };
+        let class = by_status.unwrap_or(match class {
+            FailureClass::Transient => answer_class(self.provider, self.answer, None),
+            class => class,
+        });
+        let names = refresh_fields(self.provider);
+        let found = fields::salvage(&self.answer.body, &names).map(Zeroizing::new);
+        let rescued = found.filter(|_| succeeded).and_then(|token| self.new_refresh(&token));
+        Landing::Failed { failure: self.failure(class, None, words.to_owned()), rescued }
+    }
+
+    fn read_fields(
+        &self,
+        fields: &Fields,
+        by_status: Option<FailureClass>,
+        succeeded: bool,
+    ) -> Landing {
+        let said = fields.error(self.provider);
+        let known = said.as_ref().is_some_and(|said| {
+            let code = said.code.as_deref();
+            said.by_definition || code.is_some_and(|code| code_class(self.provider, code).is_some())
+        });
+        // an error answer issues nothing: a token in it is one that was sent
+        let refresh = fields
+            .text(self.provider, "refresh_token")
+            .filter(|_| succeeded && !known)
+            .and_then(|token| self.new_refresh(token));
+        let mut words = String::new();
+        if succeeded && !known {
+            match fields.text(self.provider, "access_token") {
+                Some(token) if is_presentable(token) => {
+                    return Landing::Granted(self.granted(fields, token, refresh));
+                }
+                Some(_) => words.push_str("the access token holds what no token may"),
+                None => words.push_str("the answer holds no access token"),
+            }
+        }
+        let scrub = self.scrub(fields);
+        if let Some(description) = said.as_ref().and_then(|said| said.description.as_deref()) {
+            words = scrub.detail(description);
+        }
+        let code = said.as_ref().and_then(|said: &Said| scrub.code(said.code.as_deref()?));
+        let class =
+            by_status.unwrap_or_else(|| answer_class(self.provider, self.answer, said.as_ref()));
+        Landing::Failed { failure: self.failure(class, code, words), rescued: refresh }
+    }
+
+    fn granted(&self, fields: &Fields, token: &str, refresh: Option<RefreshToken>) -> Granted {
+        let date = self.answer.date.as_deref();
+        Granted {
+            access: AccessToken::new(token.to_owned()),
+            token_type: self.token_type(fields),
+            lifetime: lifetime::access(self.provider, fields, date, self.now),
+            scopes: self.scopes(fields),
+            refresh,
+            refresh_lifetime: lifetime::refresh(self.provider, fields),
+        }
+    }
+
+    /// A missing type is Bearer, as everybody means it.
+    fn token_type(&self, fields: &Fields) -> TokenType {
+        let bearer_types = &self.provider.answer.bearer_types;
+        match fields.text(self.provider, "token_type") {
+            Some(text) if !bearer_types.iter().any(|ours| ours.eq_ignore_ascii_case(text)) => {
+                TokenType::parse(text)
+            }
+            _ => TokenType::Bearer,
+        }
+    }
+
+    /// The granted scopes, from a text or a list. Nothing means as asked.
+    fn scopes(&self, fields: &Fields) -> Option<Scopes> {
+        let scopes = match fields.value(self.provider, "scope")? {
+            serde_json::Value::String(text) => Scopes::parse_lenient(text),
+            serde_json::Value::Array(list) => {
+                list.iter().filter_map(|scope| scope.as_str()?.parse().ok()).collect()
+            }
+            _ => return None,
+        };
+        (!scopes.is_empty()).then_some(scopes)
+    }
+
+    fn new_refresh(&self, token: &str) -> Option<RefreshToken> {
+        let is_new = Some(token) != self.sent && token.len() <= TOKEN_MAX;
+        is_new.then(|| RefreshToken::new(token.to_owned()))
+    }
+
+    fn scrub(&self, fields: &Fields) -> Scrub {
+        let mut scrub = Scrub::default();
+        let renamed = ["access_token", "refresh_token", "id_token"]
+            .into_iter()
+            .filter_map(|name| fields.text(self.provider, name));
+        let secrets = self.sent.into_iter().chain(fields.secrets()).chain(renamed);
+        secrets.for_each(|secret| scrub.hide(secret));
+        scrub
+    }
+
+    fn failure(&self, class: FailureClass, code: Option<String>, detail: String) -> Failure {
+        let wait = self.answer.retry_after.as_deref();
+        Failure {
+            class,
+            code,
+            detail,
+            status: Some(self.answer.status),
+            retry_after: wait.and_then(|text| lifetime::retry_after(text, self.now)),
+        }
+    }
+}
+
+/// Whether a text can travel in a header: visible ASCII and spaces (RFC 6749, appendix A.12).
+fn is_presentable(token: &str) -> bool {
+    token.len() <= TOKEN_MAX && token.bytes().all(|c| c.is_ascii_graphic() || c == b' ')
+}

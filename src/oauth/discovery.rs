@@ -1,0 +1,216 @@
+//! From an issuer to a provider's definition (RFC 8414; OpenID Connect Discovery 1.0).
+
+use reqwest::Method;
+use serde::Deserialize;
+use url::Url;
+
+use super::http::{Http, SendError};
+use super::request::{Outgoing, plain_headers};
+use super::scrub::Scrub;
+use crate::model::{ProviderId, RawAnswer, Scope, Scopes};
+use crate::provider::{
+    Answer, AtRefresh, ClientAuth, Http as HttpDialect, Pkce, Provider, Redirect, Revocation,
+    RevocationStyle, Rotation, ScopeRules, check_endpoint,
+};
+
+/// Why an issuer's metadata could not be had or not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// Not an issuer identifier (RFC 8414, 2): https, no query, no fragment.
+    #[error("the issuer {problem}")]
+    NotAnIssuer {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The issuer could not be asked.
+    #[error("the issuer cannot be reached: {0}")]
+    Unreachable(SendError),
+    /// None of the well-known places has metadata.
+    #[error("the issuer publishes no metadata (HTTP status {status})")]
+    NoMetadata {
+        /// What the last place answered.
+        status: u16,
+    },
+    /// The metadata names another issuer, which must not be (RFC 8414, 3.3): a mistyped address, or
+    /// somebody who speaks in another's name.
+    #[error("the metadata is that of {found:?}: issuers are compared letter by letter")]
+    AnotherIssuer {
+        /// Whom it names.
+        found: String,
+    },
+    /// A field is missing, or cannot be used.
+    #[error("the metadata's {field} {problem}")]
+    Unusable {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The client could only authenticate by methods that are not built.
+    #[error("the issuer takes none of the client authentications that ostler has")]
+    Authentication,
+}
+
+/// Finds out about an issuer. Tried in this order: RFC 8414 with the well-known part before the
+/// path, OpenID Connect with it before the path, and with it behind the path.
+///
+/// Nothing is known of rotation then, so the definition is careful.
+pub async fn discover(http: &Http, issuer: &str) -> Result<Provider, DiscoveryError> {
+    let places = places(issuer)?;
+    let mut status = 404;
+    for url in places {
+        let method = Method::GET;
+        let headers = plain_headers();
+        let request = Outgoing { method, url, headers, body: None, refresh_fields: Vec::new() };
+        let answer = http.carry(request).await.map_err(DiscoveryError::Unreachable)?;
+        match metadata(&answer) {
+            Some(metadata) => return metadata.into_provider(issuer),
+            None => status = answer.status,
+        }
+    }
+    Err(DiscoveryError::NoMetadata { status })
+}
+
+/// Authorization server metadata, as far as it is used (RFC 8414, 2; RFC 9207, 3).
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+/// The metadata in an answer. A page, another kind of JSON, or an error is none.
+fn metadata(answer: &RawAnswer) -> Option<Metadata> {
+    (answer.status == 200).then(|| serde_json::from_slice(&answer.body).ok())?
+}
+
+impl Metadata {
+    fn into_provider(self, issuer: &str) -> Result<Provider, DiscoveryError> {
+        if self.issuer != issuer {
+            let found = Scrub::default().detail(&self.issuer);
+            return Err(DiscoveryError::AnotherIssuer { found });
+        }
+        let id: ProviderId = issuer
+            .parse()
+            .map_err(|_| DiscoveryError::NotAnIssuer { problem: "has an unusual form" })?;
+        let missing = |field| DiscoveryError::Unusable { field, problem: "is missing" };
+        let authorization = self
+            .authorization_endpoint
+            .as_deref()
+            .ok_or_else(|| missing("authorization_endpoint"))?;
+        let token = self.token_endpoint.as_deref().ok_or_else(|| missing("token_endpoint"))?;
+        let revocation = match self.revocation_endpoint.as_deref() {
+            Some(text) => Some(Revocation {
+                url: endpoint("revocation_endpoint", text)?,
+                style: RevocationStyle::Rfc7009,
+            }),
+            None => None,
+        };
+        Ok(Provider {
+            title: issuer.to_owned(),
+            source: None,
+            verified: None,
+            issuer: Some(self.issuer),
+            iss_in_callback: self.authorization_response_iss_parameter_supported,
+            authorization_url: endpoint("authorization_endpoint", authorization)?,
+            token_url: endpoint("token_endpoint", token)?,
+            refresh_url: None,
+            revocation,
+            http: HttpDialect::default(),
+            client_auth: client_auth(self.token_endpoint_auth_methods_supported.as_deref())?,
+            param_names: std::collections::BTreeMap::new(),
+            scopes: scope_rules(self.scopes_supported.as_deref().unwrap_or_default()),
+            auth_params: std::collections::BTreeMap::new(),
+            token_params: std::collections::BTreeMap::new(),
+            refresh_params: std::collections::BTreeMap::new(),
+            pkce: pkce(self.code_challenge_methods_supported.as_deref()),
+            redirect: Redirect::LoopbackIp,
+            answer: Answer::default(),
+            rotation: Rotation::Strict,
+            default_lifetime: None,
+            rt_lifetime: None,
+            rt_idle: None,
+            rt_absolute: None,
+            at_dies_at_refresh: AtRefresh::Lives,
+            refresh_not_before: None,
+            max_refreshes: None,
+            id,
+        })
+    }
+}
+
+/// Where an issuer's metadata may be.
+fn places(issuer: &str) -> Result<Vec<Url>, DiscoveryError> {
+    let unfit = |problem| DiscoveryError::NotAnIssuer { problem };
+    let url = Url::parse(issuer).map_err(|_| unfit("is not an address"))?;
+    check_endpoint(&url).map_err(unfit)?;
+    if url.query().is_some() {
+        return Err(unfit("must not have a query"));
+    }
+    let path = url.path().trim_end_matches('/');
+    let mut places = Vec::new();
+    for path in [
+        format!("/.well-known/oauth-authorization-server{path}"),
+        format!("/.well-known/openid-configuration{path}"),
+        format!("{path}/.well-known/openid-configuration"),
+    ] {
+        let mut place = url.clone();
+        place.set_path(&path);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
+fn endpoint(field: &'static str, text: &str) -> Result<Url, DiscoveryError> {
+    let unusable = |problem| DiscoveryError::Unusable { field, problem };
+    let url = Url::parse(text).map_err(|_| unusable("is not an address"))?;
+    check_endpoint(&url).map_err(unusable)?;
+    Ok(url)
+}
+
+/// The method for a client that has a secret: Basic where it is offered or nothing is said (RFC
+/// 8414, 2), else the secret in the body, else none at all.
+fn client_auth(methods: Option<&[String]>) -> Result<Option<ClientAuth>, DiscoveryError> {
+    let Some(methods) = methods else { return Ok(None) };
+    let offers = |name: &str| methods.iter().any(|method| method == name);
+    if offers("client_secret_basic") {
+        Ok(None)
+    } else if offers("client_secret_post") {
+        Ok(Some(ClientAuth::Post))
+    } else if offers("none") {
+        Ok(Some(ClientAuth::None))
+    } else {
+        Err(DiscoveryError::Authentication)
+    }
+}
+
+/// PKCE is sent to servers that say nothing of it: they must ignore what they do not know (RFC
+/// 6749, 3.1). It is left out only where there is a list without S256.
+fn pkce(methods: Option<&[String]>) -> Pkce {
+    match methods {
+        Some(methods) if !methods.is_empty() && !methods.iter().any(|method| method == "S256") => {
+            Pkce::Off
+        }
+        _ => Pkce::S256,
+    }
+}
+
+fn scope_rules(supported: &[String]) -> ScopeRules {
+    let known: Scopes = supported.iter().filter_map(|scope| scope.parse().ok()).collect();
+    let is_known = |name: &str| known.iter().any(|scope| scope.as_str() == name);
+    let offline_scope: Option<Scope> = ["offline_access", "offline"]
+        .into_iter()
+        .find(|name| is_known(name))
+        .and_then(|name| name.parse().ok());
+    let openid: Option<Scope> = "openid".parse().ok().filter(|_| is_known("openid"));
+    let defaults = openid.into_iter().chain(offline_scope.clone()).collect();
+    ScopeRules { defaults, known, offline_scope, ..ScopeRules::default() }
+}

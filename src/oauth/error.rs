@@ -1,0 +1,56 @@
+//! What can go wrong in this room, apart from what a provider answers.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::model::Failure;
+
+/// Why something could not be asked, listened for or revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum OauthError {
+    /// The HTTP client could not be built: no system trust store, as a rule.
+    #[error("the HTTP client could not be set up: {detail}")]
+    Setup {
+        /// What the library says.
+        detail: String,
+    },
+    /// An endpoint to which nothing secret may be sent.
+    #[error("the {what} {problem}")]
+    Endpoint {
+        /// Which.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A header of the provider's definition that cannot be sent.
+    #[error("{name:?} is not a header that can be sent")]
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// A redirect URI that cannot be used.
+    #[error("the redirect URI {problem}")]
+    RedirectUri {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The provider redirects to https pages alone: there is nothing to listen for.
+    #[error(
+        "the provider redirects to a registered https page only, so its address must be pasted"
+    )]
+    NoLoopback,
+    /// The port could not be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel gave no random numbers.
+    #[error("no random numbers from the kernel: {0}")]
+    Random(getrandom::Error),
+    /// The provider did not confirm a revocation.
+    #[error("the tokens could not be revoked: {0}")]
+    Revocation(Failure),
+}

@@ -1,0 +1,270 @@
+//! One connection, one request, one answer.
+//!
+//! Nothing here sends twice: a token endpoint may be asked by GET, which every HTTP stack takes for
+//! repeatable, and a rotated refresh token sent again ends the grant. So there is no pool (a
+//! request is re-sent only on a reused connection), no redirect (a 307 would carry the secrets
+//! elsewhere) and no retry policy.
+
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::redirect::Policy;
+use reqwest::tls::Version;
+use zeroize::Zeroizing;
+
+use super::error::OauthError;
+use super::fields;
+use super::request::{Outgoing, TokenRequest};
+use super::scrub::plain;
+use crate::model::{Failure, FailureClass, RawAnswer};
+use crate::provider::{check_endpoint, is_loopback};
+
+/// The longest answer that is read, in bytes.
+pub(super) const BODY_MAX: usize = 1024 * 1024;
+
+/// The longest value that is kept of a header, in bytes. The head as a whole is capped by the HTTP
+/// library, at 100 headers and about 400 KiB.
+const HEADER_MAX: usize = 1024;
+
+/// The longest text about a transport error, in characters.
+const DETAIL_MAX: usize = 300;
+
+/// How to reach providers.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// The `User-Agent` where a provider's definition names none.
+    pub user_agent: String,
+    /// How long name lookup, connection and TLS may take together.
+    pub connect_timeout: Duration,
+    /// How long all may take, to the last byte of the answer.
+    pub total_timeout: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("ostler/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The way to providers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// By the proxy that the environment names, if any; https alone.
+    routed: reqwest::Client,
+    /// To literal addresses of this machine, where no proxy has any business. Built when it is
+    /// first needed: that reads the trust store once more, and providers here are for trying things
+    /// out.
+    direct: Arc<OnceLock<Option<reqwest::Client>>>,
+    options: Arc<HttpOptions>,
+}
+
+/// A request that brought no answer, or none that could be read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct SendError {
+    /// How far the request got: [`FailureClass::NotSent`], [`FailureClass::Ambiguous`],
+    /// [`FailureClass::Captive`] for a server that could not prove its name, or
+    /// [`FailureClass::Transient`] for an answer that is too long.
+    pub class: FailureClass,
+    /// The status, if an answer began.
+    pub status: Option<u16>,
+    /// What happened, for people. No URL and no secret.
+    pub detail: String,
+}
+
+impl SendError {
+    /// The failure that this is for the grant.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        Failure {
+            class: self.class,
+            code: None,
+            detail: self.detail,
+            status: self.status,
+            retry_after: None,
+        }
+    }
+}
+
+impl Http {
+    /// Sets the clients up: rustls with the system's trust store, TLS 1.2 or later, HTTP/1.1.
+    pub fn new(options: &HttpOptions) -> Result<Self, OauthError> {
+        let routed = builder(options).https_only(true).build();
+        let routed = routed.map_err(|error| OauthError::Setup { detail: innermost(&error) })?;
+        Ok(Self { routed, direct: Arc::default(), options: Arc::new(options.clone()) })
+    }
+
+    /// Sends a token request and reads the answer whole.
+    pub async fn send(&self, request: TokenRequest) -> Result<RawAnswer, SendError> {
+        self.carry(request.0).await
+    }
+
+    pub(super) async fn carry(&self, request: Outgoing) -> Result<RawAnswer, SendError> {
+        let Outgoing { method, url, headers, body, refresh_fields } = request;
+        if let Err(problem) = check_endpoint(&url) {
+            return Err(unsent(format!("the endpoint {problem}")));
+        }
+        let client = if is_loopback(&url) { self.direct()? } else { &self.routed };
+        let mut request = client.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body.to_vec());
+        }
+        let response = request.send().await.map_err(|error| without_answer(&error))?;
+        read(response, &refresh_fields).await
+    }
+
+    fn direct(&self) -> Result<&reqwest::Client, SendError> {
+        let client = self.direct.get_or_init(|| builder(&self.options).no_proxy().build().ok());
+        client.as_ref().ok_or_else(|| unsent("the HTTP client could not be set up".to_owned()))
+    }
+}
+
+fn builder(options: &HttpOptions) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(&options.user_agent)
+        .connect_timeout(options.connect_timeout)
+        .timeout(options.total_timeout)
+        .tls_version_min(Version::TLS_1_2)
+        .http1_only()
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+        .referer(false)
+}
+
+/// Reads an answer to its end. One that breaks off is ambiguous, unless a new refresh token came
+/// before the break: then the request is known to have been served, and what came is handed on, for
+/// the token in it is the only one that still works.
+async fn read(
+    mut response: reqwest::Response,
+    refresh_fields: &[String],
+) -> Result<RawAnswer, SendError> {
+    let status = response.status().as_u16();
+    let too_long = || SendError {
+        class: FailureClass::Transient,
+        status: Some(status),
+        detail: format!("the answer is longer than {BODY_MAX} bytes"),
+    };
+    let announced = response.content_length().map_or(Ok(0), usize::try_from);
+    let mut body =
+        Buffer::new(announced.ok().filter(|size| *size <= BODY_MAX).ok_or_else(too_long)?);
+    let header = |name: HeaderName| text_of(response.headers(), &name);
+    let mut answer = RawAnswer {
+        status,
+        content_type: header(CONTENT_TYPE),
+        retry_after: header(RETRY_AFTER),
+        date: header(DATE),
+        www_authenticate: header(WWW_AUTHENTICATE),
+        body: Zeroizing::default(),
+    };
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.0.len() + chunk.len() > BODY_MAX => return Err(too_long()),
+            Ok(Some(chunk)) => body.push(&chunk),
+            Ok(None) => break,
+            Err(_) if fields::salvage(&body.0, refresh_fields).is_some() => break,
+            Err(error) => {
+                let why = if error.is_timeout() { "stopped coming" } else { "broke off" };
+                return Err(SendError {
+                    class: FailureClass::Ambiguous,
+                    status: Some(status),
+                    detail: format!("the answer {why} after {} bytes", body.0.len()),
+                });
+            }
+        }
+    }
+    answer.body = body.0;
+    Ok(answer)
+}
+
+/// Bytes that leave no copy behind when they need more room.
+struct Buffer(Zeroizing<Vec<u8>>);
+
+impl Buffer {
+    fn new(announced: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(announced.max(4096))))
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity())));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let bytes = headers.get(name)?.as_bytes();
+    Some(String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_MAX)]).into_owned())
+}
+
+/// How far a request got that has no answer. Only what failed before there was a connection is
+/// known not to have been sent.
+fn without_answer(error: &reqwest::Error) -> SendError {
+    if !error.is_connect() && !error.is_builder() {
+        let detail = if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            format!("no answer: {}", innermost(error))
+        };
+        return SendError { class: FailureClass::Ambiguous, status: None, detail };
+    }
+    if let Some(problem) = certificate_problem(error) {
+        let class = FailureClass::Captive;
+        let detail = format!("the server could not prove its name: {problem}");
+        return SendError { class, status: None, detail };
+    }
+    unsent(if error.is_dns() {
+        format!("the provider's name was not found: {}", innermost(error))
+    } else if error.is_timeout() {
+        "no connection in time".to_owned()
+    } else {
+        format!("no connection: {}", innermost(error))
+    })
+}
+
+fn unsent(detail: String) -> SendError {
+    SendError { class: FailureClass::NotSent, status: None, detail }
+}
+
+fn certificate_problem(error: &reqwest::Error) -> Option<String> {
+    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(problem) => Some(fit(&problem.to_string())),
+        _ => None,
+    })
+}
+
+/// What the innermost cause says. The outer ones repeat the URL.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error)
+        .last()
+        .map_or_else(|| "no cause given".to_owned(), |cause| fit(&cause.to_string()))
+}
+
+fn fit(text: &str) -> String {
+    plain(text).trim().chars().take(DETAIL_MAX).collect()
+}
+
+/// The causes of an error, from the outside in and without itself. An [`io::Error`] is opened: its
+/// `source` skips the very error that it holds.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(cause(error), |error| cause(*error))
+}
+
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match held {
+        Some(held) => Some(held),
+        None => error.source(),
+    }
+}

@@ -1,0 +1,368 @@
+//! Token requests (RFC 6749, 4.1.3 and 6), in each provider's dialect.
+
+use std::fmt;
+
+use data_encoding::BASE64;
+use reqwest::Method as HttpMethod;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
+};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::encode;
+use super::error::OauthError;
+use crate::model::{AuthorizationCode, ClientId, ClientSecret, PkceVerifier, RefreshToken};
+use crate::provider::{Body, ClientAuth, Method, Provider, check_endpoint};
+
+/// Who asks: a client registration, for as long as it takes to build a request.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// Its identifier.
+    pub id: &'a ClientId,
+    /// Its secret; a public client has none.
+    pub secret: Option<&'a ClientSecret>,
+}
+
+/// A token request, built and ready to be sent once.
+pub struct TokenRequest(pub(super) Outgoing);
+
+/// A request that may hold secrets in its URL, its headers and its body.
+pub(super) struct Outgoing {
+    pub(super) method: HttpMethod,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Zeroizing<Vec<u8>>>,
+    /// Under which names a new refresh token would come: an answer cut short behind one is worth
+    /// reading.
+    pub(super) refresh_fields: Vec<String>,
+}
+
+impl TokenRequest {
+    /// The refresh of a grant. No scope is sent: the grant's own stay in force (RFC 6749, 6).
+    pub fn refresh(
+        provider: &Provider,
+        client: Client<'_>,
+        token: &RefreshToken,
+    ) -> Result<Self, OauthError> {
+        let mut params = Params::default();
+        params.set("grant_type", "refresh_token");
+        params.set("refresh_token", token.expose());
+        params.extend(&provider.refresh_params);
+        build(provider, provider.refresh_endpoint(), client, params).map(Self)
+    }
+
+    /// The exchange of an authorization code. `redirect_uri` is that of the authorization request,
+    /// byte for byte (RFC 6749, 4.1.3).
+    pub fn exchange(
+        provider: &Provider,
+        client: Client<'_>,
+        code: &AuthorizationCode,
+        verifier: Option<&PkceVerifier>,
+        redirect_uri: &str,
+    ) -> Result<Self, OauthError> {
+        let mut params = Params::default();
+        params.set("grant_type", "authorization_code");
+        params.set("code", code.expose());
+        params.set("redirect_uri", redirect_uri);
+        if let Some(verifier) = verifier {
+            params.set("code_verifier", verifier.expose());
+        }
+        params.extend(&provider.token_params);
+        build(provider, &provider.token_url, client, params).map(Self)
+    }
+}
+
+impl fmt::Debug for TokenRequest {
+    /// Method and host: everything else may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenRequest({} {})", self.0.method, self.0.url.host_str().unwrap_or(""))
+    }
+}
+
+/// Parameters in the order in which they were set, under the standard's names.
+#[derive(Default)]
+pub(super) struct Params(Vec<(String, Zeroizing<String>)>);
+
+impl Params {
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(known, _)| known != name);
+        self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
+    }
+
+    /// A definition's own parameters: they replace, and an empty value takes one away.
+    fn extend<'a>(&mut self, more: impl IntoIterator<Item = (&'a String, &'a String)>) {
+        for (name, value) in more {
+            if value.is_empty() {
+                self.0.retain(|(known, _)| known != name);
+            } else {
+                self.set(name, value);
+            }
+        }
+    }
+
+    fn named<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().map(|(name, value)| {
+            let theirs = provider.param_names.get(name).unwrap_or(name);
+            (theirs.as_str(), value.as_str())
+        })
+    }
+}
+
+/// How this client authenticates: a definition's choice holds for clients that have a secret.
+pub(super) fn authentication(provider: &Provider, client: Client<'_>) -> ClientAuth {
+    match client.secret {
+        None => ClientAuth::None,
+        Some(_) => provider.client_auth.unwrap_or(ClientAuth::Basic),
+    }
+}
+
+/// Adds the client's authentication, by one method and never two (RFC 6749, 2.3): as a header, or
+/// among the parameters.
+pub(super) fn authenticate(
+    provider: &Provider,
+    client: Client<'_>,
+    params: &mut Params,
+    headers: &mut HeaderMap,
+) -> Result<(), OauthError> {
+    let secret = client.secret.map_or("", ClientSecret::expose);
+    match authentication(provider, client) {
+        ClientAuth::Basic => {
+            // RFC 6749, 2.3.1: both are form-encoded before they are put together
+            let (id, secret) = (encode::form(client.id.as_str()), encode::form(secret));
+            headers.insert(AUTHORIZATION, basic(&id, &secret)?);
+        }
+        ClientAuth::BasicRaw => {
+            headers.insert(AUTHORIZATION, basic(client.id.as_str(), secret)?);
+        }
+        ClientAuth::Post => {
+            params.set("client_id", client.id.as_str());
+            params.set("client_secret", secret);
+        }
+        ClientAuth::None => params.set("client_id", client.id.as_str()),
+    }
+    Ok(())
+}
+
+/// The value of `Authorization: Basic` (RFC 7617).
+pub(super) fn basic(id: &str, secret: &str) -> Result<HeaderValue, OauthError> {
+    let pair = Zeroizing::new(format!("{id}:{secret}"));
+    let text = Zeroizing::new(format!("Basic {}", BASE64.encode(pair.as_bytes())));
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| OauthError::Header { name: AUTHORIZATION.to_string() })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The headers that every request of this room has.
+pub(super) fn plain_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+}
+
+/// A form as a body.
+pub(super) fn form_body(
+    params: &Params,
+    provider: &Provider,
+    headers: &mut HeaderMap,
+) -> Zeroizing<Vec<u8>> {
+    const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+    headers.insert(CONTENT_TYPE, FORM);
+    Zeroizing::new(encode::pairs(params.named(provider), encode::form).as_bytes().to_vec())
+}
+
+fn build(
+    provider: &Provider,
+    endpoint: &Url,
+    client: Client<'_>,
+    mut params: Params,
+) -> Result<Outgoing, OauthError> {
+    check_endpoint(endpoint)
+        .map_err(|problem| OauthError::Endpoint { what: "token endpoint", problem })?;
+    let mut headers = plain_headers();
+    authenticate(provider, client, &mut params, &mut headers)?;
+    let mut url = endpoint.clone();
+    let body = match (provider.http.method, provider.http.body) {
+        (Method::Get, _) | (_, Body::Query) => {
+            add_query(&mut url, &encode::pairs(params.named(provider), encode::query));
+            // a POST says that it has no body: some servers ask for its length
+            (provider.http.method != Method::Get).then(Zeroizing::default)
+        }
+        (_, Body::Form) => Some(form_body(&params, provider, &mut headers)),
+        (_, Body::Json) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let object: std::collections::BTreeMap<_, _> = params.named(provider).collect();
+            let json = serde_json::to_vec(&object)
+                .expect("a map of texts has nothing that JSON cannot say");
+            Some(Zeroizing::new(json))
+        }
+    };
+    add_dialect(provider, &mut headers)?;
+    let method = match provider.http.method {
+        Method::Post => HttpMethod::POST,
+        Method::Get => HttpMethod::GET,
+        Method::Put => HttpMethod::PUT,
+    };
+    Ok(Outgoing { method, url, headers, body, refresh_fields: refresh_fields(provider) })
+}
+
+/// The headers that a definition adds or changes. Authorization is not among those it may.
+fn add_dialect(provider: &Provider, headers: &mut HeaderMap) -> Result<(), OauthError> {
+    let http = &provider.http;
+    let own = [("accept", http.accept.as_ref()), (USER_AGENT.as_str(), http.user_agent.as_ref())];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let extra = http.extra_headers.iter().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in own.chain(extra) {
+        let unfit = || OauthError::Header { name: name.to_owned() };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+        headers.insert(header, HeaderValue::from_str(value).map_err(|_| unfit())?);
+    }
+    Ok(())
+}
+
+/// Adds encoded parameters to what query the endpoint has itself.
+pub(super) fn add_query(url: &mut Url, pairs: &str) {
+    let query = match url.query().filter(|query| !query.is_empty()) {
+        Some(own) => Zeroizing::new(format!("{own}&{pairs}")),
+        None => Zeroizing::new(pairs.to_owned()),
+    };
+    url.set_query(Some(&query));
+}
+
+/// The names under which this provider gives a refresh token; none if it lies deeper in the answer,
+/// where a text search could take the wrong one.
+pub(super) fn refresh_fields(provider: &Provider) -> Vec<String> {
+    if provider.answer.root.is_some() {
+        return Vec::new();
+    }
+    let renamed = provider.answer.names.iter().filter(|(_, ours)| *ours == "refresh_token");
+    let mut names: Vec<String> = renamed.map(|(theirs, _)| theirs.clone()).collect();
+    names.push("refresh_token".to_owned());
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(more: &str) -> Provider {
+        Provider::parse(&format!(
+            "id = \"x\"\ntitle = \"X\"\nauthorization_url = \"https://x.example/a\"\n\
+             token_url = \"https://x.example/t?tenant=1\"\n{more}"
+        ))
+        .unwrap()
+    }
+
+    fn refresh(provider: &Provider, secret: Option<&str>) -> Outgoing {
+        let id: ClientId = "id:1 %".parse().unwrap();
+        let secret = secret.map(|text| ClientSecret::new(text.into()));
+        let client = Client { id: &id, secret: secret.as_ref() };
+        let token = RefreshToken::new("fake-refresh".into());
+        TokenRequest::refresh(provider, client, &token).unwrap().0
+    }
+
+    fn body(request: &Outgoing) -> &str {
+        std::str::from_utf8(request.body.as_ref().unwrap()).unwrap()
+    }
+
+    fn credentials(request: &Outgoing) -> String {
+        let value = request.headers[AUTHORIZATION].to_str().unwrap();
+        let encoded = value.strip_prefix("Basic ").unwrap();
+        String::from_utf8(BASE64.decode(encoded.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn basic_form_encodes_id_and_secret_first() {
+        let request = refresh(&provider(""), Some("a:b%c+d e\u{e9}"));
+        assert_eq!(credentials(&request), "id%3A1+%25:a%3Ab%25c%2Bd+e%C3%A9");
+        assert_eq!(body(&request), "grant_type=refresh_token&refresh_token=fake-refresh");
+        assert!(request.headers[AUTHORIZATION].is_sensitive());
+        assert_eq!(request.headers[CACHE_CONTROL], "no-store");
+        assert_eq!(request.url.query(), Some("tenant=1"));
+    }
+
+    #[test]
+    fn basic_raw_leaves_them_as_they_are() {
+        let request = refresh(&provider("client_auth = \"basic_raw\""), Some("a:b%c+d e\u{e9}"));
+        assert_eq!(credentials(&request), "id:1 %:a:b%c+d e\u{e9}");
+    }
+
+    #[test]
+    fn never_two_methods_at_once() {
+        let post = refresh(&provider("client_auth = \"post\""), Some("fake-secret"));
+        assert!(!post.headers.contains_key(AUTHORIZATION));
+        assert!(body(&post).ends_with("&client_id=id%3A1+%25&client_secret=fake-secret"));
+
+        let basic = refresh(&provider("client_auth = \"basic\""), Some("fake-secret"));
+        assert!(!body(&basic).contains("client_"));
+
+        for auth in ["basic", "basic_raw", "post", "none"] {
+            let public = refresh(&provider(&format!("client_auth = \"{auth}\"")), None);
+            assert!(!public.headers.contains_key(AUTHORIZATION), "{auth}");
+            assert!(body(&public).ends_with("&client_id=id%3A1+%25"), "{auth}");
+        }
+        let withheld = refresh(&provider("client_auth = \"none\""), Some("fake-secret"));
+        assert!(!body(&withheld).contains("fake-secret"));
+    }
+
+    #[test]
+    fn parqex_gets_its_parameters_in_the_query() {
+        let id = "parqex".parse().unwrap();
+        let parqex = crate::provider::preset(&id).unwrap();
+        let request = refresh(&parqex, Some("fake secret+"));
+        assert_eq!(request.method, HttpMethod::GET);
+        assert!(request.body.is_none());
+        assert_eq!(
+            request.url.query().unwrap(),
+            "grant_type=refresh_token&refresh_token=fake-refresh&client_id=id%3A1%20%25\
+             &client_secret=fake%20secret%2B"
+        );
+        assert_eq!(request.headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
+        let shown = format!("{:?}", TokenRequest(request));
+        assert_eq!(shown, "TokenRequest(GET api.parqex.com)");
+    }
+
+    #[test]
+    fn a_dialect_renames_adds_and_leaves_out() {
+        let provider = provider(
+            "client_auth = \"post\"\nparam_names = { client_id = \"client_key\" }\n\
+             refresh_params = { grant_type = \"\", expires_in = \"1800\" }\n\
+             [http]\nbody = \"json\"\nmethod = \"put\"\nuser_agent = \"me/1\"\n\
+             extra_headers = { \"X-Version\" = \"2\", Accept = \"text/plain\" }",
+        );
+        let request = refresh(&provider, Some("fake-secret"));
+        assert_eq!(
+            body(&request),
+            "{\"client_key\":\"id:1 %\",\"client_secret\":\"fake-secret\",\
+             \"expires_in\":\"1800\",\"refresh_token\":\"fake-refresh\"}"
+        );
+        assert_eq!(request.headers[CONTENT_TYPE], "application/json");
+        assert_eq!(request.headers["x-version"], "2");
+        assert_eq!(request.headers[ACCEPT], "text/plain");
+        assert_eq!(request.headers[USER_AGENT], "me/1");
+        assert_eq!(request.method, HttpMethod::PUT);
+    }
+
+    #[test]
+    fn an_exchange_sends_code_verifier_and_the_same_redirect_uri() {
+        let provider = provider("token_params = { expiring = \"1\" }");
+        let id: ClientId = "id".parse().unwrap();
+        let request = TokenRequest::exchange(
+            &provider,
+            Client { id: &id, secret: None },
+            &AuthorizationCode::new("fake/code".into()),
+            Some(&PkceVerifier::new("fake-verifier".into())),
+            "http://127.0.0.1:8/callback",
+        )
+        .unwrap();
+        assert_eq!(
+            body(&request.0),
+            "grant_type=authorization_code&code=fake%2Fcode\
+             &redirect_uri=http%3A%2F%2F127.0.0.1%3A8%2Fcallback&code_verifier=fake-verifier\
+             &expiring=1&client_id=id"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! The end of tokens at the provider (RFC 7009), when an account is signed out.
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::answer::read_failure;
+use super::encode;
+use super::error::OauthError;
+use super::http::Http;
+use super::request::{Client, Outgoing, Params, authenticate, basic, form_body, plain_headers};
+use crate::model::{AccessToken, ClientSecret, Now, RefreshToken};
+use crate::provider::{Provider, RevocationStyle, check_endpoint};
+
+/// What became of the tokens at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// The provider ended them, or did not know them.
+    Confirmed,
+    /// The provider has no way to end them: they last until they run out.
+    Unsupported,
+}
+
+/// Revokes the refresh token first, then the access token, for revoking a grant's refresh token
+/// ends the rest at most providers and the other way round at few. Doing it twice does no harm.
+pub async fn revoke(
+    http: &Http,
+    provider: &Provider,
+    client: Client<'_>,
+    refresh: Option<&RefreshToken>,
+    access: Option<&AccessToken>,
+    now: Now,
+) -> Result<Revoked, OauthError> {
+    let Some(revocation) = &provider.revocation else { return Ok(Revoked::Unsupported) };
+    check_endpoint(&revocation.url)
+        .map_err(|problem| OauthError::Endpoint { what: "revocation endpoint", problem })?;
+    let refresh = refresh.map(|token| (token.expose(), "refresh_token"));
+    let access = access.map(|token| (token.expose(), "access_token"));
+    let mut outcome = Revoked::Unsupported;
+    for (token, hint) in refresh.into_iter().chain(access) {
+        let request = match revocation.style {
+            RevocationStyle::Rfc7009 => by_form(provider, &revocation.url, client, token, hint)?,
+            RevocationStyle::DeleteJson if hint == "refresh_token" => continue,
+            RevocationStyle::DeleteJson => by_delete(&revocation.url, client, token)?,
+        };
+        if ended(http, provider, request, token, now).await? {
+            outcome = Revoked::Confirmed;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Sends one revocation. False: this endpoint does not revoke tokens of that kind.
+async fn ended(
+    http: &Http,
+    provider: &Provider,
+    request: Outgoing,
+    token: &str,
+    now: Now,
+) -> Result<bool, OauthError> {
+    let is_delete = request.method == Method::DELETE;
+    let sent = http.carry(request).await;
+    let answer = sent.map_err(|error| OauthError::Revocation(error.into_failure()))?;
+    match answer.status {
+        200..=299 => return Ok(true),
+        // GitHub's word for a token that it does not know
+        404 if is_delete => return Ok(true),
+        _ => {}
+    }
+    let failure = read_failure(provider, &answer, token, now);
+    match failure.code.as_deref() {
+        Some("unsupported_token_type") => Ok(false),
+        // Google's word for a token that it does not know, which RFC 7009 (2.2) calls a success
+        Some("invalid_token") => Ok(true),
+        _ => Err(OauthError::Revocation(failure)),
+    }
+}
+
+fn by_form(
+    provider: &Provider,
+    url: &Url,
+    client: Client<'_>,
+    token: &str,
+    hint: &str,
+) -> Result<Outgoing, OauthError> {
+    let mut params = Params::default();
+    params.set("token", token);
+    params.set("token_type_hint", hint);
+    let mut headers = plain_headers();
+    authenticate(provider, client, &mut params, &mut headers)?;
+    let body = Some(form_body(&params, provider, &mut headers));
+    let url = url.clone();
+    Ok(Outgoing { method: Method::POST, url, headers, body, refresh_fields: Vec::new() })
+}
+
+/// `DELETE` with the token in JSON, and id and secret as they are in Basic authentication.
+fn by_delete(url: &Url, client: Client<'_>, token: &str) -> Result<Outgoing, OauthError> {
+    let id = encode::query(client.id.as_str());
+    let mut url = url.clone();
+    // the URL parser encodes the braces of the placeholder
+    let path = url.path().replace("%7Bclient_id%7D", &id);
+    url.set_path(&path);
+    let mut headers = plain_headers();
+    let secret = client.secret.map_or("", ClientSecret::expose);
+    headers.insert(AUTHORIZATION, basic(client.id.as_str(), secret)?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = serde_json::to_vec(&serde_json::json!({ "access_token": token }))
+        .expect("an object of one text has nothing that JSON cannot say");
+    let body = Some(Zeroizing::new(body));
+    Ok(Outgoing { method: Method::DELETE, url, headers, body, refresh_fields: Vec::new() })
+}

@@ -1,0 +1,269 @@
+//! Discovery and revocation, against providers that answer.
+
+use serde_json::{Value, json};
+
+use super::NOW;
+use super::server::{Server, answer, client_id, client_secret, http, json as json_answer};
+use crate::model::{AccessToken, FailureClass, RefreshToken};
+use crate::oauth::{Client, DiscoveryError, OauthError, Revoked, discover, revoke};
+use crate::provider::{ClientAuth, Pkce, Provider, Rotation};
+
+/// An issuer that publishes `metadata(own URL)` at `place` and nothing elsewhere.
+async fn issuer(
+    place: &'static str,
+    metadata: impl Fn(&str) -> Value + Send + Sync + 'static,
+) -> Server {
+    Server::answering(move |request| {
+        let path = request.split(' ').nth(1).unwrap();
+        let lower = request.to_ascii_lowercase();
+        let host = lower.split("host: ").nth(1).unwrap().lines().next().unwrap();
+        if path == place {
+            json_answer(&metadata(&format!("http://{host}")).to_string())
+        } else {
+            answer("404 Not Found", "Content-Type: text/html\r\n", "<h1>404</h1>")
+        }
+    })
+    .await
+}
+
+/// Metadata with the fields that must be there, and more.
+fn least(issuer: &str, more: &Value) -> Value {
+    let mut metadata = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+    });
+    for (name, value) in more.as_object().unwrap() {
+        metadata[name] = value.clone();
+    }
+    metadata
+}
+
+fn paths(server: &Server) -> Vec<String> {
+    let path = |request: &String| request.split(' ').nth(1).unwrap().to_owned();
+    server.seen().iter().map(path).collect()
+}
+
+/// RFC 8414 (3.1) puts the well-known part before the path, OpenID Connect Discovery (4) behind it.
+#[tokio::test]
+async fn the_well_known_places_are_asked_in_order() {
+    let realm = |url: &str| least(&format!("{url}/realm"), &json!({}));
+    let order = [
+        "/.well-known/oauth-authorization-server/realm",
+        "/.well-known/openid-configuration/realm",
+        "/realm/.well-known/openid-configuration",
+    ];
+    for (asked, place) in order.into_iter().enumerate() {
+        let server = issuer(place, realm).await;
+        let provider = discover(&http(), &server.url("/realm")).await.unwrap();
+        assert_eq!(provider.token_url.as_str(), server.url("/realm/token"));
+        assert_eq!(paths(&server), order[..=asked]);
+    }
+    let server = issuer("/.well-known/openid-configuration", |url| least(url, &json!({}))).await;
+    discover(&http(), &server.url("")).await.unwrap();
+    assert_eq!(
+        paths(&server),
+        ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
+    );
+    let nothing = issuer("/nowhere", realm).await;
+    let error = discover(&http(), &nothing.url("/realm")).await.unwrap_err();
+    assert!(matches!(error, DiscoveryError::NoMetadata { status: 404 }), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_metadata_says_becomes_a_definition() {
+    let server = issuer("/.well-known/oauth-authorization-server", |url| {
+        least(
+            url,
+            &json!({
+                "revocation_endpoint": format!("{url}/revoke"),
+                "authorization_response_iss_parameter_supported": true,
+                "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_post"],
+                "code_challenge_methods_supported": ["plain", "S256"],
+                "scopes_supported": ["openid", "mail", "offline_access", "odd\"one"],
+                "something_else": [1, 2],
+            }),
+        )
+    })
+    .await;
+    let provider = discover(&http(), &server.url("")).await.unwrap();
+    assert_eq!(provider.id.as_str(), server.url(""));
+    assert_eq!(provider.issuer.as_deref(), Some(server.url("").as_str()));
+    assert!(provider.iss_in_callback);
+    assert_eq!(provider.client_auth, Some(ClientAuth::Post));
+    assert_eq!(provider.pkce, Pkce::S256);
+    assert_eq!(provider.rotation, Rotation::Strict);
+    assert_eq!(provider.scopes.defaults.join(" "), "offline_access openid");
+    assert_eq!(provider.scopes.known.join(" "), "mail offline_access openid");
+    assert_eq!(provider.scopes.offline_scope.as_ref().unwrap().as_str(), "offline_access");
+    assert_eq!(provider.revocation.as_ref().unwrap().url.as_str(), server.url("/revoke"));
+    let kept = Provider::parse(&provider.to_toml()).unwrap();
+    assert_eq!(kept, provider, "it can be pinned");
+}
+
+#[tokio::test]
+async fn authentication_and_pkce_follow_the_lists() {
+    for (more, auth, pkce) in [
+        (json!({}), None, Pkce::S256),
+        (
+            json!({"token_endpoint_auth_methods_supported":
+                   ["client_secret_post", "client_secret_basic"]}),
+            None,
+            Pkce::S256,
+        ),
+        (
+            json!({"token_endpoint_auth_methods_supported": ["none"]}),
+            Some(ClientAuth::None),
+            Pkce::S256,
+        ),
+        (json!({"code_challenge_methods_supported": []}), None, Pkce::S256),
+        (json!({"code_challenge_methods_supported": ["plain"]}), None, Pkce::Off),
+    ] {
+        let server =
+            issuer("/.well-known/oauth-authorization-server", move |url| least(url, &more)).await;
+        let provider = discover(&http(), &server.url("")).await.unwrap();
+        assert_eq!((provider.client_auth, provider.pkce), (auth, pkce));
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_must_not_be_used_is_refused() {
+    type Check = fn(&DiscoveryError) -> bool;
+    let place = "/.well-known/oauth-authorization-server";
+    let another: Check = |error| matches!(error, DiscoveryError::AnotherIssuer { .. });
+    let unusable: Check = |error| matches!(error, DiscoveryError::Unusable { .. });
+    let cases: Vec<(Value, Check)> = vec![
+        (json!({"issuer": "https://honest.example"}), another),
+        (json!({"token_endpoint": "http://x.example/token"}), unusable),
+        (json!({"token_endpoint": "javascript:1"}), unusable),
+        (json!({"token_endpoint": null}), unusable),
+        (json!({"authorization_endpoint": "not an address"}), unusable),
+        (json!({"revocation_endpoint": "http://x.example/"}), unusable),
+        (json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]}), |error| {
+            matches!(error, DiscoveryError::Authentication)
+        }),
+    ];
+    for (more, check) in cases {
+        let shown = more.to_string();
+        let server = issuer(place, move |url| least(url, &more)).await;
+        let error = discover(&http(), &server.url("")).await.unwrap_err();
+        assert!(check(&error), "{shown}: {error}");
+    }
+    // letter by letter: a slash at the end makes another issuer
+    let server = issuer(place, |url| least(url, &json!({}))).await;
+    let error = discover(&http(), &server.url("/")).await.unwrap_err();
+    assert!(another(&error), "{error}");
+}
+
+#[tokio::test]
+async fn no_redirect_leads_to_metadata() {
+    let elsewhere = issuer("/m", |url| least(url, &json!({}))).await;
+    let location = format!("Location: {}\r\n", elsewhere.url("/m"));
+    let server = Server::answering(move |_| answer("302 Found", &location, "")).await;
+    let error = discover(&http(), &server.url("")).await.unwrap_err();
+    assert!(matches!(error, DiscoveryError::NoMetadata { status: 302 }), "{error}");
+    assert_eq!(elsewhere.settled().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_an_issuer_is_not_asked() {
+    for text in [
+        "example.org",
+        "http://as.example",
+        "https://as.example?x=1",
+        "https://as.example#f",
+        "https://u:p@as.example",
+        "ftp://as.example",
+    ] {
+        let error = discover(&http(), text).await.unwrap_err();
+        assert!(matches!(error, DiscoveryError::NotAnIssuer { .. }), "{text}: {error}");
+    }
+}
+
+async fn revoke_at(provider: &Provider) -> Result<Revoked, OauthError> {
+    let (id, secret) = (client_id(), client_secret());
+    let client = Client { id: &id, secret: Some(&secret) };
+    let refresh = RefreshToken::new("fake-refresh".into());
+    let access = AccessToken::new("fake-access".into());
+    revoke(&http(), provider, client, Some(&refresh), Some(&access), NOW).await
+}
+
+fn revoking(server: &Server, style: &str) -> Provider {
+    let url = server.url(if style == "rfc7009" { "/revoke" } else { "/apps/{client_id}/token" });
+    server.provider(&format!("[revocation]\nurl = \"{url}\"\nstyle = \"{style}\""))
+}
+
+fn bodies(server: &Server) -> Vec<String> {
+    let body = |request: &String| request.split_once("\r\n\r\n").unwrap().1.to_owned();
+    server.seen().iter().map(body).collect()
+}
+
+/// RFC 7009, 2.1 and 2.2.
+#[tokio::test]
+async fn the_refresh_token_is_revoked_first_and_then_the_access_token() {
+    let server = Server::answering(|_| answer("200 OK", "", "")).await;
+    let outcome = revoke_at(&revoking(&server, "rfc7009")).await.unwrap();
+    assert_eq!(outcome, Revoked::Confirmed);
+    let auth = "client_id=fake-client&client_secret=fake-client-secret";
+    assert_eq!(
+        bodies(&server),
+        [
+            format!("token=fake-refresh&token_type_hint=refresh_token&{auth}"),
+            format!("token=fake-access&token_type_hint=access_token&{auth}"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_a_provider_says_to_a_revocation_is_understood() {
+    const GOOD: &str = "200 OK|";
+    const KIND: &str = r#"400 Bad Request|{"error":"unsupported_token_type"}"#;
+    const UNKNOWN: &str = r#"400 Bad Request|{"error":"invalid_token"}"#;
+    const BUSY: &str = "503 Unavailable|";
+    const CLIENT: &str = r#"401 No|{"error":"invalid_client","error_description":"fake-refresh"}"#;
+    let outcome = async |refresh: &'static str, access: &'static str| {
+        let server = Server::answering(move |request| {
+            let is_refresh = request.contains("token=fake-refresh");
+            let body = if is_refresh { refresh } else { access };
+            let (status, body) = body.split_once('|').unwrap();
+            answer(status, "Content-Type: application/json\r\nRetry-After: 9\r\n", body)
+        })
+        .await;
+        revoke_at(&revoking(&server, "rfc7009")).await
+    };
+    assert_eq!(outcome(GOOD, KIND).await.unwrap(), Revoked::Confirmed);
+    assert_eq!(outcome(KIND, GOOD).await.unwrap(), Revoked::Confirmed);
+    assert_eq!(outcome(KIND, KIND).await.unwrap(), Revoked::Unsupported);
+    assert_eq!(outcome(UNKNOWN, UNKNOWN).await.unwrap(), Revoked::Confirmed);
+    for (refresh, access) in [(BUSY, GOOD), (GOOD, BUSY)] {
+        let Err(OauthError::Revocation(failure)) = outcome(refresh, access).await else { panic!() };
+        assert_eq!(failure.class, FailureClass::Transient);
+        assert_eq!(failure.retry_after.unwrap().as_secs(), 9);
+    }
+    let Err(OauthError::Revocation(failure)) = outcome(CLIENT, GOOD).await else { panic!() };
+    assert_eq!((failure.class, failure.detail.as_str()), (FailureClass::ClientBroken, "…"));
+}
+
+#[tokio::test]
+async fn github_is_asked_to_delete_the_access_token() {
+    for (status, confirmed) in
+        [("204 No Content", true), ("404 Not Found", true), ("422 No", false)]
+    {
+        let server = Server::answering(move |_| answer(status, "", "")).await;
+        let outcome = revoke_at(&revoking(&server, "delete_json")).await;
+        assert_eq!(matches!(outcome, Ok(Revoked::Confirmed)), confirmed, "{status}");
+        let request = server.seen().remove(0);
+        assert!(request.starts_with("DELETE /apps/fake-client/token HTTP/1.1\r\n"), "{request}");
+        let basic = data_encoding::BASE64.encode(b"fake-client:fake-client-secret");
+        assert!(request.contains(&format!("Basic {basic}\r\n")), "{request}");
+        assert!(request.ends_with("{\"access_token\":\"fake-access\"}"), "{request}");
+        assert_eq!(server.settled().await, 1, "there is no refresh token to delete");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_without_revocation_is_not_asked() {
+    let server = Server::answering(|_| answer("200 OK", "", "")).await;
+    assert_eq!(revoke_at(&server.provider("")).await.unwrap(), Revoked::Unsupported);
+    assert_eq!(server.settled().await, 0);
+}

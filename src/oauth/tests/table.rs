@@ -1,0 +1,336 @@
+//! What a failed answer means: a table.
+
+use std::time::Duration;
+
+use super::{FORM, HTML, JSON, SENT, TEXT, failed, provider, raw};
+use crate::model::FailureClass as C;
+use crate::provider::preset;
+
+/// A row: status, media type, body; the class, and the code that is shown.
+type Row = (u16, &'static str, &'static str, C, Option<&'static str>);
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn each_answer_has_its_class() {
+    let rows: &[Row] = &[
+        // RFC 6749, 5.2
+        (400, JSON, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (401, JSON, r#"{"error":"invalid_client"}"#, C::ClientBroken, Some("invalid_client")),
+        (400, JSON, r#"{"error":"invalid_client"}"#, C::ClientBroken, Some("invalid_client")),
+        (
+            400,
+            JSON,
+            r#"{"error":"unauthorized_client"}"#,
+            C::ClientBroken,
+            Some("unauthorized_client"),
+        ),
+        (400, JSON, r#"{"error":"invalid_request"}"#, C::RequestBroken, Some("invalid_request")),
+        (400, JSON, r#"{"error":"invalid_scope"}"#, C::RequestBroken, Some("invalid_scope")),
+        (
+            400,
+            JSON,
+            r#"{"error":"unsupported_grant_type"}"#,
+            C::RequestBroken,
+            Some("unsupported_grant_type"),
+        ),
+        (400, JSON, r#"{"error":"invalid_target"}"#, C::RequestBroken, Some("invalid_target")),
+        // the error code counts, whatever 4xx it comes with and however it is written down
+        (401, JSON, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (403, JSON, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (404, JSON, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (400, JSON, r#" {"error" : "Invalid_Grant"} "#, C::DeadGrant, Some("Invalid_Grant")),
+        (400, "", r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (400, TEXT, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (400, HTML, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (400, JSON, "\u{feff}{\"error\":\"invalid_grant\"}", C::DeadGrant, Some("invalid_grant")),
+        (
+            400,
+            "application/problem+json",
+            r#"{"error":"invalid_grant"}"#,
+            C::DeadGrant,
+            Some("invalid_grant"),
+        ),
+        (
+            400,
+            FORM,
+            "error=invalid_grant&error_description=gone",
+            C::DeadGrant,
+            Some("invalid_grant"),
+        ),
+        (400, TEXT, "error=invalid_client", C::ClientBroken, Some("invalid_client")),
+        // with status 200
+        (200, JSON, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (
+            200,
+            JSON,
+            r#"{"error":"bad_refresh_token","error_description":"x"}"#,
+            C::DeadGrant,
+            Some("bad_refresh_token"),
+        ),
+        (
+            200,
+            JSON,
+            r#"{"error":"bad_verification_code"}"#,
+            C::DeadGrant,
+            Some("bad_verification_code"),
+        ),
+        (
+            200,
+            JSON,
+            r#"{"error":"incorrect_client_credentials"}"#,
+            C::ClientBroken,
+            Some("incorrect_client_credentials"),
+        ),
+        (
+            200,
+            JSON,
+            r#"{"ok":false,"error":"invalid_refresh_token"}"#,
+            C::DeadGrant,
+            Some("invalid_refresh_token"),
+        ),
+        (200, JSON, r#"{"ok":false,"error":"token_expired"}"#, C::DeadGrant, Some("token_expired")),
+        (200, JSON, r#"{"ok":false,"error":"ratelimited"}"#, C::Transient, Some("ratelimited")),
+        (200, FORM, "error=redirect_uri_mismatch", C::RequestBroken, Some("redirect_uri_mismatch")),
+        // nested
+        (
+            400,
+            JSON,
+            r#"{"errors":[{"errorType":"invalid_grant","message":"m"}],"success":false}"#,
+            C::DeadGrant,
+            Some("invalid_grant"),
+        ),
+        (
+            401,
+            JSON,
+            r#"{"errors":[{"errorType":"invalid_client"}]}"#,
+            C::ClientBroken,
+            Some("invalid_client"),
+        ),
+        (
+            400,
+            JSON,
+            r#"{"error":{"code":"invalid_grant","message":"m"}}"#,
+            C::DeadGrant,
+            Some("invalid_grant"),
+        ),
+        (
+            400,
+            JSON,
+            r#"{"error":{"code":400,"status":"INVALID_ARGUMENT"}}"#,
+            C::Transient,
+            Some("INVALID_ARGUMENT"),
+        ),
+        // the user has to be asked
+        (
+            400,
+            JSON,
+            r#"{"error":"interaction_required","suberror":"x"}"#,
+            C::DeadGrant,
+            Some("interaction_required"),
+        ),
+        // trouble, by name
+        (
+            400,
+            JSON,
+            r#"{"error":"temporarily_unavailable"}"#,
+            C::Transient,
+            Some("temporarily_unavailable"),
+        ),
+        (400, JSON, r#"{"error":"server_error"}"#, C::Transient, Some("server_error")),
+        (400, JSON, r#"{"error":"slow_down"}"#, C::Transient, Some("slow_down")),
+        // trouble, by status: a server in trouble is not believed when it ends grants
+        (500, JSON, r#"{"error":"invalid_grant"}"#, C::Transient, Some("invalid_grant")),
+        (503, JSON, r#"{"error":"invalid_client"}"#, C::Transient, Some("invalid_client")),
+        (429, JSON, r#"{"error":"invalid_grant"}"#, C::Transient, Some("invalid_grant")),
+        (429, TEXT, "slow down", C::Transient, None),
+        (408, "", "", C::Transient, None),
+        (425, "", "", C::Transient, None),
+        (500, HTML, "<h1>500</h1>", C::Transient, None),
+        (502, HTML, "<h1>Bad Gateway</h1>", C::Transient, None),
+        (504, "", "", C::Transient, None),
+        (520, HTML, "<p>error 520", C::Transient, None),
+        (530, TEXT, "error code: 1033", C::Transient, None),
+        // no OAuth error code, no verdict
+        (400, JSON, "{}", C::Transient, None),
+        (400, "", "", C::Transient, None),
+        (400, HTML, "<h1>Bad Request</h1>", C::Transient, None),
+        (400, JSON, r#"{"error":"something_else"}"#, C::Transient, Some("something_else")),
+        (400, JSON, r#"{"error":"Access Denied"}"#, C::Transient, None),
+        (400, JSON, r#"{"error":400,"message":"Bad Request"}"#, C::Transient, None),
+        (401, JSON, r#"{"message":"Unauthorized"}"#, C::Transient, None),
+        (401, HTML, "<h1>Unauthorized</h1>", C::Transient, None),
+        (403, HTML, "<h1>Request blocked</h1>", C::Transient, None),
+        (403, JSON, r#"{"message":"Forbidden"}"#, C::Transient, None),
+        (404, HTML, "<h1>Not Found</h1>", C::Transient, None),
+        (405, "", "", C::Transient, None),
+        (413, "", "", C::Transient, None),
+        (421, "", "", C::Transient, None),
+        (431, "", "", C::Transient, None),
+        (451, "", "", C::Transient, None),
+        (400, JSON, r#"{"access_token":"fake"}"#, C::Transient, None),
+        // somebody else
+        (200, HTML, "<!doctype html><title>Welcome to the hotel</title>", C::Captive, None),
+        (200, HTML, "please log in", C::Captive, None),
+        (200, TEXT, "<html>", C::Captive, None),
+        (200, JSON, "[]", C::Captive, None),
+        (200, JSON, "\"ok\"", C::Captive, None),
+        (200, JSON, "null", C::Captive, None),
+        (301, "", "", C::Captive, None),
+        (302, HTML, "<a href=x>", C::Captive, None),
+        (302, JSON, r#"{"error":"invalid_grant"}"#, C::Captive, Some("invalid_grant")),
+        (304, "", "", C::Captive, None),
+        (307, "", "", C::Captive, None),
+        (308, JSON, r#"{"access_token":"fake"}"#, C::Captive, None),
+        (407, HTML, "<h1>Proxy</h1>", C::Captive, None),
+        (511, HTML, "<h1>Network Authentication Required</h1>", C::Captive, None),
+        // successes that are none
+        (200, JSON, "{}", C::Transient, None),
+        (200, JSON, "", C::Transient, None),
+        (204, "", "", C::Transient, None),
+        (200, JSON, "{nonsense}", C::Transient, None),
+        (200, JSON, r#"{"access_token":"fake"#, C::Ambiguous, None),
+        (200, TEXT, "OK", C::Transient, None),
+        (200, "application/octet-stream", "\u{0}\u{1}", C::Transient, None),
+        (200, JSON, r#"{"access_token":""}"#, C::Transient, None),
+        (200, JSON, r#"{"access_token":null}"#, C::Transient, None),
+        (200, JSON, r#"{"access_token":5}"#, C::Transient, None),
+        (200, JSON, r#"{"access_token":"fake\r\nX: y"}"#, C::Transient, None),
+        (200, JSON, r#"{"message":"try later"}"#, C::Transient, None),
+    ];
+    assert!(rows.len() >= 60, "{}", rows.len());
+    let provider = provider("client_auth = \"post\"");
+    for (status, content_type, body, class, code) in rows {
+        let (failure, rescued) = failed(&provider, &raw(*status, content_type, body.as_bytes()));
+        let found = (failure.class, failure.code.as_deref(), failure.status);
+        assert_eq!(found, (*class, *code, Some(*status)), "{status} {content_type} {body}");
+        assert!(rescued.is_none(), "{body}");
+    }
+}
+
+#[test]
+fn each_provider_has_its_own_errors() {
+    let slack = provider("answer.error_when = { field = \"ok\", equals = \"false\" }");
+    let tiktok = provider(
+        "[answer]\nroot = \"data\"\nnames = { error_code = \"error\", description = \"error_description\" }\n\
+         errors = { 10010 = \"invalid_grant\", 10007 = \"transient\" }",
+    );
+    let atlassian = provider("answer.errors = { unauthorized_client = \"invalid_grant\" }");
+    let nested =
+        provider("answer.error_when = { field = \"meta.list[1].state\", equals = \"bad\" }");
+    let id = "github".parse().unwrap();
+    let github = preset(&id).unwrap();
+    for (provider, status, body, class, code) in [
+        (&slack, 200, r#"{"ok":false}"#, C::Transient, None),
+        (
+            &slack,
+            200,
+            r#"{"ok":false,"access_token":"fake","refresh_token":"fake-2"}"#,
+            C::Transient,
+            None,
+        ),
+        (
+            &slack,
+            200,
+            r#"{"ok":false,"error":"token_revoked"}"#,
+            C::DeadGrant,
+            Some("token_revoked"),
+        ),
+        (
+            &tiktok,
+            200,
+            r#"{"data":{"error_code":10010,"description":"gone"}}"#,
+            C::DeadGrant,
+            Some("10010"),
+        ),
+        (&tiktok, 200, r#"{"data":{"error_code":10007}}"#, C::Transient, Some("10007")),
+        (&tiktok, 200, r#"{"data":{"error_code":3}}"#, C::Transient, None),
+        (&tiktok, 200, r#"{"error":"invalid_grant"}"#, C::DeadGrant, Some("invalid_grant")),
+        (
+            &atlassian,
+            403,
+            r#"{"error":"unauthorized_client"}"#,
+            C::DeadGrant,
+            Some("unauthorized_client"),
+        ),
+        (
+            &nested,
+            200,
+            r#"{"meta":{"list":[0,{"state":"bad"}]},"access_token":"x"}"#,
+            C::Transient,
+            None,
+        ),
+        (
+            &github,
+            200,
+            r#"{"error":"incorrect_client_credentials"}"#,
+            C::ClientBroken,
+            Some("incorrect_client_credentials"),
+        ),
+        (
+            &github,
+            200,
+            r#"{"error":"redirect_uri_mismatch"}"#,
+            C::RequestBroken,
+            Some("redirect_uri_mismatch"),
+        ),
+    ] {
+        let (failure, rescued) = failed(provider, &raw(status, JSON, body.as_bytes()));
+        assert_eq!((failure.class, failure.code.as_deref()), (class, code), "{body}");
+        assert!(rescued.is_none(), "an error answer issues nothing: {body}");
+    }
+}
+
+/// RFC 6749, 5.2: a client that used the header is answered 401 with the scheme that it used.
+#[test]
+fn a_challenge_for_basic_rejects_the_client_if_basic_was_sent() {
+    for (auth, challenge, class) in [
+        ("", Some("Basic realm=\"x\""), C::ClientBroken),
+        ("client_auth = \"basic_raw\"", Some("basic"), C::ClientBroken),
+        ("client_auth = \"post\"", Some("Basic realm=\"x\""), C::Transient),
+        ("", Some("Bearer error=\"invalid_token\""), C::Transient),
+        ("", Some("Basically not"), C::Transient),
+        ("", None, C::Transient),
+    ] {
+        for body in ["", "<h1>401</h1>", r#"{"message":"Unauthorized","error":401}"#] {
+            let mut answer = raw(401, "", body.as_bytes());
+            answer.www_authenticate = challenge.map(ToOwned::to_owned);
+            let (failure, _) = failed(&provider(auth), &answer);
+            assert_eq!(failure.class, class, "{auth} {challenge:?} {body}");
+        }
+    }
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date_and_at_most_an_hour() {
+    for (text, wait) in [
+        ("120", Some(120)),
+        (" 0 ", Some(0)),
+        ("86400", Some(3600)),
+        ("99999999999999999999999999", Some(3600)),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+        ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+        ("Sun, 06 Nov 1994 08:48:37 GMT", Some(0)),
+        ("Mon, 06 Nov 2034 08:49:37 GMT", Some(3600)),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+    ] {
+        let mut answer = raw(503, "", b"");
+        answer.retry_after = Some(text.to_owned());
+        let (failure, _) = failed(&provider(""), &answer);
+        assert_eq!(failure.retry_after, wait.map(Duration::from_secs), "{text}");
+    }
+}
+
+#[test]
+fn words_of_a_provider_hold_no_token() {
+    let body = format!(
+        r#"{{"error":"invalid_grant","refresh_token":"fake-echo-1","access_token":"fake-echo-2",
+            "error_description":"token {SENT} or fake-echo-1 is bad: https://x.example/t?refresh_token=fake-echo-2\u0007"}}"#
+    );
+    let (failure, _) = failed(&provider(""), &raw(400, JSON, body.as_bytes()));
+    assert_eq!(failure.detail, "token … or … is bad: https://x.example/t?…");
+    let body = format!(r#"{{"error":"{SENT}"}}"#);
+    let (failure, _) = failed(&provider(""), &raw(400, JSON, body.as_bytes()));
+    assert_eq!(failure.code, None);
+}

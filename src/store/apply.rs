@@ -1,0 +1,191 @@
+//! What each command means, in terms of the tables. Every function here runs inside a savepoint: on
+//! an error nothing of it stays.
+
+use rusqlite::Connection;
+
+use crate::model::{
+    AccountId, AccountSeed, ClientRecord, ClientSecret, FlightId, GrantChange, Standing,
+};
+
+use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange};
+use super::error::{Refusal, StoreError};
+use super::seal::Sealer;
+use super::table::attempt::OpenAttempt;
+use super::table::refresh::Fresh;
+use super::table::{access, account, attempt, client, meta, refresh};
+
+/// The intent of a flight; gives what its request is made with.
+pub(super) fn begin(
+    db: &Connection,
+    sealer: &Sealer,
+    start: &Begin,
+) -> Result<Credentials, StoreError> {
+    let Begin { flight, sent, kind } = start;
+    meta::use_flight(db, *flight)?;
+    match kind {
+        BeginKind::Refresh { account, generation } => {
+            let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
+            if found.generation != *generation {
+                return Err(Refusal::Generation { current: found.generation }.into());
+            }
+            let token = refresh::open(db, sealer, &found)?.ok_or(Refusal::NoRefreshToken)?;
+            attempt::insert_refresh(db, *flight, sent, account, *generation)?;
+            let secret = client::open(db, sealer, found.client)?;
+            Ok(Credentials { refresh: Some(token), secret })
+        }
+        BeginKind::Exchange(exchange) => {
+            // refused now rather than after the code is spent
+            account::check_name(db, &exchange.seed)?;
+            attempt::insert_exchange(db, sealer, *flight, sent, exchange)?;
+            Ok(Credentials { refresh: None, secret: exchange_secret(db, sealer, exchange)? })
+        }
+    }
+}
+
+/// The outcome of a flight, and its end.
+pub(super) fn grant(
+    db: &Connection,
+    sealer: &Sealer,
+    change: &GrantChange,
+) -> Result<(), StoreError> {
+    let flight = open_attempt(db, change.flight, &change.account)?;
+    attempt::delete(db, change.flight)?;
+    if let AttemptKind::Exchange { seed, client } = &flight.kind {
+        settle(db, sealer, &flight, seed, client)?;
+    }
+    let account = account::find(db, &change.account)?.ok_or(Refusal::UnknownAccount)?;
+    let in_order = match change.refresh {
+        Some(_) => change.generation > account.generation,
+        None => change.generation >= account.generation,
+    };
+    if !in_order {
+        return Err(Refusal::Generation { current: account.generation }.into());
+    }
+    account::set_generation(db, account.row, change.generation)?;
+    account::set_standing(db, &account.id, &Standing::Good)?;
+    if let Some(token) = &change.refresh {
+        let (generation, lifetime) = (change.generation, change.refresh_lifetime);
+        let fresh = Fresh { token, generation, sent: &flight.sent, lifetime };
+        refresh::put(db, sealer, &account, &fresh)?;
+    }
+    if let Some(issued) = &change.issued {
+        access::put(db, sealer, &account, issued)?;
+        if let AttemptKind::Refresh { generation, .. } = flight.kind {
+            // the provider honoured this generation: those before it are spent for certain
+            refresh::erase_before(db, &account, generation)?;
+        }
+    }
+    Ok(())
+}
+
+/// The end of a flight that brought nothing.
+pub(super) fn abandon(
+    db: &Connection,
+    flight: FlightId,
+    account: &AccountId,
+    standing: Option<&Standing>,
+) -> Result<(), StoreError> {
+    let flight = open_attempt(db, flight, account)?;
+    attempt::delete(db, flight.flight)?;
+    if let Some(standing) = standing {
+        account::set_standing(db, account, standing)?;
+    }
+    // an erased account's client may have waited for this sign-in
+    match flight.kind {
+        AttemptKind::Exchange { .. } => client::delete_unused(db),
+        AttemptKind::Refresh { .. } => Ok(()),
+    }
+}
+
+pub(super) fn stand(
+    db: &Connection,
+    account: &AccountId,
+    standing: &Standing,
+) -> Result<(), StoreError> {
+    if account::set_standing(db, account, standing)? {
+        Ok(())
+    } else {
+        Err(Refusal::UnknownAccount.into())
+    }
+}
+
+/// The end of an account.
+pub(super) fn erase(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &AccountId,
+) -> Result<Erased, StoreError> {
+    let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
+    let erased = Erased {
+        refresh: if_it_opens(account, refresh::open(db, sealer, &found))?,
+        access: if_it_opens(account, access::open(db, sealer, &found))?,
+        client: client::record(db, found.client)?,
+        secret: if_it_opens(account, client::open(db, sealer, found.client))?,
+    };
+    attempt::delete_all(db, account)?;
+    account::delete(db, found.row)?;
+    client::delete_unused(db)?;
+    Ok(erased)
+}
+
+pub(super) fn probe(db: &Connection) -> Result<(), StoreError> {
+    meta::probe(db)
+}
+
+fn open_attempt(
+    db: &Connection,
+    flight: FlightId,
+    account: &AccountId,
+) -> Result<OpenAttempt, StoreError> {
+    attempt::find(db, flight)?
+        .filter(|attempt| attempt.account == *account)
+        .ok_or_else(|| Refusal::UnknownFlight.into())
+}
+
+/// Creates or renews what a sign-in was for.
+fn settle(
+    db: &Connection,
+    sealer: &Sealer,
+    flight: &OpenAttempt,
+    seed: &AccountSeed,
+    client: &ClientRecord,
+) -> Result<(), StoreError> {
+    account::check_name(db, seed)?;
+    let row = client::put(db, client)?;
+    if let Some(secret) = if_it_opens(&seed.id, flight.secret(sealer))? {
+        client::set_secret(db, sealer, row, &secret)?;
+    }
+    account::put(db, seed, row)?;
+    // the account may have had another client before
+    client::delete_unused(db)
+}
+
+/// The secret to complete a sign-in with: the one given, else the one stored.
+fn exchange_secret(
+    db: &Connection,
+    sealer: &Sealer,
+    exchange: &Exchange,
+) -> Result<Option<ClientSecret>, StoreError> {
+    if let Some(given) = &exchange.secret {
+        return Ok(Some(ClientSecret::new(given.expose().to_owned())));
+    }
+    match client::find(db, &exchange.client.key)? {
+        Some(row) => client::open(db, sealer, row),
+        None => Ok(None),
+    }
+}
+
+/// A value that no longer opens must keep neither an account from being erased nor a new grant from
+/// being written down.
+fn if_it_opens<T>(
+    account: &AccountId,
+    opened: Result<Option<T>, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    match opened {
+        Err(error @ (StoreError::Damaged { .. } | StoreError::Key(_))) => {
+            tracing::warn!(%account, %error, "a sealed value does not open and is left out");
+            Ok(None)
+        }
+        other => other,
+    }
+}

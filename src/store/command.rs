@@ -1,0 +1,214 @@
+//! What can be asked of the store, and what it says when that is durable.
+
+use std::sync::Arc;
+
+use crate::model::{
+    AccountId, AccountRecord, AccountSeed, ClientRecord, ClientSecret, FlightId, Generation,
+    GrantChange, Issued, RawAnswer, RefreshToken, Stamp, Standing,
+};
+
+use super::error::StoreError;
+
+/// One change, or the reading that goes with it. Each is atomic, and each is answered by one
+/// [`Report`].
+#[derive(Debug)]
+pub enum Command {
+    /// The intent: durable before the request leaves, so that a crash in between is known to have
+    /// been ambiguous. Its report brings what the request has to be authenticated with.
+    Begin(Box<Begin>),
+    /// What came back, written down before anybody interprets it.
+    Answered {
+        /// The flight.
+        flight: FlightId,
+        /// The answer; it is sealed whole, status and headers with the body.
+        answer: Arc<RawAnswer>,
+    },
+    /// The grant that a flight brought: tokens and generation, and the end of the attempt.
+    Grant(Box<GrantChange>),
+    /// The attempt ended without a grant.
+    Abandon {
+        /// The flight.
+        flight: FlightId,
+        /// Whose.
+        account: AccountId,
+        /// Where the account stands from now on, if that changed. An account that a failed sign-in
+        /// did not get to create has no standing.
+        standing: Option<Standing>,
+    },
+    /// An account stands elsewhere.
+    Stand {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        standing: Standing,
+    },
+    /// Everything about an account goes, so that nothing of it stays in the file; its client too if
+    /// no other account uses it.
+    Erase {
+        /// Which.
+        account: AccountId,
+    },
+    /// A durable write of one row: can the disk take a commit?
+    Probe,
+}
+
+/// The start of a flight.
+#[derive(Debug)]
+pub struct Begin {
+    /// Its number.
+    pub flight: FlightId,
+    /// The moment that lifetimes in the answer will count from.
+    pub sent: Stamp,
+    /// What it is for.
+    pub kind: BeginKind,
+}
+
+/// What a flight is for.
+#[derive(Debug)]
+pub enum BeginKind {
+    /// The refresh token in force is exchanged for a new grant.
+    Refresh {
+        /// Whose.
+        account: AccountId,
+        /// The generation that the sender believes in force; another one is refused.
+        generation: Generation,
+    },
+    /// A sign-in is completed: a code or device code is exchanged for a first grant.
+    Exchange(Exchange),
+}
+
+/// What a sign-in will create or renew. It rides in the attempt and touches neither account nor
+/// client before the grant.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The account.
+    pub seed: AccountSeed,
+    /// Its client.
+    pub client: ClientRecord,
+    /// The client's secret, if a new one was given; without it the stored one stays.
+    pub secret: Option<Arc<ClientSecret>>,
+}
+
+/// The end of a command. What it reports is durable.
+#[derive(Debug)]
+pub enum Report {
+    /// The request may leave.
+    Begun {
+        /// The flight.
+        flight: FlightId,
+        /// What to send.
+        result: Result<Credentials, StoreError>,
+    },
+    /// The answer may be interpreted.
+    Answered {
+        /// The flight.
+        flight: FlightId,
+        /// Whether it is written down.
+        result: Result<(), StoreError>,
+    },
+    /// The new tokens may be seen.
+    Granted {
+        /// The flight.
+        flight: FlightId,
+        /// The change comes back if it could not be written, for another try: it may hold the only
+        /// copy of a refresh token.
+        result: Result<(), (StoreError, Box<GrantChange>)>,
+    },
+    /// The attempt is over.
+    Abandoned {
+        /// The flight.
+        flight: FlightId,
+        /// Whether that is written down.
+        result: Result<(), StoreError>,
+    },
+    /// The account stands where it was told to.
+    Stood {
+        /// Which.
+        account: AccountId,
+        /// Whether that is written down.
+        result: Result<(), StoreError>,
+    },
+    /// The account is gone.
+    Erased {
+        /// Which.
+        account: AccountId,
+        /// What is left to be revoked at the provider.
+        result: Result<Box<Erased>, StoreError>,
+    },
+    /// The disk took a commit, or did not.
+    Probed {
+        /// Whether it did.
+        result: Result<(), StoreError>,
+    },
+}
+
+/// What a token request is made with.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The refresh token in force; `None` for an exchange.
+    pub refresh: Option<RefreshToken>,
+    /// The client's secret, if it has one.
+    pub secret: Option<ClientSecret>,
+}
+
+/// What an account left behind, to be revoked at the provider (RFC 7009). A token that could no
+/// longer be opened is missing here.
+#[derive(Debug)]
+pub struct Erased {
+    /// The refresh token that was in force.
+    pub refresh: Option<RefreshToken>,
+    /// The last access token.
+    pub access: Option<Arc<Issued>>,
+    /// The client that they were issued to.
+    pub client: ClientRecord,
+    /// Its secret.
+    pub secret: Option<ClientSecret>,
+}
+
+/// Everything that a start needs to know.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The accounts, in the order of their creation. Their refresh tokens stay sealed.
+    pub accounts: Vec<AccountRecord>,
+    /// The clients.
+    pub clients: Vec<ClientRecord>,
+    /// Flights that were under way when the last run ended, in the order of their numbers.
+    pub attempts: Vec<Attempt>,
+    /// The first flight number that was never used.
+    pub next_flight: FlightId,
+    /// What the protection of the secrets is worth, in words for people.
+    pub protection: String,
+}
+
+/// A flight that was under way when the last run ended.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Its number.
+    pub flight: FlightId,
+    /// What it was for.
+    pub kind: AttemptKind,
+    /// When it was to leave.
+    pub sent: Stamp,
+    /// What came back, if anything did: then it only has to be interpreted. Without it nobody knows
+    /// whether the request arrived.
+    pub answer: Option<RawAnswer>,
+}
+
+/// What an unfinished flight was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// A refresh.
+    Refresh {
+        /// Whose.
+        account: AccountId,
+        /// With the token of which generation.
+        generation: Generation,
+    },
+    /// The end of a sign-in.
+    Exchange {
+        /// The account it was to create or renew.
+        seed: AccountSeed,
+        /// The client; its secret, if one was given, stays in the attempt.
+        client: ClientRecord,
+    },
+}

@@ -1,0 +1,159 @@
+//! The start: files, migrations, key, rows, thread. A start that fails leaves everything as it was.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::mpsc;
+
+use crate::model::Now;
+
+use super::command::{Loaded, Report};
+use super::error::{KeyError, StoreError};
+use super::files;
+use super::keyfile::KeyFile;
+use super::keys::Machine;
+use super::schema::{self, FileKind};
+use super::seal::{DataKey, Sealer};
+use super::table::{access, account, attempt, client, meta};
+use super::thread::{self, Store};
+use super::writer::Writer;
+
+/// Where the store keeps its files. They belong in different trees, so that a copy of one does not
+/// bring the other along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The database: `$XDG_STATE_HOME/ostler/ostler.db`.
+    pub database: PathBuf,
+    /// The key file: `$XDG_CONFIG_HOME/ostler/keys.toml`.
+    pub keys: PathBuf,
+}
+
+/// A store at work.
+pub struct Opened {
+    /// Takes commands.
+    pub store: Store,
+    /// What was in it.
+    pub loaded: Loaded,
+    /// Gives a report for each command, in the order of the commands.
+    pub reports: mpsc::Receiver<Report>,
+}
+
+/// Opens the store, making what is missing, and starts its thread. Blocks for some milliseconds.
+///
+/// The caller holds the lock that keeps a second daemon out.
+pub fn open(places: &Places, now: Now) -> Result<Opened, StoreError> {
+    let (writer, loaded) = open_writer(places, &Machine::here(), now)?;
+    let (store, reports) = thread::start(writer)
+        .map_err(StoreError::file("start the thread for", &places.database))?;
+    Ok(Opened { store, loaded, reports })
+}
+
+/// All of a start but the thread, for a machine.
+pub(super) fn open_writer(
+    places: &Places,
+    machine: &Machine,
+    now: Now,
+) -> Result<(Writer, Loaded), StoreError> {
+    let connection = connect(&places.database)?;
+    let (key, protection) = data_key(&connection, &places.keys, machine, now)?;
+    let sealer = Sealer::new(meta::database(&connection)?, &key);
+    let loaded = load(&connection, &sealer, protection)?;
+    Ok((Writer::new(connection, sealer), loaded))
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    files::prepare_directory(path)?;
+    files::create_private(path)?;
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        // SQLite gives its companions the permissions of the database
+        files::check_private(&files::beside(path, suffix))?;
+    }
+    let kind = schema::look(path)?;
+    if let FileKind::Foreign { application } = kind {
+        return Err(StoreError::Foreign { path: path.to_owned(), application });
+    }
+    let log = files::beside(path, "-wal");
+    if kind == FileKind::Empty && log.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        // SQLite would throw the log away, and with it what may be the only copy of a token
+        let detail = format!("it is empty, but its log {} is not", log.display());
+        return Err(StoreError::Damaged { detail });
+    }
+    // not SQLITE_OPEN_CREATE: the file is there, and if it vanished meanwhile that is not ours to mend
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    if kind == FileKind::Empty {
+        schema::claim(&connection)?;
+    }
+    schema::configure(&connection, path)?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// The data key of the database. A new one is made only while nothing is sealed, which also mends a
+/// first start that was interrupted; a key file that is of no use then is set aside, never
+/// overwritten, since it may be all that opens another database.
+fn data_key(
+    connection: &Connection,
+    path: &Path,
+    machine: &Machine,
+    now: Now,
+) -> Result<(DataKey, String), StoreError> {
+    let database = meta::database(connection)?;
+    let sealed_with = meta::data_key(connection)?;
+    let sealed = meta::has_sealed_values(connection)?;
+    let opened = KeyFile::read(path)?.map(|read| {
+        let file = read.map_err(|problem| problem.of(path))?;
+        let why = if file.database != database {
+            Some("it belongs to another database")
+        } else if sealed && sealed_with.is_some_and(|id| id != file.data_key) {
+            Some("its data key is not the one of the database")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return Err(KeyError::DoesNotFit { path: path.to_owned(), why });
+        }
+        let key = file.open(machine).map_err(|problem| problem.of(path))?;
+        Ok((key, file.protection()))
+    });
+    let (key, protection) = match opened {
+        Some(Ok(opened)) => opened,
+        Some(Err(error)) if sealed => return Err(error.into()),
+        None if sealed => return Err(KeyError::Missing { path: path.to_owned() }.into()),
+        unusable => {
+            if unusable.is_some() {
+                let aside = files::set_aside(path, "unused")?;
+                tracing::warn!(set_aside = %aside.display(), "a key file does not fit a new database");
+            }
+            let key = DataKey::random()?;
+            let file = KeyFile::new(database, &key, machine, now.wall)?;
+            file.write(path, &key)?;
+            (key, file.protection())
+        }
+    };
+    if sealed_with != Some(key.id) {
+        meta::set_data_key(connection, key.id)?;
+    }
+    Ok((key, protection))
+}
+
+fn load(
+    connection: &Connection,
+    sealer: &Sealer,
+    protection: String,
+) -> Result<Loaded, StoreError> {
+    let mut accounts = account::load(connection)?;
+    let mut issued = access::load(connection, sealer)?;
+    for record in &mut accounts {
+        record.issued = issued.remove(&record.seed.id);
+    }
+    Ok(Loaded {
+        accounts,
+        clients: client::load(connection)?,
+        attempts: attempt::load(connection, sealer)?,
+        next_flight: meta::next_flight(connection)?,
+        protection,
+    })
+}

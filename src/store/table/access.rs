@@ -1,0 +1,127 @@
+//! `access_token`: the last one of each account.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, Row, params};
+
+use crate::model::{AccessToken, AccountId, Generation, Issued, Scopes, Stamp, TokenType};
+
+use super::super::error::StoreError;
+use super::super::seal::{OpenError, Place, Sealer};
+use super::super::sql;
+use super::account::Account;
+use super::{each, execute, row};
+
+macro_rules! select {
+    () => {
+        "SELECT t.account, a.account, t.generation, t.token, t.token_type, t.scopes,
+                t.sent_wall_ms, t.sent_boot_ms, t.sent_boot_id, t.lifetime_ms
+         FROM access_token t JOIN account a ON a.id = t.account"
+    };
+}
+
+/// Replaces an account's access token.
+pub(in super::super) fn put(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &Account,
+    issued: &Issued,
+) -> Result<(), StoreError> {
+    let place = place(account.row, &account.id, issued.generation.0);
+    let blob = sealer.seal(issued.access.expose().as_bytes(), &place)?;
+    let sql = "INSERT OR REPLACE INTO access_token
+                   (account, generation, token, token_type, scopes,
+                    sent_wall_ms, sent_boot_ms, sent_boot_id, lifetime_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sent = &issued.sent;
+    let values = params![
+        account.row,
+        issued.generation,
+        blob,
+        issued.token_type.as_str(),
+        issued.scopes,
+        sent.at.wall.0,
+        sent.at.boot.0,
+        sent.boot_id.0,
+        sql::millis(issued.lifetime),
+    ];
+    execute(db, sql, values).map(drop)
+}
+
+/// Opens an account's access token, if there is one.
+pub(in super::super) fn open(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &Account,
+) -> Result<Option<Arc<Issued>>, StoreError> {
+    let sql = concat!(select!(), " WHERE t.account = ?1");
+    let Some(token) = row(db, sql, [account.row], Sealed::read)? else { return Ok(None) };
+    let place = place(token.row, &account.id, token.generation.0);
+    token.open(sealer, &place).map(Some).map_err(|error| error.at(&place))
+}
+
+/// The access tokens of all accounts. One that is damaged is left out, since a refresh brings another.
+pub(in super::super) fn load(
+    db: &Connection,
+    sealer: &Sealer,
+) -> Result<HashMap<AccountId, Arc<Issued>>, StoreError> {
+    let mut all = HashMap::new();
+    each(db, select!(), |row| {
+        let token = Sealed::read(row)?;
+        let account = token.account.clone();
+        let place = place(token.row, &account, token.generation.0);
+        match token.open(sealer, &place) {
+            Ok(issued) => drop(all.insert(account, issued)),
+            Err(OpenError::Damaged) => {
+                tracing::warn!(%account, "an access token is damaged, left out");
+            }
+            Err(error) => return Err(error.at(&place)),
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// A row before its token is opened.
+struct Sealed {
+    row: i64,
+    account: AccountId,
+    generation: Generation,
+    blob: Vec<u8>,
+    token_type: TokenType,
+    scopes: Scopes,
+    sent: Stamp,
+    lifetime: Option<Duration>,
+}
+
+impl Sealed {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            row: row.get(0)?,
+            account: row.get(1)?,
+            generation: row.get(2)?,
+            blob: row.get(3)?,
+            token_type: TokenType::parse(row.get_ref(4)?.as_str()?),
+            scopes: row.get(5)?,
+            sent: sql::stamp(row, 6)?,
+            lifetime: sql::lifetime(row, 9)?,
+        })
+    }
+
+    fn open(self, sealer: &Sealer, place: &Place<'_>) -> Result<Arc<Issued>, OpenError> {
+        Ok(Arc::new(Issued {
+            access: Arc::new(AccessToken::new(sealer.open_text(&self.blob, place)?)),
+            token_type: self.token_type,
+            scopes: self.scopes,
+            sent: self.sent,
+            lifetime: self.lifetime,
+            generation: self.generation,
+        }))
+    }
+}
+
+fn place(row: i64, account: &AccountId, generation: u64) -> Place<'_> {
+    Place { table: "access_token", column: "token", row, owner: account.as_str(), generation }
+}

@@ -1,0 +1,105 @@
+//! `account`: who signed in to what, and where it stands.
+
+use rusqlite::{Connection, params};
+
+use crate::model::{AccountId, AccountRecord, AccountSeed, ClientKey, Generation, Standing};
+
+use super::super::error::{Refusal, StoreError};
+use super::super::sql;
+use super::{each, execute, row, value};
+
+/// An account's row, as the other tables need it.
+pub(in super::super) struct Account {
+    pub(in super::super) row: i64,
+    pub(in super::super) id: AccountId,
+    pub(in super::super) client: i64,
+    pub(in super::super) generation: Generation,
+}
+
+pub(in super::super) fn find(
+    db: &Connection,
+    id: &AccountId,
+) -> Result<Option<Account>, StoreError> {
+    let sql = "SELECT id, client, generation FROM account WHERE account = ?1";
+    row(db, sql, [id], |row| {
+        Ok(Account {
+            row: row.get(0)?,
+            id: id.clone(),
+            client: row.get(1)?,
+            generation: row.get(2)?,
+        })
+    })
+}
+
+/// Refuses a name that another account has.
+pub(in super::super) fn check_name(db: &Connection, seed: &AccountSeed) -> Result<(), StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE name = ?1 AND account <> ?2)";
+    if value(db, sql, params![seed.name, seed.id])? {
+        return Err(Refusal::NameTaken.into());
+    }
+    Ok(())
+}
+
+/// Writes an account down: new, with no generation yet, or signed in again.
+pub(in super::super) fn put(
+    db: &Connection,
+    seed: &AccountSeed,
+    client: i64,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO account (account, name, client, scopes, standing, generation)
+               VALUES (?1, ?2, ?3, ?4, 'good', 0)
+               ON CONFLICT (account) DO UPDATE
+               SET name = excluded.name, client = excluded.client, scopes = excluded.scopes";
+    execute(db, sql, params![seed.id, seed.name, client, seed.scopes]).map(drop)
+}
+
+pub(in super::super) fn set_generation(
+    db: &Connection,
+    row: i64,
+    generation: Generation,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE account SET generation = ?2 WHERE id = ?1";
+    execute(db, sql, params![row, generation]).map(drop)
+}
+
+/// Notes where an account stands; says whether there is one.
+pub(in super::super) fn set_standing(
+    db: &Connection,
+    id: &AccountId,
+    standing: &Standing,
+) -> Result<bool, StoreError> {
+    let (name, why) = sql::standing_columns(standing);
+    let sql = "UPDATE account SET standing = ?2, why = ?3 WHERE account = ?1";
+    Ok(execute(db, sql, params![id, name, why])? > 0)
+}
+
+/// Deletes an account, and with it its tokens.
+pub(in super::super) fn delete(db: &Connection, row: i64) -> Result<(), StoreError> {
+    execute(db, "DELETE FROM account WHERE id = ?1", [row]).map(drop)
+}
+
+/// The accounts, without their access tokens.
+pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, StoreError> {
+    let mut accounts = Vec::new();
+    let sql = "SELECT a.account, a.name, c.provider, c.client, a.scopes, a.standing, a.why,
+                      a.generation,
+                      EXISTS (SELECT 1 FROM refresh_token r
+                              WHERE r.account = a.id AND r.superseded_wall_ms IS NULL)
+               FROM account a JOIN client c ON c.id = a.client ORDER BY a.id";
+    each(db, sql, |row| {
+        accounts.push(AccountRecord {
+            seed: AccountSeed {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                client: ClientKey { provider: row.get(2)?, client: row.get(3)? },
+                scopes: row.get(4)?,
+            },
+            standing: sql::standing(row, 5)?,
+            generation: row.get(7)?,
+            has_refresh_token: row.get(8)?,
+            issued: None,
+        });
+        Ok(())
+    })?;
+    Ok(accounts)
+}

@@ -1,0 +1,98 @@
+//! `client`: registrations at providers.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::model::{ClientKey, ClientRecord, ClientSecret};
+
+use super::super::error::{Refusal, StoreError};
+use super::super::seal::{Place, Sealer};
+use super::{each, execute, row};
+
+/// The row of a client.
+pub(in super::super) fn find(db: &Connection, key: &ClientKey) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT id FROM client WHERE provider = ?1 AND client = ?2";
+    row(db, sql, params![key.provider, key.client], |row| row.get(0))
+}
+
+/// Writes a client down, new or known; its secret stays as it is. Gives its row.
+pub(in super::super) fn put(db: &Connection, client: &ClientRecord) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO client (provider, client, redirect_uri, discovered)
+               VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (provider, client) DO UPDATE
+               SET redirect_uri = excluded.redirect_uri, discovered = excluded.discovered
+               RETURNING id";
+    let ClientRecord { key, redirect_uri, discovered } = client;
+    super::value(db, sql, params![key.provider, key.client, redirect_uri, discovered])
+}
+
+/// Replaces a client's secret.
+pub(in super::super) fn set_secret(
+    db: &Connection,
+    sealer: &Sealer,
+    id: i64,
+    secret: &ClientSecret,
+) -> Result<(), StoreError> {
+    let owner = owner(&record(db, id)?.key);
+    let blob = sealer.seal(secret.expose().as_bytes(), &place(id, &owner))?;
+    execute(db, "UPDATE client SET secret = ?2 WHERE id = ?1", params![id, blob]).map(drop)
+}
+
+/// A client's secret, if it has one.
+pub(in super::super) fn open(
+    db: &Connection,
+    sealer: &Sealer,
+    id: i64,
+) -> Result<Option<ClientSecret>, StoreError> {
+    let sql = "SELECT provider, client, redirect_uri, discovered, secret FROM client WHERE id = ?1";
+    let found = row(db, sql, [id], |row| Ok((read(row)?, row.get::<_, Option<Vec<u8>>>(4)?)))?;
+    let Some((record, Some(blob))) = found else { return Ok(None) };
+    let owner = owner(&record.key);
+    let place = place(id, &owner);
+    let secret = sealer.open_text(&blob, &place).map_err(|error| error.at(&place))?;
+    Ok(Some(ClientSecret::new(secret)))
+}
+
+/// What is known of a client.
+pub(in super::super) fn record(db: &Connection, id: i64) -> Result<ClientRecord, StoreError> {
+    let sql = "SELECT provider, client, redirect_uri, discovered FROM client WHERE id = ?1";
+    // a foreign key holds it in place
+    row(db, sql, [id], read)?.ok_or_else(|| Refusal::UnknownAccount.into())
+}
+
+/// Forgets the clients that neither an account nor an attempt uses. It looks at all of them, which
+/// is fine for what ends a sign-in or an account, and too much for a refresh.
+pub(in super::super) fn delete_unused(db: &Connection) -> Result<(), StoreError> {
+    let sql = "DELETE FROM client
+               WHERE NOT EXISTS (SELECT 1 FROM account WHERE account.client = client.id)
+                 AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.provider = client.provider
+                                                         AND attempt.client = client.client)";
+    execute(db, sql, []).map(drop)
+}
+
+pub(in super::super) fn load(db: &Connection) -> Result<Vec<ClientRecord>, StoreError> {
+    let mut clients = Vec::new();
+    let sql = "SELECT provider, client, redirect_uri, discovered FROM client ORDER BY id";
+    each(db, sql, |row| {
+        clients.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(clients)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<ClientRecord> {
+    Ok(ClientRecord {
+        key: ClientKey { provider: row.get(0)?, client: row.get(1)? },
+        redirect_uri: row.get(2)?,
+        discovered: row.get(3)?,
+    })
+}
+
+/// A secret is bound to the name of its provider: a row that was made to point at another provider
+/// does not take the secret along. No provider's name has a space.
+fn owner(key: &ClientKey) -> String {
+    format!("{} {}", key.provider, key.client)
+}
+
+fn place(id: i64, owner: &str) -> Place<'_> {
+    Place { table: "client", column: "secret", row: id, owner, generation: 0 }
+}

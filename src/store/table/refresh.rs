@@ -1,0 +1,89 @@
+//! `refresh_token`: the one in force of each account, and its predecessors until it proved good.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use crate::model::{Generation, RefreshToken, Stamp};
+
+use super::super::error::StoreError;
+use super::super::seal::{Place, Sealer};
+use super::super::sql;
+use super::account::Account;
+use super::{execute, row, value};
+
+/// A refresh token as it comes from a provider.
+pub(in super::super) struct Fresh<'a> {
+    pub(in super::super) token: &'a RefreshToken,
+    pub(in super::super) generation: Generation,
+    pub(in super::super) sent: &'a Stamp,
+    pub(in super::super) lifetime: Option<Duration>,
+}
+
+/// Opens the token in force, if there is one.
+pub(in super::super) fn open(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &Account,
+) -> Result<Option<RefreshToken>, StoreError> {
+    let sql = "SELECT id, generation, token FROM refresh_token
+               WHERE account = ?1 AND superseded_wall_ms IS NULL";
+    let found = row(db, sql, [account.row], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+    })?;
+    let Some((id, generation, blob)) = found else { return Ok(None) };
+    let place = place(id, account, generation);
+    let token = sealer.open_text(&blob, &place).map_err(|error| error.at(&place))?;
+    Ok(Some(RefreshToken::new(token)))
+}
+
+/// Puts a token in force. The one before is kept, superseded at the moment the request for this one
+/// was sent: an answer that looked good may still turn out not to be.
+pub(in super::super) fn put(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &Account,
+    fresh: &Fresh<'_>,
+) -> Result<(), StoreError> {
+    let Stamp { at, boot_id } = fresh.sent;
+    let sql = "UPDATE refresh_token
+               SET superseded_wall_ms = ?2, superseded_boot_ms = ?3, superseded_boot_id = ?4
+               WHERE account = ?1 AND superseded_wall_ms IS NULL";
+    execute(db, sql, params![account.row, at.wall.0, at.boot.0, boot_id.0])?;
+
+    // the row's number is part of what the token is sealed with
+    let id: i64 = value(db, "SELECT coalesce(max(id), 0) + 1 FROM refresh_token", [])?;
+    let place = place(id, account, fresh.generation);
+    let blob = sealer.seal(fresh.token.expose().as_bytes(), &place)?;
+    let sql = "INSERT INTO refresh_token (id, account, generation, token,
+                                          sent_wall_ms, sent_boot_ms, sent_boot_id, lifetime_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let lifetime = sql::millis(fresh.lifetime);
+    execute(
+        db,
+        sql,
+        params![id, account.row, fresh.generation, blob, at.wall.0, at.boot.0, boot_id.0, lifetime],
+    )
+    .map(drop)
+}
+
+/// Erases the tokens from before a generation. The one in force stays, whatever its number.
+pub(in super::super) fn erase_before(
+    db: &Connection,
+    account: &Account,
+    generation: Generation,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM refresh_token
+               WHERE account = ?1 AND generation < ?2 AND superseded_wall_ms IS NOT NULL";
+    execute(db, sql, params![account.row, generation]).map(drop)
+}
+
+fn place(id: i64, account: &Account, generation: Generation) -> Place<'_> {
+    Place {
+        table: "refresh_token",
+        column: "token",
+        row: id,
+        owner: account.id.as_str(),
+        generation: generation.0,
+    }
+}

@@ -1,0 +1,252 @@
+//! The room as a whole, on real files.
+
+mod commands;
+mod faults;
+mod model;
+mod opening;
+mod secrecy;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::model::{
+    AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
+    FlightId, Generation, GrantChange, Issued, Now, RawAnswer, RefreshToken, Scopes, Stamp,
+    Standing, TokenType, Wall,
+};
+
+use super::keys::Machine;
+use super::open::open_writer;
+use super::writer::Writer;
+use super::*;
+
+/// A state directory and a configuration directory that vanish with the test.
+struct Home {
+    dir: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn places(&self) -> Places {
+        Places {
+            database: self.dir.path().join("state/ostler/ostler.db"),
+            keys: self.dir.path().join("config/ostler/keys.toml"),
+        }
+    }
+
+    fn open(&self) -> Running {
+        Running::from(open(&self.places(), NOW).unwrap())
+    }
+
+    fn try_open(&self) -> Result<Loaded, StoreError> {
+        let opened = open(&self.places(), NOW)?;
+        opened.store.close();
+        Ok(opened.loaded)
+    }
+
+    fn writer(&self) -> Writer {
+        open_writer(&self.places(), &Machine::here(), NOW).unwrap().0
+    }
+
+    /// What a machine would find after this instant's loss of the process: the files as they are,
+    /// write-ahead log included, with nothing closed.
+    fn crash(&self) -> Self {
+        let after = Self::new();
+        copy_tree(self.dir.path(), after.dir.path());
+        after
+    }
+
+    /// The bytes of all files of the database.
+    fn database_bytes(&self) -> Vec<u8> {
+        let directory = self.places().database.parent().unwrap().to_owned();
+        let mut files: Vec<PathBuf> =
+            directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.iter().flat_map(|path| std::fs::read(path).unwrap()).collect()
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in from.read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy_tree(&entry.path(), &target);
+        } else {
+            // permissions come along
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A store at work, with one question at a time.
+struct Running {
+    store: Store,
+    reports: mpsc::Receiver<Report>,
+    loaded: Loaded,
+}
+
+impl From<Opened> for Running {
+    fn from(opened: Opened) -> Self {
+        Self { store: opened.store, reports: opened.reports, loaded: opened.loaded }
+    }
+}
+
+impl Running {
+    fn ask(&mut self, command: Command) -> Report {
+        self.store.send(command).unwrap();
+        self.reports.blocking_recv().unwrap()
+    }
+
+    fn begin(&mut self, flight: u64, kind: BeginKind) -> Result<Credentials, StoreError> {
+        match self.ask(begin(flight, kind)) {
+            Report::Begun { flight: of, result } if of == FlightId(flight) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answered(&mut self, flight: u64, answer: RawAnswer) -> Result<(), StoreError> {
+        let flight = FlightId(flight);
+        match self.ask(Command::Answered { flight, answer: Arc::new(answer) }) {
+            Report::Answered { flight: of, result } if of == flight => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn grant(&mut self, change: GrantChange) -> Result<(), (StoreError, Box<GrantChange>)> {
+        let flight = change.flight;
+        match self.ask(Command::Grant(Box::new(change))) {
+            Report::Granted { flight: of, result } if of == flight => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn abandon(&mut self, flight: u64, standing: Option<Standing>) -> Result<(), StoreError> {
+        let flight = FlightId(flight);
+        match self.ask(Command::Abandon { flight, account: account(1), standing }) {
+            Report::Abandoned { flight: of, result } if of == flight => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn stand(&mut self, standing: Standing) -> Result<(), StoreError> {
+        match self.ask(Command::Stand { account: account(1), standing }) {
+            Report::Stood { result, .. } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn erase(&mut self, id: &AccountId) -> Result<Box<Erased>, StoreError> {
+        match self.ask(Command::Erase { account: id.clone() }) {
+            Report::Erased { account, result } if account == *id => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn probe(&mut self) -> Result<(), StoreError> {
+        match self.ask(Command::Probe) {
+            Report::Probed { result } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Account 1 signs in with flight 1: generation 1, a client secret.
+    fn sign_in(&mut self) {
+        self.begin(1, exchange(1, Some("canary-client-secret"))).unwrap();
+        self.grant(change(1, 1, 1, Some("canary-refresh-1"))).unwrap();
+    }
+
+    fn close(self) {
+        self.store.close();
+    }
+}
+
+const NOW: Now = Now { wall: Wall(1_700_000_000_000), boot: Boot(60_000) };
+
+fn stamp() -> Stamp {
+    Stamp { at: NOW, boot_id: BootId("0a1b2c3d-0000-4000-8000-000000000000".into()) }
+}
+
+fn account(number: u8) -> AccountId {
+    AccountId::from_random([number; 8])
+}
+
+fn key() -> ClientKey {
+    ClientKey { provider: "parqex".parse().unwrap(), client: "app 7".parse().unwrap() }
+}
+
+fn client() -> ClientRecord {
+    ClientRecord {
+        key: key(),
+        redirect_uri: Some("https://app.example/back".into()),
+        discovered: Some("token = \"https://as.example/token\"".into()),
+    }
+}
+
+fn seed(number: u8) -> AccountSeed {
+    AccountSeed {
+        id: account(number),
+        name: format!("work/{number}").parse().unwrap(),
+        client: key(),
+        scopes: Scopes::parse_lenient("read write"),
+    }
+}
+
+fn begin(flight: u64, kind: BeginKind) -> Command {
+    Command::Begin(Box::new(Begin { flight: FlightId(flight), sent: stamp(), kind }))
+}
+
+fn exchange(number: u8, secret: Option<&str>) -> BeginKind {
+    let secret = secret.map(|secret| Arc::new(ClientSecret::new(secret.into())));
+    BeginKind::Exchange(Exchange { seed: seed(number), client: client(), secret })
+}
+
+fn refresh(number: u8, generation: u64) -> BeginKind {
+    BeginKind::Refresh { account: account(number), generation: Generation(generation) }
+}
+
+fn change(flight: u64, number: u8, generation: u64, refresh: Option<&str>) -> GrantChange {
+    GrantChange {
+        flight: FlightId(flight),
+        account: account(number),
+        generation: Generation(generation),
+        refresh: refresh.map(|token| RefreshToken::new(token.into())),
+        issued: Some(Arc::new(issued(generation))),
+        refresh_lifetime: Some(Duration::from_hours(24)),
+    }
+}
+
+fn issued(generation: u64) -> Issued {
+    Issued {
+        access: Arc::new(AccessToken::new(format!("canary-access-{generation}"))),
+        token_type: TokenType::Bearer,
+        scopes: Scopes::parse_lenient("read"),
+        sent: stamp(),
+        lifetime: Some(Duration::from_millis(3_600_500)),
+        generation: Generation(generation),
+    }
+}
+
+fn answer() -> RawAnswer {
+    RawAnswer {
+        status: 200,
+        content_type: Some("application/json".into()),
+        retry_after: None,
+        date: Some("Tue, 14 Nov 2023 22:13:20 GMT".into()),
+        www_authenticate: Some("canary-header".into()),
+        body: Zeroizing::new(br#"{"refresh_token":"canary-body"}"#.to_vec()),
+    }
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}

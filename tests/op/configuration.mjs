@@ -1,0 +1,86 @@
+// What the provider offers: the code flow with PKCE, rotation with reuse detection, revocation,
+// introspection, PAR, DPoP, the device flow and resource indicators.
+import crypto from 'node:crypto';
+import { errors } from 'oidc-provider';
+
+const DAY = 86400;
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+
+export function configuration({ adapter, accessTtl, clientSecret }) {
+  return {
+    adapter,
+    clients: clients(clientSecret),
+    scopes: ['openid', 'offline_access', 'email', 'profile', 'api:read', 'api:write'],
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    findAccount: (_ctx, id) => ({
+      accountId: id,
+      claims: () => ({ sub: id, name: id, email: `${id}@example.test`, email_verified: true }),
+    }),
+    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    cookies: { keys: [crypto.randomBytes(32).toString('hex')] },
+    jwks: { keys: [key('rsa', 'RS256', { modulusLength: 2048 }), key('ec', 'ES256', { namedCurve: 'P-256' })] },
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
+    ttl: {
+      AccessToken: accessTtl,
+      AuthorizationCode: 60,
+      ClientCredentials: accessTtl,
+      DeviceCode: 600,
+      Grant: 14 * DAY,
+      IdToken: 3600,
+      Interaction: 3600,
+      RefreshToken: 14 * DAY,
+      Session: DAY,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
+      dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32) },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      pushedAuthorizationRequests: { enabled: true },
+      resourceIndicators: { enabled: true, ...resources(accessTtl) },
+      revocation: { enabled: true },
+    },
+  };
+}
+
+function clients(client_secret) {
+  const grant_types = ['authorization_code', 'refresh_token'];
+  const native = {
+    application_type: 'native',
+    token_endpoint_auth_method: 'none',
+    redirect_uris: ['http://127.0.0.1/', 'http://127.0.0.1/cb', 'http://[::1]/cb', 'http://127.0.0.1/callback'],
+    grant_types,
+  };
+  const web = { client_secret, redirect_uris: ['https://app.example.test/cb'], grant_types };
+  return [
+    { ...native, client_id: 'native', grant_types: [...grant_types, DEVICE_CODE] },
+    { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true },
+    { ...native, client_id: 'native-par', require_pushed_authorization_requests: true },
+    { ...web, client_id: 'confidential', token_endpoint_auth_method: 'client_secret_basic' },
+    { ...web, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },
+  ];
+}
+
+/** RFC 8707: a resource below https://api. gets a JWT of its own. */
+function resources(accessTokenTTL) {
+  return {
+    defaultResource: () => undefined,
+    useGrantedResource: () => true,
+    getResourceServerInfo: (_ctx, resource) => {
+      if (!resource.startsWith('https://api.')) throw new errors.InvalidTarget();
+      return {
+        scope: 'api:read api:write',
+        audience: resource,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL,
+        jwt: { sign: { alg: 'ES256' } },
+      };
+    },
+  };
+}
+
+function key(type, alg, options) {
+  const { privateKey } = crypto.generateKeyPairSync(type, options);
+  return { ...privateKey.export({ format: 'jwk' }), kid: type, use: 'sig', alg };
+}

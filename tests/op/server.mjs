@@ -1,0 +1,99 @@
+// A certified OpenID provider (npm oidc-provider) on loopback for the tests: users sign in and
+// consent by themselves, and the token endpoint fails on order. All state is in memory.
+//
+// Environment: PORT (0: any free one), ACCESS_TTL and GRACE in seconds,
+// CLIENT_SECRET. It prints "ready ISSUER" when it listens, and ends on SIGTERM.
+import http from 'node:http';
+import Provider from 'oidc-provider';
+
+import { memoryAdapter } from './adapter.mjs';
+import { configuration } from './configuration.mjs';
+import { Faults } from './faults.mjs';
+
+const HOST = '127.0.0.1';
+const seconds = (name, absent) => Number(process.env[name] ?? absent);
+
+const stats = { token: 0, refresh: 0, reuse: 0, log: [] };
+const faults = new Faults();
+const server = http.createServer();
+
+// the issuer holds the port, so the provider is made once the port is known
+server.listen(seconds('PORT', 0), HOST, () => {
+  const issuer = `http://${HOST}:${server.address().port}`;
+  const provider = new Provider(issuer, configuration({
+    adapter: memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; } }),
+    accessTtl: seconds('ACCESS_TTL', 60),
+    clientSecret: process.env.CLIENT_SECRET ?? 'not-a-secret',
+  }));
+  provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
+  provider.use(watchTokenEndpoint);
+  provider.use(faults.middleware('/token'));
+  const rest = provider.callback();
+  server.on('request', (request, response) => {
+    route(provider, rest, issuer, request, response).catch((error) => {
+      console.error(error);
+      response.statusCode = 500;
+      response.end();
+    });
+  });
+  console.log(`ready ${issuer}`);
+});
+process.on('SIGTERM', () => process.exit(0));
+
+/** Answers what is not the provider's own, and leaves the rest to it. */
+async function route(provider, rest, issuer, request, response) {
+  const { pathname } = new URL(request.url, issuer);
+  if (pathname === '/_stats') {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(stats));
+  } else if (pathname === '/_faults' && request.method === 'POST') {
+    response.statusCode = faults.order(await json(request)) ? 204 : 400;
+    response.end();
+  } else if (pathname.startsWith('/interaction/')) {
+    await interact(provider, request, response);
+  } else {
+    // RFC 8414 metadata is the same document as OpenID Connect Discovery's
+    if (pathname === '/.well-known/oauth-authorization-server') {
+      request.url = '/.well-known/openid-configuration';
+    }
+    rest(request, response);
+  }
+}
+
+/** Signs in whom login_hint names, and consents to all that is asked for. */
+async function interact(provider, request, response) {
+  const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
+  if (prompt.name === 'login') {
+    const login = { accountId: params.login_hint ?? 'alice' };
+    await provider.interactionFinished(request, response, { login });
+    return;
+  }
+  const grant = grantId
+    ? await provider.Grant.find(grantId)
+    : new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details;
+  if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(' '));
+  if (missingOIDCClaims) grant.addOIDCClaims(missingOIDCClaims);
+  for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {})) {
+    grant.addResourceScope(resource, scopes.join(' '));
+  }
+  const consent = { grantId: await grant.save() };
+  await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
+}
+
+/** Counts the token requests that reached the provider. */
+async function watchTokenEndpoint(ctx, next) {
+  await next();
+  const grant = ctx.path === '/token' ? ctx.oidc?.params?.grant_type : undefined;
+  if (!grant) return;
+  stats.token += 1;
+  if (grant === 'refresh_token') stats.refresh += 1;
+  const client = ctx.oidc.client?.clientId;
+  stats.log.push({ at: Date.now(), grant, client, status: ctx.status, error: ctx.body?.error });
+}
+
+async function json(request) {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return JSON.parse(text);
+}

@@ -1,0 +1,95 @@
+//! `oidc-provider` of npm, a certified `OpenID` provider, as a server that was not written by us.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::http::{Ask, HttpError};
+use super::process::Kept;
+
+/// The secret of its confidential clients.
+pub(crate) const SECRET: &str = "cs-canary-of-the-test-op";
+
+/// The server, which ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenIdProvider {
+    issuer: String,
+    _node: Kept,
+}
+
+/// How it behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Life of access tokens.
+    pub(crate) access_lifetime: Duration,
+    /// How long after its first use a replaced refresh token may be used again.
+    pub(crate) grace: Duration,
+}
+
+impl Default for Options {
+    /// Access tokens of a minute, and no grace.
+    fn default() -> Self {
+        Self { access_lifetime: Duration::from_mins(1), grace: Duration::ZERO }
+    }
+}
+
+impl OpenIdProvider {
+    /// Starts it on a free port.
+    ///
+    /// # Panics
+    ///
+    /// If its packages are not installed: a test that needs it must not pass without it.
+    pub(crate) fn start(options: Options) -> io::Result<Self> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/op");
+        assert!(
+            dir.join("node_modules/oidc-provider").is_dir(),
+            "the npm packages of tests/op are not installed: run tests/run, which installs them"
+        );
+        let mut node = Kept::spawn(
+            Command::new("node")
+                .arg("server.mjs")
+                .current_dir(&dir)
+                .env("PORT", "0")
+                .env("ACCESS_TTL", options.access_lifetime.as_secs().to_string())
+                .env("GRACE", options.grace.as_secs().to_string())
+                .env("CLIENT_SECRET", SECRET)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()),
+        )?;
+        let stdout = node.stdout()?;
+        let mut lines = BufReader::new(stdout).lines();
+        // it prints one line when it listens, and closes the pipe if it cannot
+        let ready = lines.next().transpose()?.unwrap_or_default();
+        let issuer = ready
+            .strip_prefix("ready ")
+            .ok_or_else(|| io::Error::other(format!("tests/op/server.mjs did not start: {ready}")))?
+            .to_owned();
+        Ok(Self { issuer, _node: node })
+    }
+
+    /// Its issuer identifier: `http://127.0.0.1:PORT`.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Orders a fault, once; `tests/op/faults.mjs` has their names.
+    pub(crate) fn next(&self, fault: &str) -> Result<(), HttpError> {
+        let reply = Ask::post_json(&self.url("/_faults"), &json!({ "fault": fault })).send()?;
+        assert_eq!(reply.status, 204, "tests/op does not know the fault {fault}");
+        Ok(())
+    }
+
+    /// What its token endpoint saw: `token`, `refresh`, `reuse` and the `log` of requests.
+    pub(crate) fn stats(&self) -> Result<Value, HttpError> {
+        Ok(Ask::get(&self.url("/_stats")).send()?.json())
+    }
+
+    /// One of its URLs.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+}
