@@ -8,8 +8,8 @@ use super::signin::SignIn;
 use super::view::View;
 use super::words::{Ask, Effect, Event, Purpose, Refusal, Rules};
 use crate::model::{
-    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId,
-    RequestId, Standing,
+    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId, RequestId,
+    Standing,
 };
 
 /// Limits.

@@ -52,7 +52,7 @@ impl Lifecycle {
     }
 
     /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
-    /// engine says [`Event::Landed`] for it next.
+    /// engine says [`Event::Landed`](super::Event::Landed) for it next.
     pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
         let Some(&place) = self.places.get(name) else { return };
         let task = Task::Refresh { place, generation };

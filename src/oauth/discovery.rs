@@ -1,5 +1,7 @@
 //! From an issuer to a provider's definition (RFC 8414; OpenID Connect Discovery 1.0).
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
@@ -112,6 +114,7 @@ impl Metadata {
             }),
             None => None,
         };
+        let scopes = scope_rules(self.scopes_supported.as_deref().unwrap_or_default());
         Ok(Provider {
             title: issuer.to_owned(),
             source: None,
@@ -124,11 +127,11 @@ impl Metadata {
             revocation,
             http: HttpDialect::default(),
             client_auth: client_auth(self.token_endpoint_auth_methods_supported.as_deref())?,
-            param_names: std::collections::BTreeMap::new(),
-            scopes: scope_rules(self.scopes_supported.as_deref().unwrap_or_default()),
-            auth_params: std::collections::BTreeMap::new(),
-            token_params: std::collections::BTreeMap::new(),
-            refresh_params: std::collections::BTreeMap::new(),
+            param_names: BTreeMap::new(),
+            auth_params: auth_params(&scopes),
+            scopes,
+            token_params: BTreeMap::new(),
+            refresh_params: BTreeMap::new(),
             pkce: pkce(self.code_challenge_methods_supported.as_deref()),
             redirect: Redirect::LoopbackIp,
             answer: Answer::default(),
@@ -201,6 +204,14 @@ fn pkce(methods: Option<&[String]>) -> Pkce {
         }
         _ => Pkce::S256,
     }
+}
+
+/// OpenID providers ignore `offline_access` unless they may ask the user for consent (OpenID Connect
+/// Core, 11): without this a login would end with its first access token.
+fn auth_params(scopes: &ScopeRules) -> BTreeMap<String, String> {
+    let offline = scopes.offline_scope.as_ref().map(Scope::as_str);
+    let prompt = || ("prompt".to_owned(), "consent".to_owned());
+    (offline == Some("offline_access")).then(prompt).into_iter().collect()
 }
 
 fn scope_rules(supported: &[String]) -> ScopeRules {

@@ -94,6 +94,7 @@ async fn what_the_metadata_says_becomes_a_definition() {
     assert_eq!(provider.pkce, Pkce::S256);
     assert_eq!(provider.rotation, Rotation::Strict);
     assert_eq!(provider.scopes.defaults.join(" "), "offline_access openid");
+    assert_eq!(provider.auth_params.get("prompt").map(String::as_str), Some("consent"));
     assert_eq!(provider.scopes.known.join(" "), "mail offline_access openid");
     assert_eq!(provider.scopes.offline_scope.as_ref().unwrap().as_str(), "offline_access");
     assert_eq!(provider.revocation.as_ref().unwrap().url.as_str(), server.url("/revoke"));
