@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::flights::Flying;
 use super::task::Engine;
-use crate::lifecycle::{Restored, Rules};
+use crate::lifecycle::{Origin, Restored, Rules};
 use crate::model::{AccountId, AccountRecord, AccountSeed, ClientRecord, Generation, RequestId};
 use crate::provider::{AtRefresh, Provider};
 use crate::store::{Attempt, AttemptKind, Command};
@@ -22,6 +22,7 @@ pub(super) fn rules(provider: &Provider) -> Rules {
     let throttle =
         provider.max_refreshes.map(|max| Duration::from_secs(max.window) / max.count.max(1));
     Rules {
+        origin: Origin(provider.refresh_endpoint().origin().ascii_serialization()),
         default_lifetime: provider.default_lifetime.map(Duration::from_secs),
         strict: provider.is_strict(),
         grace: provider.grace(),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::retry::Streak;
 use super::schedule;
+use super::traffic::Urgency;
 use super::words::{Ask, HandOut, Refusal, Rules, WaiterId};
 use crate::model::{
-    AccountSeed, Boot, Failure, Fingerprint, FlightId, Generation, GrantChange, Issued, Scopes,
-    Standing,
+    AccountSeed, Boot, Failure, FailureClass, Fingerprint, FlightId, Generation, GrantChange,
+    Issued, Scopes, Standing,
 };
 
 /// An account.
@@ -80,15 +81,6 @@ pub(super) enum Phase {
     Saving(FlightId),
 }
 
-/// Who goes first when flights are scarce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Urgency {
-    /// Callers wait.
-    Waited,
-    /// The schedule says so.
-    Due,
-}
-
 /// Somebody who waits for a token.
 pub(super) struct Waiter {
     pub(super) ask: Ask,
@@ -115,8 +107,9 @@ pub(super) enum Look {
 }
 
 impl Account {
-    /// What `ask` gets now. This is the refresh decision.
-    pub(super) fn look(&self, ask: &Ask, now: Boot) -> Look {
+    /// What `ask` gets now. This is the refresh decision. Before `shut_until` nothing can be sent to
+    /// the provider.
+    pub(super) fn look(&self, ask: &Ask, shut_until: Option<Boot>, now: Boot) -> Look {
         if self.leaving.is_some() {
             return Look::Refused(Refusal::LoggedOut);
         }
@@ -144,6 +137,11 @@ impl Account {
                 // The next try comes too late for this caller: say so now rather than then.
                 Phase::Waiting(until) if until > ask.deadline && self.last_failure.is_some() => {
                     self.second_best(ask, now, self.unavailable())
+                }
+                _ if shut_until > Some(ask.deadline) => {
+                    let failure = self.last_failure.clone().unwrap_or_else(in_trouble);
+                    let refusal = Refusal::Unavailable { failure, retry_at: shut_until };
+                    self.second_best(ask, now, refusal)
                 }
                 _ => Look::Wanted,
             },
@@ -265,6 +263,17 @@ impl Account {
 /// Why an account without a refresh token ends.
 pub(super) const NOT_RENEWABLE: &str =
     "the provider gave no refresh token, so the login ends with its access token";
+
+/// What is known of a provider that other accounts found in trouble.
+fn in_trouble() -> Failure {
+    Failure {
+        class: FailureClass::Transient,
+        code: None,
+        detail: "it is left alone until it has recovered".into(),
+        status: None,
+        retry_after: None,
+    }
+}
 
 impl Cached {
     /// The token's whole life, if it is known.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::account::{Account, Cached, Look, News, Pending, Phase, Urgency, Waiter};
+use super::account::{Account, Cached, Look, News, Pending, Phase, Waiter};
 use super::schedule;
 use super::signin::SignIn;
+use super::traffic::{Traffic, Urgency};
 use super::view::View;
-use super::words::{Ask, Effect, Event, Purpose, Refusal, Rules};
+use super::words::{Ask, Effect, Event, Origin, Purpose, Refusal, Rules};
 use crate::model::{
     AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId, RequestId,
     Standing,
@@ -39,10 +40,8 @@ pub struct Lifecycle {
     pub(super) sign_ins: Vec<SignIn>,
     pub(super) flights: HashMap<FlightId, Flight>,
     next_flight: FlightId,
-    /// Refresh flights under way.
-    pub(super) flying: usize,
-    /// Accounts that wait for a place among the flights, most urgent first.
-    queue: BTreeSet<(Urgency, Boot, usize)>,
+    /// Refreshes under way, and those who wait for their turn.
+    pub(super) traffic: Traffic,
     pub(super) timers: BTreeSet<(Boot, usize)>,
     /// Accounts with news for the watchers.
     touched: Vec<usize>,
@@ -63,7 +62,7 @@ pub(super) struct Flight {
 /// What a flight is for.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
-    Refresh { place: usize, generation: Generation },
+    Refresh { place: usize, origin: Origin, generation: Generation },
     Exchange { request: RequestId, seed: AccountSeed, rules: Rules },
 }
 
@@ -80,8 +79,7 @@ impl Lifecycle {
             sign_ins: Vec::new(),
             flights: HashMap::new(),
             next_flight,
-            flying: 0,
-            queue: BTreeSet::new(),
+            traffic: Traffic::new(settings.max_flights),
             timers: BTreeSet::new(),
             touched: Vec::new(),
             waiting: 0,
@@ -108,6 +106,9 @@ impl Lifecycle {
             Event::Drain => self.drain(now, out),
         }
         self.tick(now, out);
+        while let Some(place) = self.traffic.next(now.boot) {
+            self.depart(place, now, out);
+        }
         self.flush(out);
     }
 
@@ -116,7 +117,10 @@ impl Lifecycle {
     pub fn next_deadline(&self) -> Option<Boot> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let sign_in = self.sign_ins.iter().filter_map(SignIn::expires).min();
-        [timer, sign_in, self.exchange_retry()].into_iter().flatten().min()
+        [timer, sign_in, self.exchange_retry(), self.traffic.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The accounts, in the order of their names.
@@ -154,7 +158,8 @@ impl Lifecycle {
             out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
             return;
         };
-        let result = match account.look(&ask, now.boot) {
+        let shut_until = account.origin().and_then(|origin| self.traffic.shut_until(origin));
+        let result = match account.look(&ask, shut_until, now.boot) {
             Look::Served(hand_out) => Ok(hand_out),
             Look::Refused(refusal) => Err(refusal),
             Look::Wanted if self.draining && !account.is_busy() => {
@@ -167,7 +172,7 @@ impl Lifecycle {
             Look::Wanted => {
                 account.waiters.push(Waiter { ask });
                 self.waiting += 1;
-                self.want_refresh(place, Urgency::Waited, now, out);
+                self.want_refresh(place, Urgency::Waited, now);
                 return;
             }
         };
@@ -175,54 +180,50 @@ impl Lifecycle {
     }
 
     /// Starts a refresh as soon as gap, back-off and the number of flights allow it.
-    pub(super) fn want_refresh(
-        &mut self,
-        place: usize,
-        urgency: Urgency,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
         match account.phase {
             Phase::Idle => match account.earliest_start() {
                 Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
-                _ => self.start(place, urgency, now, out),
+                _ => self.start(place, urgency, now),
             },
-            Phase::Queued { urgent, since } if urgency < urgent => {
-                self.queue.remove(&(urgent, since, place));
-                self.queue.insert((urgency, since, place));
-                account.phase = Phase::Queued { urgent: urgency, since };
+            Phase::Queued { urgent, .. } if urgency < urgent => {
+                self.unqueue(place);
+                self.start(place, urgency, now);
             }
             Phase::Waiting(_) | Phase::Queued { .. } | Phase::Flying | Phase::Saving(_) => {}
         }
         self.rearm(place);
     }
 
-    /// Starts a refresh now, or queues for it.
-    fn start(&mut self, place: usize, urgency: Urgency, now: Now, out: &mut Vec<Effect>) {
+    /// Queues a refresh: it starts at once if the traffic allows it.
+    fn start(&mut self, place: usize, urgency: Urgency, now: Now) {
         if self.draining {
             return;
         }
-        let full = self.flying >= self.settings.max_flights;
-        let flight = self.next_flight;
         let Some(account) = &mut self.accounts[place] else { return };
-        account.tell(News::Changed);
-        self.touched.push(place);
-        if full {
-            account.phase = Phase::Queued { urgent: urgency, since: now.boot };
-            self.queue.insert((urgency, now.boot, place));
-            return;
-        }
+        let Some(rules) = &account.rules else { return };
+        let urgency = if account.unresolved.is_some() { Urgency::Unsettled } else { urgency };
+        self.traffic.queue(&rules.origin, urgency, now.boot, place);
+        account.phase = Phase::Queued { urgent: urgency, since: now.boot };
+        self.touch(place, News::Changed);
+    }
+
+    /// It is an account's turn: off it goes.
+    fn depart(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
+        let flight = self.new_flight();
+        let Some(account) = &mut self.accounts[place] else { return };
+        let Some(rules) = &account.rules else { return };
+        let origin = rules.origin.clone();
         account.phase = Phase::Flying;
         account.last_start = Some(now.boot);
         let generation = account.generation;
         let resolves = account.unresolved;
         let purpose = Purpose::Refresh { generation };
         out.push(Effect::Begin { flight, account: account.seed.clone(), purpose });
-        self.next_flight.0 += 1;
-        self.flying += 1;
-        let task = Task::Refresh { place, generation };
+        let task = Task::Refresh { place, origin, generation };
         self.flights.insert(flight, Flight { task, resolves, pending: None });
+        self.rearm(place);
     }
 
     /// A flight number that was never used.
@@ -232,25 +233,14 @@ impl Lifecycle {
         flight
     }
 
-    /// A refresh flight is over: the next in the queue may go.
-    pub(super) fn landed_one(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.flying = self.flying.saturating_sub(1);
-        while self.flying < self.settings.max_flights {
-            let Some((urgency, _, place)) = self.queue.pop_first() else { return };
-            if let Some(account) = &mut self.accounts[place] {
-                account.phase = Phase::Idle;
-            }
-            self.start(place, urgency, now, out);
-            self.rearm(place);
-        }
-    }
-
     /// Takes an account out of the queue for flights.
     pub(super) fn unqueue(&mut self, place: usize) {
         if let Some(account) = &mut self.accounts[place]
             && let Phase::Queued { urgent, since } = account.phase
         {
-            self.queue.remove(&(urgent, since, place));
+            if let Some(origin) = account.origin() {
+                self.traffic.leave(origin, urgent, since, place);
+            }
             account.phase = Phase::Idle;
         }
     }
@@ -261,6 +251,8 @@ impl Lifecycle {
             if account.seed.client.provider != *provider || account.rules.as_ref() == rules {
                 continue;
             }
+            self.unqueue(place);
+            let Some(account) = &mut self.accounts[place] else { continue };
             account.rules = rules.cloned();
             // a mended definition is worth a new try
             if matches!(account.standing, Standing::Held { .. })
@@ -284,7 +276,7 @@ impl Lifecycle {
 
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
-        self.queue.clear();
+        self.traffic.clear();
         self.end_all_sign_ins(out);
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
@@ -331,11 +323,11 @@ impl Lifecycle {
                 let wanted = !account.waiters.is_empty() || account.last_failure.is_some();
                 let can = account.renewable && account.rules.is_some();
                 if can && (held || wanted || due.is_some_and(|due| due <= now.boot)) {
-                    self.start(place, self.urgency(place), now, out);
+                    self.start(place, self.urgency(place), now);
                 }
             }
             Phase::Idle if due.is_some_and(|due| due <= now.boot) => {
-                self.want_refresh(place, self.urgency(place), now, out);
+                self.want_refresh(place, self.urgency(place), now);
             }
             Phase::Saving(flight) => self.save_again(flight, now, out),
             _ => {}
@@ -345,6 +337,7 @@ impl Lifecycle {
 
     fn urgency(&self, place: usize) -> Urgency {
         match &self.accounts[place] {
+            Some(account) if account.unresolved.is_some() => Urgency::Unsettled,
             Some(account) if !account.waiters.is_empty() => Urgency::Waited,
             _ => Urgency::Due,
         }
@@ -447,6 +440,11 @@ impl Flight {
 }
 
 impl Account {
+    /// Where its refreshes go, if that is known.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        Some(&self.rules.as_ref()?.origin)
+    }
+
     /// Whether a flight or an unsaved grant is under way.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.phase, Phase::Flying | Phase::Saving(_))

@@ -29,6 +29,7 @@ mod schedule;
 mod signin;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod view;
 mod waiters;
 mod words;
@@ -37,5 +38,5 @@ pub use machine::{Lifecycle, Settings};
 pub use restore::Restored;
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Purpose, Refusal, Rules, SignInEnd, SignInSeed, WaiterId,
+    Ask, Effect, Event, HandOut, Origin, Purpose, Refusal, Rules, SignInEnd, SignInSeed, WaiterId,
 };

@@ -3,10 +3,11 @@
 use super::account::{Account, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::retry::{self, Streak, Verdict};
+use super::traffic::Outcome;
 use super::words::{Effect, Refusal, SignInEnd};
 use crate::model::{
-    AccountSeed, ClientKey, Failure, FailureClass, FlightId, Generation, GrantChange, Granted,
-    Issued, Landing, Now, Stamp, Standing,
+    AccountSeed, Boot, ClientKey, Failure, FailureClass, FlightId, Generation, GrantChange,
+    Granted, Issued, Landing, Now, Stamp, Standing,
 };
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ impl Lifecycle {
                 self.exchange_over(&seed, out);
                 self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
             }
-            Task::Refresh { place, .. } => {
+            Task::Refresh { place, origin, .. } => {
+                self.traffic.landed(&origin, Outcome::Unsent, now.boot);
                 if let Some(account) = &mut self.accounts[place] {
                     account.streak.failures = account.streak.failures.saturating_add(1);
                     let failure = disk_failure(&why);
@@ -49,7 +51,6 @@ impl Lifecycle {
                 }
                 self.touch(place, News::Changed);
                 self.settle_waiters(place, now, &Refusal::NotSaved { why }, out);
-                self.landed_one(now, out);
                 self.leave_if_free(place, out);
                 self.rearm(place);
             }
@@ -70,7 +71,8 @@ impl Lifecycle {
             return;
         };
         match flight.task.clone() {
-            Task::Refresh { place, generation } => {
+            Task::Refresh { place, origin, generation } => {
+                self.traffic.landed(&origin, outcome(&landing, now.boot), now.boot);
                 let Some(account) = &mut self.accounts[place] else { return };
                 if account.latest != generation {
                     // signed in anew meanwhile: that grant is over, and so is its flight
@@ -195,7 +197,6 @@ impl Lifecycle {
         };
         match task {
             Task::Refresh { place, .. } => {
-                self.landed_one(now, out);
                 self.bring_into_force(place, pending, now, out);
             }
             Task::Exchange { request, seed, rules } => {
@@ -346,7 +347,6 @@ impl Lifecycle {
         if let Verdict::HoldClient(at) = verdict {
             self.hold_client(&client, place, at, &why, now, out);
         }
-        self.landed_one(now, out);
         self.leave_if_free(place, out);
         self.rearm(place);
     }
@@ -356,7 +356,7 @@ impl Lifecycle {
         &mut self,
         client: &ClientKey,
         except: usize,
-        until: crate::model::Boot,
+        until: Boot,
         why: &str,
         now: Now,
         out: &mut Vec<Effect>,
@@ -390,7 +390,6 @@ impl Lifecycle {
             let account = account.seed.id.clone();
             out.push(Effect::Abandon { flight: id, account, standing: None });
         }
-        self.landed_one(now, out);
         self.answer_waiters(place, now, out);
         self.leave_if_free(place, out);
         self.rearm(place);
@@ -441,6 +440,20 @@ impl Account {
             wake: None,
             news: News::Nothing,
         }
+    }
+}
+
+/// What the end of a flight says about the way to its provider.
+fn outcome(landing: &Landing, now: Boot) -> Outcome {
+    let Landing::Failed { failure, .. } = landing else { return Outcome::Answered };
+    match failure.class {
+        FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant => {
+            Outcome::Answered
+        }
+        _ => match failure.retry_after {
+            Some(pause) => Outcome::Quiet(now + retry::asked_pause(pause)),
+            None => Outcome::Trouble,
+        },
     }
 }
 

@@ -55,11 +55,14 @@ impl Lifecycle {
     /// engine says [`Event::Landed`](super::Event::Landed) for it next.
     pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
         let Some(&place) = self.places.get(name) else { return };
-        let task = Task::Refresh { place, generation };
-        if let Some(account) = &mut self.accounts[place] {
+        if let Some(account) = &mut self.accounts[place]
+            && let Some(rules) = &account.rules
+        {
+            let origin = rules.origin.clone();
+            self.traffic.resume(&origin);
             account.phase = Phase::Flying;
             account.unsettled = true;
-            self.flying += 1;
+            let task = Task::Refresh { place, origin, generation };
             self.flights.insert(flight, Flight { task, resolves: None, pending: None });
             self.rearm(place);
         }

@@ -76,7 +76,7 @@ pub(super) fn verdict(
         }
         FailureClass::Transient | FailureClass::Captive => {
             let pause = match failure.retry_after {
-                Some(asked) => asked.clamp(GAP, RETRY_AFTER_MAX),
+                Some(asked) => asked_pause(asked),
                 None => back_off(streak.of_class, dice),
             };
             Verdict::Retry(now + pause)
@@ -92,7 +92,10 @@ pub(super) fn verdict(
     }
 }
 
-const GAP: Duration = Duration::from_secs(1);
+/// How long a provider that asks for a pause gets one.
+pub(super) fn asked_pause(asked: Duration) -> Duration {
+    asked.clamp(Duration::from_secs(1), RETRY_AFTER_MAX)
+}
 
 /// 2 s doubling up to 15 min; between half and the whole of that, so that many accounts that failed
 /// together do not come back together.

@@ -12,7 +12,7 @@ impl Lifecycle {
         let refusal = Refusal::Unavailable { failure: rejected_again(), retry_at: None };
         self.take_waiters(place, out, |account, waiter| {
             let Waiter { ask } = waiter;
-            match account.look(ask, now.boot) {
+            match account.look(ask, None, now.boot) {
                 Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
                 look => Some(look),
             }

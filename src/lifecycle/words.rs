@@ -267,9 +267,15 @@ pub enum SignInEnd {
     Stopping,
 }
 
+/// Where refreshes go, as scheme, host and port: what one server asks for holds for all its accounts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(pub String);
+
 /// What the schedule needs to know about a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    /// Where refreshes go.
+    pub origin: Origin,
     /// Life of an access token when the answer does not say.
     pub default_lifetime: Option<Duration>,
     /// Whether a refresh token that was used once must not be tried again on suspicion.

@@ -6,12 +6,13 @@ mod world;
 
 use std::time::Duration;
 
-use super::words::Rules;
+use super::words::{Origin, Rules};
 use crate::model::{Failure, FailureClass};
 
 /// Rules of a careful, ordinary provider.
 pub(super) fn rules() -> Rules {
     Rules {
+        origin: Origin("https://id.example".into()),
         default_lifetime: None,
         strict: true,
         grace: Duration::from_secs(30),

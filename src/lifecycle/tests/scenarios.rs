@@ -438,3 +438,49 @@ fn asking_for_more_life_than_a_token_has_does_not_refresh_at_every_question() {
     }
     assert!(world.begins.is_empty());
 }
+
+#[test]
+fn a_thousand_accounts_that_are_due_together_leave_at_a_bounded_rate_waiters_first() {
+    let mut world = World::with(Settings { max_flights: 1, ..Settings::default() });
+    for number in 0..1000 {
+        world.restore(&format!("a{number}"), 3600, 4000, rules());
+    }
+    let asked = world.ask("a999", 60, 60);
+    let mut in_the_first_second = 0;
+    for _ in 0..40 {
+        while !world.begins.is_empty() {
+            in_the_first_second += 1;
+            world.refresh_well(3600);
+        }
+        world.pass(Duration::from_millis(25));
+    }
+    assert!((10..=20).contains(&in_the_first_second), "{in_the_first_second}");
+    assert_eq!(world.token(asked), Some("access-2"), "right behind the one in the air");
+    for _ in 0..10_000 {
+        while !world.begins.is_empty() {
+            world.refresh_well(36_000);
+        }
+        world.pass(Duration::from_millis(25));
+    }
+    assert!(world.life.views().iter().all(|view| view.doing == Doing::Ready));
+}
+
+#[test]
+fn what_a_provider_asks_of_one_account_holds_for_all_of_them() {
+    let mut world = World::new();
+    world.restore("one", 60, 100, rules());
+    let busy =
+        Failure { retry_after: Some(Duration::from_mins(10)), ..failure(FailureClass::Transient) };
+    world.refresh_badly(busy);
+    world.restore("two", 60, 100, rules());
+    assert!(world.begins.is_empty(), "the second does not even try");
+    let asked = world.ask("two", 10, 20);
+    match world.answer(asked) {
+        Some(Err(Refusal::Unavailable { retry_at: Some(at), .. })) => {
+            assert_eq!(at.since(world.now.boot), Duration::from_mins(10));
+        }
+        other => panic!("{other:?}"),
+    }
+    world.pass_seconds(600);
+    assert_eq!(world.begins.len(), 2);
+}
