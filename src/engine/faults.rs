@@ -4,6 +4,7 @@
 use crate::api::{Fault, FaultKind};
 use crate::lifecycle::{Refusal, SignInEnd};
 use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now};
+use crate::oauth::DiscoveryError;
 
 /// No account has that name.
 pub(super) fn no_such_account(account: AccountName) -> Fault {
@@ -85,6 +86,27 @@ pub(super) fn sign_in_failed(account: AccountName, client: &ClientKey, why: Sign
     fault.of(account).hint(login)
 }
 
+/// Why nothing can be found out about an issuer. Where it is the address that is wrong, to wait does
+/// not help.
+pub(super) fn not_discovered(error: DiscoveryError) -> Fault {
+    let message = error.to_string();
+    let kind = match error {
+        DiscoveryError::NotAnIssuer { .. } | DiscoveryError::AnotherIssuer { .. } => {
+            FaultKind::InvalidOption
+        }
+        DiscoveryError::NoMetadata { status } if status != 429 && status < 500 => {
+            FaultKind::InvalidOption
+        }
+        DiscoveryError::Unreachable(error) => {
+            return Fault::new(kind_of(&error.into_failure()), message)
+                .hint("check the network and the issuer's address");
+        }
+        _ => FaultKind::ProviderError,
+    };
+    let hint = "check the issuer's address, or describe the provider in a file";
+    Fault::new(kind, message).hint(hint)
+}
+
 /// The command that signs an account in again.
 fn login_command(account: &AccountName, client: Option<&ClientKey>) -> String {
     match client {
@@ -141,6 +163,17 @@ mod tests {
         let scopes = Refusal::ScopeNotGranted { missing };
         let fault = refused("door".parse().unwrap(), Some(&client()), scopes, NOW);
         assert_eq!(fault.kind, FaultKind::ScopeNotGranted);
+    }
+
+    #[test]
+    fn an_issuer_that_is_wrong_is_told_from_one_that_is_in_trouble() {
+        let kind = |error| not_discovered(error).kind;
+        let problem = "must be https";
+        assert_eq!(kind(DiscoveryError::NotAnIssuer { problem }), FaultKind::InvalidOption);
+        assert_eq!(kind(DiscoveryError::NoMetadata { status: 404 }), FaultKind::InvalidOption);
+        assert_eq!(kind(DiscoveryError::NoMetadata { status: 503 }), FaultKind::ProviderError);
+        let field = "token_endpoint";
+        assert_eq!(kind(DiscoveryError::Unusable { field, problem }), FaultKind::ProviderError);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::asks::Asker;
+use super::faults;
 use super::task::Engine;
 use crate::api::{Fault, FaultKind, Login};
 use crate::model::{
@@ -109,10 +110,7 @@ impl Plan {
         let provider = match &self.source {
             Source::Known(provider) => Arc::clone(provider),
             Source::Discover(issuer) => {
-                let discovered = discover(http, issuer).await.map_err(|error| {
-                    Fault::new(FaultKind::ProviderError, error.to_string())
-                        .hint("check the issuer's address, or describe the provider in a file")
-                })?;
+                let discovered = discover(http, issuer).await.map_err(faults::not_discovered)?;
                 Arc::new(discovered)
             }
         };
