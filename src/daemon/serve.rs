@@ -51,7 +51,8 @@ pub(super) async fn serve(
             let (stop, stopped) = mpsc::channel(1);
             let (handle, answering) = impaired(error.fault(), stopped);
             faces.spawn(serve_socket(listener, handle, Settings::default(), shutdown.clone()));
-            notify::ready(&format!("cannot keep tokens: {error}"));
+            notify::status(&format!("cannot keep tokens: {error}"));
+            notify::ready();
             while signals.next().await != Signal::Stop {}
             notify::stopping();
             shutdown.cancel();
@@ -69,7 +70,7 @@ pub(super) async fn serve(
             if !args.no_bus {
                 bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
             }
-            notify::ready("ready");
+            notify::ready();
             tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
             heed(&mut signals, &orders, places).await;
 
@@ -110,7 +111,7 @@ async fn heed(signals: &mut Signals, orders: &mpsc::Sender<Control>, places: &Pl
                 notify::reloading();
                 let catalog = Box::new(files::catalog(&places.providers()));
                 let _ = orders.send(Control::Reload(catalog)).await;
-                notify::ready("ready");
+                notify::ready();
             }
             Signal::Stop => {
                 notify::stopping();
