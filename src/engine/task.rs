@@ -182,8 +182,7 @@ impl Engine {
 
     /// Runs until it has drained, or until `control` is gone. Gives the store back, to be closed.
     pub async fn run(mut self, mut control: mpsc::Receiver<Control>) -> io::Result<Store> {
-        let mut watchdog =
-            notify::watchdog_interval().map(|interval| tokio::time::interval(interval / 2));
+        let mut watchdog = notify::watchdog_interval().map(tokio::time::interval);
         self.tell(Event::Alarm);
         loop {
             self.tell_manager();
