@@ -30,9 +30,7 @@ pub(super) fn refused(
             Fault::new(FaultKind::LoginRequired, format!("the login is over ({why})")).hint(login)
         }
         Refusal::ScopeNotGranted { missing } => {
-            let missing = missing.join(" ");
-            Fault::new(FaultKind::ScopeNotGranted, format!("not granted: {missing}"))
-                .hint(format!("{login} --scope with all scopes that are needed"))
+            Fault::new(FaultKind::ScopeNotGranted, format!("not granted: {}", missing.join(" ")))
         }
         Refusal::Held { why } => Fault::new(
             FaultKind::ClientRejected,
@@ -47,7 +45,7 @@ pub(super) fn refused(
             }
         }
         Refusal::TimedOut => {
-            Fault::new(FaultKind::Timeout, "the provider did not answer in the time given")
+            Fault::new(FaultKind::Timeout, "no fresh token could be had in the time given")
         }
         Refusal::NotSaved { why } => Fault::new(FaultKind::Storage, why),
         Refusal::TooMany => Fault::new(FaultKind::RateLimited, "too many callers wait already"),
