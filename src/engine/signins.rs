@@ -180,26 +180,22 @@ impl Engine {
         })
     }
 
-    /// The browser is back at the listener: its page waits until the grant is stored.
+    /// The browser is back at the listener: its page waits until the sign-in has ended, which may be
+    /// at once.
     pub(super) fn callback(&mut self, callback: Callback) {
         let Callback { request, redirect, page } = callback;
-        match self.redirected(&request, &redirect) {
-            Ok(()) => {
-                if let Some(sign_in) = self.sign_ins.get_mut(&request) {
-                    sign_in.browser = Some(page);
-                } else {
-                    // over already: nothing could be sent
-                    let ended = self.ended.iter().find(|ended| ended.request == request);
-                    let fault = ended.and_then(|ended| ended.result.as_ref().err());
-                    let _ = page.send(failed_page(fault.unwrap_or(&faults::stopping())));
-                }
-            }
-            Err(fault) if self.sign_ins.contains_key(&request) => {
-                let _ = page.send(CallbackPage::StillWaiting { message: fault.message });
-            }
-            Err(fault) => {
-                let _ = page.send(failed_page(&fault));
-            }
+        let Some(sign_in) = self.sign_ins.get_mut(&request) else {
+            let _ = page.send(failed_page(&self.no_such_request(&request)));
+            return;
+        };
+        // before the redirect is looked at: an end without a browser ends the listener, too, and
+        // with it the connection on which the page has to go out
+        let before = sign_in.browser.replace(page);
+        let Err(fault) = self.redirected(&request, &redirect) else { return };
+        if let Some(sign_in) = self.sign_ins.get_mut(&request)
+            && let Some(page) = std::mem::replace(&mut sign_in.browser, before)
+        {
+            let _ = page.send(CallbackPage::StillWaiting { message: fault.message });
         }
     }
 
