@@ -131,6 +131,8 @@ pub struct Engine {
     pub(super) announced: HashMap<AccountName, State>,
     /// Whether the line that the service manager shows may be out of date.
     pub(super) line_is_old: bool,
+    /// The line as it was told last.
+    told_line: String,
 }
 
 /// Callbacks that may wait for the engine; a browser sends one or two.
@@ -175,6 +177,7 @@ impl Engine {
             draining: false,
             announced: HashMap::new(),
             line_is_old: true,
+            told_line: String::new(),
         };
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
         Ok((engine, Handle { mailbox: mail, events }))
@@ -330,8 +333,14 @@ impl Engine {
 
     /// Keeps the one line that `systemctl status` shows true.
     fn tell_manager(&mut self) {
-        if std::mem::take(&mut self.line_is_old) {
-            notify::status(&self.status_line());
+        if !std::mem::take(&mut self.line_is_old) {
+            return;
+        }
+        let line = self.status_line();
+        // as seldom as can be: telling waits for the manager to listen, and everybody for us
+        if line != self.told_line {
+            notify::status(&line);
+            self.told_line = line;
         }
     }
 }
