@@ -66,5 +66,12 @@ export function memoryAdapter({ grace, onReuse }) {
       grants.delete(grantId);
     }
   }
-  return (model) => new Adapter(model);
+
+  /** How many refresh tokens would work. */
+  function refreshTokensAlive() {
+    const alive = ([key, { payload, expires }]) =>
+      key.startsWith('RefreshToken:') && !payload.consumed && expires > now();
+    return [...entries].filter(alive).length;
+  }
+  return { adapter: (model) => new Adapter(model), refreshTokensAlive };
 }

@@ -10,6 +10,9 @@ const BEFORE = {
   },
   captive_portal: (ctx) => answer(ctx, 200, 'html', '<h1>Welcome to the lobby Wi-Fi</h1>'),
   temporarily_unavailable: (ctx) => answer(ctx, 503, 'json', { error: 'temporarily_unavailable' }),
+  // GitHub's and Slack's ways to say that a refresh token is no good
+  error_200: (ctx) => answer(ctx, 200, 'json', { error: 'bad_refresh_token', error_description: 'The refresh token passed is incorrect or expired.' }),
+  slack: (ctx) => answer(ctx, 200, 'json', { ok: false, error: 'invalid_refresh_token' }),
 };
 
 /** The provider has done its work, and the answer goes wrong. */
@@ -26,6 +29,10 @@ const AFTER = {
   no_token_type: (ctx) => { delete ctx.body.token_type; },
   no_refresh_token: (ctx) => { delete ctx.body.refresh_token; },
   token_type_lower: (ctx) => { ctx.body.token_type = 'bearer'; },
+  form: (ctx) => {
+    const body = new URLSearchParams(ctx.body).toString();
+    answer(ctx, 200, 'application/x-www-form-urlencoded', body);
+  },
 };
 
 export class Faults {

@@ -1,5 +1,6 @@
 // A certified OpenID provider (npm oidc-provider) on loopback for the tests: users sign in and
-// consent by themselves, and the token endpoint fails on order. All state is in memory.
+// consent by themselves (but for mallory, who says no), and the token endpoint fails on order. All
+// state is in memory.
 //
 // Environment: PORT (0: any free one), ACCESS_TTL and GRACE in seconds,
 // CLIENT_SECRET. It prints "ready ISSUER" when it listens, and ends on SIGTERM.
@@ -20,8 +21,10 @@ const server = http.createServer();
 // the issuer holds the port, so the provider is made once the port is known
 server.listen(seconds('PORT', 0), HOST, () => {
   const issuer = `http://${HOST}:${server.address().port}`;
+  const storage = memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; } });
+  Object.defineProperty(stats, 'alive', { enumerable: true, get: storage.refreshTokensAlive });
   const provider = new Provider(issuer, configuration({
-    adapter: memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; } }),
+    adapter: storage.adapter,
     accessTtl: seconds('ACCESS_TTL', 60),
     clientSecret: process.env.CLIENT_SECRET ?? 'not-a-secret',
   }));
@@ -60,9 +63,14 @@ async function route(provider, rest, issuer, request, response) {
   }
 }
 
-/** Signs in whom login_hint names, and consents to all that is asked for. */
+/** Signs in whom login_hint names, and consents to all that is asked for; mallory does not. */
 async function interact(provider, request, response) {
   const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
+  if (params.login_hint === 'mallory') {
+    const refusal = { error: 'access_denied', error_description: 'mallory said no' };
+    await provider.interactionFinished(request, response, refusal);
+    return;
+  }
   if (prompt.name === 'login') {
     const login = { accountId: params.login_hint ?? 'alice' };
     await provider.interactionFinished(request, response, { login });

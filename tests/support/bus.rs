@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use super::daemon::Home;
 use super::process::Kept;
 
 /// A bus that ends when it is dropped.
@@ -21,7 +22,7 @@ pub(crate) struct Bus {
     kind: BusKind,
     broker: Broker,
     /// Where its socket is.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// Which implementation it is.
@@ -35,7 +36,7 @@ pub(crate) enum BusKind {
 
 #[derive(Debug)]
 enum Broker {
-    Process { _daemon: Kept },
+    Process(Kept),
     Thread { stop: Option<oneshot::Sender<()>>, thread: Option<JoinHandle<()>> },
 }
 
@@ -50,31 +51,41 @@ impl Bus {
 
     /// Starts the reference implementation; `NotFound` if it is not installed.
     pub(crate) fn reference() -> io::Result<Self> {
+        Self::in_directory(TempDir::new()?, "", Command::new("dbus-daemon"))
+    }
+
+    /// Starts the reference implementation in the environment of a home, with a service file of that
+    /// name by which it starts whoever is called and not there.
+    pub(crate) fn activating(home: &Home, name: &str, file: &str) -> io::Result<Self> {
         let dir = TempDir::new()?;
-        let config = dir.path().join("bus.conf");
-        std::fs::write(&config, reference_config(dir.path()))?;
-        let mut daemon = Kept::spawn(
-            Command::new("dbus-daemon")
-                .arg("--config-file")
-                .arg(&config)
-                .args(["--nofork", "--nopidfile", "--nosyslog", "--print-address"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null()),
-        )?;
-        let stdout = daemon.stdout()?;
-        let mut address = String::new();
-        // it prints the address when it listens, and closes the pipe if it cannot
-        BufReader::new(stdout).read_line(&mut address)?;
-        if address.trim().is_empty() {
-            return Err(io::Error::other("dbus-daemon ended before it listened"));
+        let services = dir.path().join("services");
+        std::fs::create_dir(&services)?;
+        std::fs::write(services.join(name), file)?;
+        let line = format!("<servicedir>{}</servicedir>", services.display());
+        Self::in_directory(dir, &line, home.in_environment(Path::new("dbus-daemon")))
+    }
+
+    fn in_directory(dir: TempDir, services: &str, mut program: Command) -> io::Result<Self> {
+        std::fs::write(dir.path().join("bus.conf"), reference_config(dir.path(), services))?;
+        let daemon = start_reference(&mut program, dir.path())?;
+        // not as it is printed, with an id that is another one after a restart
+        let address = format!("unix:path={}", dir.path().join("bus").display());
+        Ok(Self { address, kind: BusKind::Reference, broker: Broker::Process(daemon), dir })
+    }
+
+    /// Kills a bus of the reference implementation, as a crash would.
+    pub(crate) fn crash(&mut self) -> io::Result<()> {
+        match &mut self.broker {
+            Broker::Process(daemon) => daemon.kill().map(drop),
+            Broker::Thread { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
-        Ok(Self {
-            address: address.trim().to_owned(),
-            kind: BusKind::Reference,
-            broker: Broker::Process { _daemon: daemon },
-            _dir: dir,
-        })
+    }
+
+    /// Starts another one where it was.
+    pub(crate) fn revive(&mut self) -> io::Result<()> {
+        let daemon = start_reference(&mut Command::new("dbus-daemon"), self.dir.path())?;
+        self.broker = Broker::Process(daemon);
+        Ok(())
     }
 
     /// Starts busd on a thread of its own.
@@ -88,7 +99,7 @@ impl Bus {
             .spawn(move || zruntime::block_on(busd_until(stopped, address, report)))?;
         let address = started.recv().map_err(io::Error::other)?.map_err(io::Error::other)?;
         let broker = Broker::Thread { stop: Some(stop), thread: Some(thread) };
-        Ok(Self { address, kind: BusKind::Busd, broker, _dir: dir })
+        Ok(Self { address, kind: BusKind::Busd, broker, dir })
     }
 
     /// Where to connect: what goes into `DBUS_SESSION_BUS_ADDRESS`.
@@ -125,13 +136,35 @@ impl Drop for Broker {
     }
 }
 
-/// A session bus of its own: no service files, so that nothing of the machine can be activated.
-fn reference_config(dir: &Path) -> String {
+/// Starts `dbus-daemon` with the configuration in a directory, and waits until it listens.
+fn start_reference(program: &mut Command, dir: &Path) -> io::Result<Kept> {
+    let mut daemon = Kept::spawn(
+        program
+            .arg("--config-file")
+            .arg(dir.join("bus.conf"))
+            .args(["--nofork", "--nopidfile", "--nosyslog", "--print-address"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null()),
+    )?;
+    let stdout = daemon.stdout()?;
+    let mut address = String::new();
+    // it prints the address when it listens, and closes the pipe if it cannot
+    BufReader::new(stdout).read_line(&mut address)?;
+    if address.trim().is_empty() {
+        return Err(io::Error::other("dbus-daemon ended before it listened"));
+    }
+    Ok(daemon)
+}
+
+/// A session bus of its own, with no service files but those that are named, so that nothing of the
+/// machine can be activated.
+fn reference_config(dir: &Path, services: &str) -> String {
     format!(
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
          \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
          <busconfig><type>session</type><listen>unix:path={}/bus</listen><auth>EXTERNAL</auth>\
-         <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
+         {services}<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
          <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>\n",
         dir.display()
     )

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 
 use super::bus::Bus;
 use super::clock;
+use super::manager::Manager;
 use super::process::{self, Finished, Kept};
 
 /// How long the daemon may take to be ready, or to end: longer than any answer it waits for.
@@ -53,7 +53,7 @@ pub(crate) struct Home {
 #[derive(Debug)]
 pub(crate) struct Daemon {
     home: Home,
-    notify: UnixDatagram,
+    notify: Manager,
     process: Option<Kept>,
     notices: Vec<String>,
 }
@@ -139,7 +139,13 @@ impl Home {
         command
     }
 
-    fn in_environment(&self, program: &Path) -> Command {
+    /// The daemon, in this environment: for starts that are not to succeed, or not by itself.
+    pub(crate) fn daemon_command(&self) -> Command {
+        self.in_environment(&self.binaries.ostlerd)
+    }
+
+    /// A program in this environment.
+    pub(crate) fn in_environment(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -152,8 +158,7 @@ impl Home {
 impl Daemon {
     /// Starts it in a home, and waits until it says that it is ready (`sd_notify(3)`).
     pub(crate) fn start(home: Home) -> Result<Self, StartError> {
-        let notify = UnixDatagram::bind(home.path("notify"))?;
-        notify.set_nonblocking(true)?;
+        let notify = Manager::bind(&home.path("notify"))?;
         let mut daemon = Self { home, notify, process: None, notices: Vec::new() };
         daemon.launch()?;
         Ok(daemon)
@@ -217,10 +222,18 @@ impl Daemon {
 
     /// Waits until it tells the service manager something.
     pub(crate) fn wait_notice(&mut self, is_it: impl Fn(&str) -> bool) -> Result<(), StartError> {
+        self.wait_notices(|notices| notices.iter().any(|notice| is_it(notice)))
+    }
+
+    /// Waits until what it has told the service manager since the last start is enough.
+    pub(crate) fn wait_notices(
+        &mut self,
+        are_they: impl Fn(&[String]) -> bool,
+    ) -> Result<(), StartError> {
         let deadline = clock::now() + PATIENCE;
         loop {
             self.collect_notices()?;
-            if self.notices.iter().any(|notice| is_it(notice)) {
+            if are_they(&self.notices) {
                 return Ok(());
             }
             let process =
@@ -254,7 +267,7 @@ impl Daemon {
         self.collect_notices()?;
         self.notices.clear();
         let log = OpenOptions::new().create(true).append(true).open(self.home.path("log"))?;
-        let mut command = self.home.in_environment(&self.home.binaries.ostlerd);
+        let mut command = self.home.daemon_command();
         command
             .env("NOTIFY_SOCKET", self.home.path("notify"))
             .stdin(Stdio::null())
@@ -265,16 +278,7 @@ impl Daemon {
     }
 
     fn collect_notices(&mut self) -> io::Result<()> {
-        let mut message = [0; 4096];
-        loop {
-            match self.notify.recv(&mut message) {
-                Ok(length) => {
-                    let text = String::from_utf8_lossy(&message[..length]);
-                    self.notices.extend(text.lines().map(str::to_owned));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
+        self.notices.extend(self.notify.collect()?);
+        Ok(())
     }
 }

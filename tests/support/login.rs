@@ -1,16 +1,15 @@
 //! A sign-in through the command line, as a person does it, with somebody in the person's place.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::Stdio;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::io;
 use std::time::Duration;
 
 use super::agent::{self, AgentError, Ending};
+use super::conversation::Conversation;
 use super::daemon::Daemon;
-use super::process::{Finished, Kept, text};
+use super::process::Finished;
 use super::provider::{Auth, Provider, Redirect};
 
-/// How long the command may take to say where to sign in, and to end after that.
+/// How long the command may take to end once the person has been there.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A sign-in to be done.
@@ -72,56 +71,8 @@ impl<'a> Login<'a> {
         if let Redirect::Page(page) = &client.redirect {
             command.args(["--redirect-uri", page]);
         }
-        let stderr = tempfile::tempfile()?;
-        command
-            .args(&self.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(stderr.try_clone()?);
-        let mut process = Kept::spawn(&mut command)?;
-        let mut stdin = process.stdin()?;
-        let stdout = process.stdout()?;
-        stdin.write_all(input.as_bytes())?;
-
-        let lines = read_lines(stdout);
-        let mut said = String::new();
-        let url = loop {
-            match lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    said.push_str(&line);
-                    said.push('\n');
-                    if line.starts_with("http") && line.parse::<url::Url>().is_ok() {
-                        break line;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Err(LoginError::NoUrl(said + &text(stderr)?));
-                }
-            }
-        };
-        if let Some(paste) = visit(&url)? {
-            stdin.write_all(format!("{paste}\n").as_bytes())?;
-        }
-        drop(stdin);
-        let status = process.wait(self.patience)?;
-        for line in lines {
-            said.push_str(&line);
-            said.push('\n');
-        }
-        Ok(Finished { status, stdout: said, stderr: text(stderr)? })
+        let conversation = Conversation::begin(command.args(&self.arguments), &input)?;
+        let paste = visit(conversation.url().as_str())?;
+        conversation.finish(paste.as_deref(), self.patience)
     }
-}
-
-/// The lines of a pipe as they come, so that waiting for one can have an end.
-fn read_lines(pipe: impl io::Read + Send + 'static) -> mpsc::Receiver<String> {
-    // more lines than a sign-in has
-    let (send, lines) = mpsc::sync_channel(256);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if send.send(line.trim().to_owned()).is_err() {
-                break;
-            }
-        }
-    });
-    lines
 }

@@ -9,9 +9,11 @@
 pub(crate) mod agent;
 pub(crate) mod bus;
 pub(crate) mod clock;
+pub(crate) mod conversation;
 pub(crate) mod daemon;
 pub(crate) mod http;
 pub(crate) mod login;
+pub(crate) mod manager;
 pub(crate) mod op;
 pub(crate) mod process;
 pub(crate) mod provider;

@@ -83,7 +83,8 @@ impl OpenIdProvider {
         Ok(())
     }
 
-    /// What its token endpoint saw: `token`, `refresh`, `reuse` and the `log` of requests.
+    /// What its token endpoint saw (`token`, `refresh`, `reuse` and the `log` of requests), and how
+    /// many refresh tokens are `alive`.
     pub(crate) fn stats(&self) -> Result<Value, HttpError> {
         Ok(Ask::get(&self.url("/_stats")).send()?.json())
     }

@@ -2,15 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// A child that is killed and reaped when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept(Child);
+
+/// A process that somebody else started, and that is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Adopted(OwnedFd);
 
 /// A command that has run to its end.
 #[derive(Debug)]
@@ -39,6 +44,11 @@ impl Kept {
         self.0.stdout.take().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
+    /// Its standard error, if it is a pipe and was not taken before.
+    pub(crate) fn stderr(&mut self) -> io::Result<ChildStderr> {
+        self.0.stderr.take().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.0.id()
@@ -56,7 +66,7 @@ impl Kept {
     }
 
     /// A descriptor that is readable once it has ended (`pidfd_open(2)`).
-    pub(crate) fn pidfd(&self) -> io::Result<rustix::fd::OwnedFd> {
+    pub(crate) fn pidfd(&self) -> io::Result<OwnedFd> {
         Ok(pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty())?)
     }
 
@@ -76,6 +86,35 @@ impl Drop for Kept {
         // both fail only if it has ended and been waited for
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Adopted {
+    /// Takes a process over that is there now.
+    pub(crate) fn new(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self(pidfd_open(pid, PidfdFlags::empty())?))
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.0, signal)?)
+    }
+
+    /// Waits for its end; an error of kind `TimedOut` if it does not come.
+    pub(crate) fn wait(&self, patience: Duration) -> io::Result<()> {
+        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience))? {
+            0 => Err(io::ErrorKind::TimedOut.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        // fails only if it has ended
+        let _ = self.signal(Signal::KILL);
     }
 }
 

@@ -1,0 +1,12 @@
+//! The real daemon and the real command line against a certified `OpenID` provider that was not
+//! written by us: what a user has, held to what the standards say.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod discovery;
+mod faults;
+mod offline;
+mod refresh;
+mod scene;
+mod sign_in;
+#[path = "../support/mod.rs"]
+mod support;
