@@ -107,9 +107,9 @@ impl Engine {
         };
         let mut line = accounts;
         let parts = [
-            (views.login_required, "need a login"),
+            (views.login_required, "login-required"),
             (views.held, "held"),
-            (views.backing_off, "backing off"),
+            (views.backing_off, "backing-off"),
         ];
         for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
             line = format!("{line}, {count} {what}");
