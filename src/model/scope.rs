@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::names::NameError;
 
@@ -66,8 +67,12 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes, in a fixed order.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The most scopes in a set: far more than any grant has.
+const SCOPES_MAX: usize = 512;
+
+/// A set of at most 512 scopes, in a fixed order. What comes from a provider is cut there, what
+/// comes in a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Scopes(BTreeSet<Scope>);
 
@@ -106,7 +111,36 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        Self(scopes.into_iter().take(SCOPES_MAX).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Scopes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {SCOPES_MAX} scopes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scopes, A::Error> {
+                let mut scopes = BTreeSet::new();
+                let mut count = 0;
+                while let Some(scope) = list.next_element()? {
+                    count += 1;
+                    if count > SCOPES_MAX {
+                        return Err(A::Error::invalid_length(count, &self));
+                    }
+                    scopes.insert(scope);
+                }
+                Ok(Scopes(scopes))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
     }
 }
 
@@ -125,5 +159,19 @@ mod tests {
     #[test]
     fn what_cannot_be_a_scope_is_left_out() {
         assert_eq!(Scopes::parse_lenient("a \u{7} \"b\" c").join(","), "a,c");
+    }
+
+    #[test]
+    fn there_is_an_end_to_scopes() {
+        let texts = |count: usize| (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>();
+        let long = Scopes::parse_lenient(&texts(2000).join(" "));
+        assert_eq!(long.iter().count(), SCOPES_MAX);
+        let list: Scopes = texts(2000).iter().filter_map(|text| text.parse().ok()).collect();
+        assert_eq!(list.iter().count(), SCOPES_MAX);
+
+        let read = |count| serde_json::from_value::<Scopes>(serde_json::json!(texts(count)));
+        assert_eq!(read(SCOPES_MAX).unwrap().iter().count(), SCOPES_MAX);
+        let error = read(SCOPES_MAX + 1).unwrap_err().to_string();
+        assert!(error.contains("at most 512 scopes"), "{error}");
     }
 }
