@@ -8,7 +8,7 @@ use crate::model::{
     AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
     Stamp,
 };
-use crate::oauth::{Client, TokenRequest, read_answer};
+use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer};
 use crate::provider::Provider;
 use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
 
@@ -23,6 +23,8 @@ pub(super) struct Flying {
     credentials: Option<Credentials>,
     /// The refresh token that was sent: an answer that repeats it brings none.
     sent_refresh: Option<RefreshToken>,
+    /// What else was sent and must not show up in words. Not known of an earlier run's flight.
+    sent_secrets: Option<SentSecrets>,
     /// What came back, on its way to the disk.
     pub(super) answer: Option<Arc<RawAnswer>>,
 }
@@ -49,6 +51,7 @@ impl Flying {
             request,
             credentials: None,
             sent_refresh: None,
+            sent_secrets: None,
             answer: Some(Arc::new(answer)),
         }
     }
@@ -86,6 +89,7 @@ impl Engine {
             request,
             credentials: None,
             sent_refresh: None,
+            sent_secrets: None,
             answer: None,
         };
         self.flying.insert(flight, flying);
@@ -112,10 +116,11 @@ impl Engine {
             (None, None) => return self.give_up(flight, "there is no refresh token"),
         };
         flying.sent_refresh = refresh;
-        let request = match request {
+        let mut request = match request {
             Ok(request) => request,
             Err(error) => return self.give_up(flight, &error.to_string()),
         };
+        flying.sent_secrets = Some(request.take_secrets());
         tracing::debug!(
             flight = flight.0,
             account = %flying.account.name,
@@ -154,7 +159,10 @@ impl Engine {
         let now = self.clock.now();
         let Some(flying) = self.flying.get_mut(&flight) else { return };
         let Some(answer) = flying.answer.take() else { return };
-        let landing = read_answer(&flying.provider, &answer, flying.sent_refresh.as_ref(), now);
+        // nothing asks for them again
+        let (refresh, secrets) = (flying.sent_refresh.take(), flying.sent_secrets.take());
+        let sent = Sent { refresh: refresh.as_ref(), others: secrets.as_ref() };
+        let landing = read_answer(&flying.provider, &answer, sent, now);
         self.settle(flight, landing);
     }
 

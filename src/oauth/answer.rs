@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::classify::{answer_class, code_class, status_class};
 use super::fields::{self, Fields, Said, Shape};
 use super::lifetime;
-use super::request::refresh_fields;
+use super::request::{SentSecrets, refresh_fields};
 use super::scrub::Scrub;
 use crate::model::{
     AccessToken, Failure, FailureClass, Granted, Landing, Now, RawAnswer, RefreshToken, Scopes,
@@ -17,27 +17,32 @@ use crate::provider::Provider;
 /// The longest token that is taken, in bytes.
 const TOKEN_MAX: usize = 64 * 1024;
 
-/// What an answer means. `sent_refresh` is the refresh token of the request, if it had one: it is
-/// kept out of all words, and it is not taken for a new one when the answer repeats it.
-#[must_use]
-pub fn read_answer(
-    provider: &Provider,
-    answer: &RawAnswer,
-    sent_refresh: Option<&RefreshToken>,
-    now: Now,
-) -> Landing {
-    let reader = Reader { provider, answer, sent: sent_refresh.map(RefreshToken::expose), now };
-    reader.read()
+/// What the request held that is answered: all of it is kept out of words.
+#[derive(Clone, Copy)]
+pub struct Sent<'a> {
+    /// The refresh token, if there was one. It is not taken for a new one when the answer repeats
+    /// it.
+    pub refresh: Option<&'a RefreshToken>,
+    /// The other secrets. `None` if nobody knows any more what was sent: then the provider's
+    /// description is dropped, for it may repeat any of that.
+    pub others: Option<&'a SentSecrets>,
 }
 
-/// Why an endpoint that gives no tokens did not do what was asked. `token` is what was sent.
+/// What an answer means.
+#[must_use]
+pub fn read_answer(provider: &Provider, answer: &RawAnswer, sent: Sent<'_>, now: Now) -> Landing {
+    Reader { provider, answer, sent, now }.read()
+}
+
+/// Why an endpoint that gives no tokens did not do what was asked.
 pub(super) fn read_failure(
     provider: &Provider,
     answer: &RawAnswer,
-    token: &str,
+    sent: &SentSecrets,
     now: Now,
 ) -> Failure {
-    let reader = Reader { provider, answer, sent: Some(token), now };
+    let sent = Sent { refresh: None, others: Some(sent) };
+    let reader = Reader { provider, answer, sent, now };
     match reader.read() {
         Landing::Failed { failure, .. } => failure,
         Landing::Granted(_) => reader.failure(FailureClass::Transient, None, String::new()),
@@ -47,7 +52,7 @@ pub(super) fn read_failure(
 struct Reader<'a> {
     provider: &'a Provider,
     answer: &'a RawAnswer,
-    sent: Option<&'a str>,
+    sent: Sent<'a>,
     now: Now,
 }
 
@@ -76,9 +81,7 @@ impl Reader<'_> {
             FailureClass::Transient => answer_class(self.provider, self.answer, None),
             class => class,
         });
-        let names = refresh_fields(self.provider);
-        let found = fields::salvage(&self.answer.body, &names).map(Zeroizing::new);
-        let rescued = found.filter(|_| succeeded).and_then(|token| self.new_refresh(&token));
+        let rescued = if succeeded { self.salvaged() } else { None };
         Landing::Failed { failure: self.failure(class, None, words.to_owned()), rescued }
     }
 
@@ -94,13 +97,19 @@ impl Reader<'_> {
             said.by_definition || code.is_some_and(|code| code_class(self.provider, code).is_some())
         });
         // an error answer issues nothing: a token in it is one that was sent
-        let refresh = fields
-            .text(self.provider, "refresh_token")
-            .filter(|_| succeeded && !known)
-            .and_then(|token| self.new_refresh(token));
+        let issued = succeeded && !known;
+        let access = fields.text(self.provider, "access_token");
+        let refresh = match fields.text(self.provider, "refresh_token") {
+            Some(token) if issued => self.new_refresh(token),
+            // not where the definition says: to lose it would cost the sign-in
+            None if issued && access.is_none() && said.is_none() && !fields.hold_an_error() => {
+                self.salvaged()
+            }
+            _ => None,
+        };
         let mut words = String::new();
-        if succeeded && !known {
-            match fields.text(self.provider, "access_token") {
+        if issued {
+            match access {
                 Some(token) if is_presentable(token) => {
                     return Landing::Granted(self.granted(fields, token, refresh));
                 }
@@ -110,7 +119,8 @@ impl Reader<'_> {
         }
         let scrub = self.scrub(fields);
         if let Some(description) = said.as_ref().and_then(|said| said.description.as_deref()) {
-            words = scrub.detail(description);
+            let can_scrub = self.sent.others.is_some();
+            words = if can_scrub { scrub.detail(description) } else { String::new() };
         }
         let code = said.as_ref().and_then(|said: &Said| scrub.code(said.code.as_deref()?));
         let class =
@@ -153,19 +163,26 @@ impl Reader<'_> {
         (!scopes.is_empty()).then_some(scopes)
     }
 
+    /// A new refresh token from a body that cannot be read by the definition.
+    fn salvaged(&self) -> Option<RefreshToken> {
+        let names = refresh_fields(self.provider);
+        let token = fields::salvage(&self.answer.body, &names).map(Zeroizing::new)?;
+        self.new_refresh(&token)
+    }
+
     fn new_refresh(&self, token: &str) -> Option<RefreshToken> {
-        let is_new = Some(token) != self.sent && token.len() <= TOKEN_MAX;
+        let is_new =
+            Some(token) != self.sent.refresh.map(RefreshToken::expose) && token.len() <= TOKEN_MAX;
         is_new.then(|| RefreshToken::new(token.to_owned()))
     }
 
-    fn scrub(&self, fields: &Fields) -> Scrub {
-        let mut scrub = Scrub::default();
+    fn scrub<'a>(&'a self, fields: &'a Fields) -> Scrub<'a> {
+        let others = self.sent.others.into_iter().flat_map(SentSecrets::iter);
+        let sent = self.sent.refresh.map(RefreshToken::expose).into_iter().chain(others).collect();
         let renamed = ["access_token", "refresh_token", "id_token"]
             .into_iter()
             .filter_map(|name| fields.text(self.provider, name));
-        let secrets = self.sent.into_iter().chain(fields.secrets()).chain(renamed);
-        secrets.for_each(|secret| scrub.hide(secret));
-        scrub
+        Scrub::new(sent, fields.secrets().into_iter().chain(renamed).collect())
     }
 
     fn failure(&self, class: FailureClass, code: Option<String>, detail: String) -> Failure {

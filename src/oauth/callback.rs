@@ -82,7 +82,9 @@ pub(super) fn read(
     }
     check_issuer(&params, expected)?;
     if let Some(error) = params.one("error")? {
-        let scrub = secrets_of(&params, state);
+        let code = params.one("code").ok().flatten().map(|code| code.percent());
+        let secrets = [Some(state), code.as_ref().map(|code| code.as_str())];
+        let scrub = Scrub::new(secrets.into_iter().flatten().collect(), Vec::new());
         let description = params.one("error_description")?;
         let description = description.map(|text| scrub.detail(&text.form())).unwrap_or_default();
         let code = scrub.code(&error.form()).unwrap_or_else(|| "error".to_owned());
@@ -104,15 +106,6 @@ fn check_issuer(params: &Params<'_>, expected: &Expected) -> Result<(), Callback
         // an issuer that is not known cannot be compared with
         (Some(_) | None, _) => Ok(()),
     }
-}
-
-fn secrets_of(params: &Params<'_>, state: &str) -> Scrub {
-    let mut scrub = Scrub::default();
-    scrub.hide(state);
-    if let Ok(Some(code)) = params.one("code") {
-        scrub.hide(&code.percent());
-    }
-    scrub
 }
 
 /// The query of an address that is the redirect URI.

@@ -95,7 +95,7 @@ fn metadata(answer: &RawAnswer) -> Option<Metadata> {
 impl Metadata {
     fn into_provider(self, issuer: &str) -> Result<Provider, DiscoveryError> {
         if self.issuer != issuer {
-            let found = Scrub::default().detail(&self.issuer);
+            let found = Scrub::new(Vec::new(), Vec::new()).detail(&self.issuer);
             return Err(DiscoveryError::AnotherIssuer { found });
         }
         let id: ProviderId = issuer

@@ -39,7 +39,14 @@ pub(super) struct Said {
 /// Reads a body by what it looks like; the media type decides only where that leaves a choice, for
 /// token answers come as `text/plain`, `text/html` and nothing at all.
 pub(super) fn shape(answer: &RawAnswer) -> Shape {
-    let Ok(text) = std::str::from_utf8(&answer.body) else { return Shape::Unknown };
+    let text = match std::str::from_utf8(&answer.body) {
+        Ok(text) => text,
+        // cut within a character
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&answer.body[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return Shape::Unknown,
+    };
     let text = text.trim_start_matches('\u{feff}').trim();
     let media = answer.content_type.as_deref().unwrap_or("");
     let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -140,6 +147,11 @@ impl Fields {
         })
     }
 
+    /// Whether there is an error anywhere, also where no definition would look for it.
+    pub(super) fn hold_an_error(&self) -> bool {
+        holds_an_error(&self.0)
+    }
+
     /// Every text in the answer that may be a token or another secret.
     pub(super) fn secrets(&self) -> Vec<&str> {
         let mut found = Vec::new();
@@ -192,6 +204,17 @@ fn speaks_of_error(value: &Value) -> bool {
             let code = object.get("code");
             !object.is_empty() && code.is_none_or(speaks_of_error)
         }
+    }
+}
+
+fn holds_an_error(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(holds_an_error),
+        Value::Object(object) => object.iter().any(|(name, value)| {
+            matches!(name.as_str(), "error" | "errors") && speaks_of_error(value)
+                || holds_an_error(value)
+        }),
+        _ => false,
     }
 }
 

@@ -35,7 +35,7 @@ mod scrub;
 #[cfg(test)]
 mod tests;
 
-pub use answer::read_answer;
+pub use answer::{Sent, read_answer};
 pub use authorize::Authorization;
 pub use callback::CallbackError;
 pub use discovery::{DiscoveryError, discover};
@@ -43,5 +43,5 @@ pub use error::OauthError;
 pub use http::{Http, HttpOptions, SendError};
 pub use loopback::Loopback;
 pub use page::CallbackPage;
-pub use request::{Client, TokenRequest};
+pub use request::{Client, SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};

@@ -26,7 +26,41 @@ pub struct Client<'a> {
 }
 
 /// A token request, built and ready to be sent once.
-pub struct TokenRequest(pub(super) Outgoing);
+pub struct TokenRequest(pub(super) Outgoing, SentSecrets);
+
+/// The secrets of a request but for the refresh token: what an answer to it may repeat. Wiped when
+/// dropped.
+#[derive(Default)]
+pub struct SentSecrets(Vec<Zeroizing<String>>);
+
+impl SentSecrets {
+    /// Takes note of a copy of each.
+    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(secrets.into_iter().map(|secret| Zeroizing::new(secret.to_owned())).collect())
+    }
+
+    /// The secrets of a request that was built for this client: its own, these, and the header that
+    /// was made of them.
+    fn of<'a>(
+        outgoing: &'a Outgoing,
+        client: Client<'a>,
+        more: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let header = outgoing.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let basic = header.and_then(|value| value.strip_prefix("Basic "));
+        Self::new(client.secret.map(ClientSecret::expose).into_iter().chain(basic).chain(more))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|secret| secret.as_str())
+    }
+}
+
+impl fmt::Debug for SentSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SentSecrets(…)")
+    }
+}
 
 /// A request that may hold secrets in its URL, its headers and its body.
 pub(super) struct Outgoing {
@@ -50,7 +84,9 @@ impl TokenRequest {
         params.set("grant_type", "refresh_token");
         params.set("refresh_token", token.expose());
         params.extend(&provider.refresh_params);
-        build(provider, provider.refresh_endpoint(), client, params).map(Self)
+        let outgoing = build(provider, provider.refresh_endpoint(), client, params)?;
+        let secrets = SentSecrets::of(&outgoing, client, []);
+        Ok(Self(outgoing, secrets))
     }
 
     /// The exchange of an authorization code. `redirect_uri` is that of the authorization request,
@@ -70,7 +106,15 @@ impl TokenRequest {
             params.set("code_verifier", verifier.expose());
         }
         params.extend(&provider.token_params);
-        build(provider, &provider.token_url, client, params).map(Self)
+        let outgoing = build(provider, &provider.token_url, client, params)?;
+        let more = verifier.map(PkceVerifier::expose).into_iter().chain([code.expose()]);
+        let secrets = SentSecrets::of(&outgoing, client, more);
+        Ok(Self(outgoing, secrets))
+    }
+
+    /// Hands over what the answer must be kept clear of.
+    pub fn take_secrets(&mut self) -> SentSecrets {
+        std::mem::take(&mut self.1)
     }
 }
 
@@ -321,7 +365,7 @@ mod tests {
              &client_secret=fake%20secret%2B"
         );
         assert_eq!(request.headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
-        let shown = format!("{:?}", TokenRequest(request));
+        let shown = format!("{:?}", TokenRequest(request, SentSecrets::default()));
         assert_eq!(shown, "TokenRequest(GET api.parqex.com)");
     }
 

@@ -9,7 +9,9 @@ use super::answer::read_failure;
 use super::encode;
 use super::error::OauthError;
 use super::http::Http;
-use super::request::{Client, Outgoing, Params, authenticate, basic, form_body, plain_headers};
+use super::request::{
+    Client, Outgoing, Params, SentSecrets, authenticate, basic, form_body, plain_headers,
+};
 use crate::model::{AccessToken, ClientSecret, Now, RefreshToken};
 use crate::provider::{Provider, RevocationStyle, check_endpoint};
 
@@ -44,7 +46,9 @@ pub async fn revoke(
             RevocationStyle::DeleteJson if hint == "refresh_token" => continue,
             RevocationStyle::DeleteJson => by_delete(&revocation.url, client, token)?,
         };
-        if ended(http, provider, request, token, now).await? {
+        let secret = client.secret.map(ClientSecret::expose);
+        let sent = SentSecrets::new(secret.into_iter().chain([token]));
+        if ended(http, provider, request, &sent, now).await? {
             outcome = Revoked::Confirmed;
         }
     }
@@ -56,19 +60,19 @@ async fn ended(
     http: &Http,
     provider: &Provider,
     request: Outgoing,
-    token: &str,
+    sent: &SentSecrets,
     now: Now,
 ) -> Result<bool, OauthError> {
     let is_delete = request.method == Method::DELETE;
-    let sent = http.carry(request).await;
-    let answer = sent.map_err(|error| OauthError::Revocation(error.into_failure()))?;
+    let result = http.carry(request).await;
+    let answer = result.map_err(|error| OauthError::Revocation(error.into_failure()))?;
     match answer.status {
         200..=299 => return Ok(true),
         // GitHub's word for a token that it does not know
         404 if is_delete => return Ok(true),
         _ => {}
     }
-    let failure = read_failure(provider, &answer, token, now);
+    let failure = read_failure(provider, &answer, sent, now);
     match failure.code.as_deref() {
         Some("unsupported_token_type") => Ok(false),
         // Google's word for a token that it does not know, which RFC 7009 (2.2) calls a success

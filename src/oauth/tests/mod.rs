@@ -11,7 +11,7 @@ mod wire;
 
 use zeroize::Zeroizing;
 
-use super::read_answer;
+use super::{Sent, SentSecrets, read_answer};
 use crate::model::{Boot, Failure, Granted, Landing, Now, RawAnswer, RefreshToken, Wall};
 use crate::provider::Provider;
 
@@ -45,8 +45,19 @@ pub(super) fn raw(status: u16, content_type: &str, body: &[u8]) -> RawAnswer {
 }
 
 pub(super) fn read(provider: &Provider, answer: &RawAnswer) -> Landing {
-    let sent = RefreshToken::new(SENT.into());
-    read_answer(provider, answer, Some(&sent), NOW)
+    let refresh = RefreshToken::new(SENT.into());
+    read_sent(provider, answer, &refresh)
+}
+
+/// Reads an answer to a refresh by a public client.
+pub(super) fn read_sent(
+    provider: &Provider,
+    answer: &RawAnswer,
+    refresh: &RefreshToken,
+) -> Landing {
+    let others = SentSecrets::default();
+    let sent = Sent { refresh: Some(refresh), others: Some(&others) };
+    read_answer(provider, answer, sent, NOW)
 }
 
 pub(super) fn granted(provider: &Provider, body: &str) -> Granted {

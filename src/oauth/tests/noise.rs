@@ -2,10 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{JSON, JWT, NOW, provider, raw, read};
+use super::{JSON, JWT, provider, raw, read, read_sent};
 use crate::model::{Landing, RefreshToken};
 use crate::oauth::lifetime::LIFETIME_MAX;
-use crate::oauth::read_answer;
 use crate::provider::Provider;
 
 fn any_provider() -> impl Strategy<Value = Provider> {
@@ -127,7 +126,7 @@ proptest! {
         });
         let token = RefreshToken::new(sent.clone());
         let answer = raw(status, JSON, body.to_string().as_bytes());
-        let landing = read_answer(&provider(""), &answer, Some(&token), NOW);
+        let landing = read_sent(&provider(""), &answer, &token);
         let Landing::Failed { failure, .. } = landing else { panic!("no access token") };
         let shown = format!("{failure} {failure:?}");
         prop_assert!(!shown.contains(&sent) && !shown.contains(&other), "{}", shown);

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{FORM, HTML, JSON, SENT, TEXT, failed, provider, raw};
-use crate::model::FailureClass as C;
+use super::{FORM, HTML, JSON, NOW, SENT, TEXT, failed, provider, raw, read};
+use crate::model::{
+    AuthorizationCode, ClientSecret, FailureClass as C, Landing, PkceVerifier, RefreshToken,
+};
+use crate::oauth::{Client, Sent, TokenRequest, read_answer};
 use crate::provider::preset;
 
 /// A row: status, media type, body; the class, and the code that is shown.
@@ -333,4 +336,85 @@ fn words_of_a_provider_hold_no_token() {
     let body = format!(r#"{{"error":"{SENT}"}}"#);
     let (failure, _) = failed(&provider(""), &raw(400, JSON, body.as_bytes()));
     assert_eq!(failure.code, None);
+}
+
+/// The whole request may come back in the words of its refusal.
+#[test]
+fn nothing_that_was_sent_is_in_the_words() {
+    let client_id = "fake-client".parse().unwrap();
+    let secret = ClientSecret::new("fake secret".into());
+    let client = Client { id: &client_id, secret: Some(&secret) };
+    let code = AuthorizationCode::new("fake-code".into());
+    let verifier = PkceVerifier::new("fake-verifier".into());
+    let provider = provider("client_auth = \"basic\"");
+    let uri = "http://127.0.0.1:8/callback";
+    let mut request =
+        TokenRequest::exchange(&provider, client, &code, Some(&verifier), uri).unwrap();
+    let others = request.take_secrets();
+    let basic = data_encoding::BASE64.encode(b"fake-client:fake+secret");
+    let body = serde_json::json!({
+        "error": "invalid_grant",
+        "error_description": format!("no fake-code, fake-verifier, fake secret, fake+secret, {basic}"),
+    });
+    let answer = raw(400, JSON, body.to_string().as_bytes());
+    let detail = |others| {
+        let sent = Sent { refresh: None, others };
+        let Landing::Failed { failure, .. } = read_answer(&provider, &answer, sent, NOW) else {
+            panic!("an error answer issues nothing")
+        };
+        assert_eq!(failure.code.as_deref(), Some("invalid_grant"));
+        assert_eq!((failure.class, failure.status), (C::DeadGrant, Some(400)));
+        failure.detail
+    };
+    assert_eq!(detail(Some(&others)), "no …, …, …, …, …");
+    assert_eq!(detail(None), "", "nobody knows what there is to take out");
+}
+
+#[test]
+fn an_answer_full_of_tokens_is_read_at_once() {
+    let tokens: Vec<String> = (0..70_000).map(|n| format!("fake-{n:06}")).collect();
+    for code in ["invalid_grant", "fake-069999"] {
+        let body = serde_json::json!({
+            "error": code,
+            "error_description": "no fake-000001",
+            "tokens": tokens,
+        });
+        let mut body = body.to_string();
+        body.truncate(1024 * 1024);
+        let (failure, _) = failed(&provider(""), &raw(400, JSON, body.as_bytes()));
+        assert_eq!(failure.detail, "");
+        assert_eq!(failure.code.as_deref(), Some(code).filter(|code| *code == "invalid_grant"));
+    }
+}
+
+#[test]
+fn a_long_description_is_cut_before_it_is_searched() {
+    let body = serde_json::json!({
+        "error": "invalid_grant",
+        "error_description": format!("no {SENT} {}", "word ".repeat(200_000)),
+    });
+    let (failure, _) = failed(&provider(""), &raw(400, JSON, body.to_string().as_bytes()));
+    assert!(failure.detail.starts_with("no … word word"), "{failure}");
+    assert_eq!(failure.detail.chars().count(), 300);
+}
+
+/// The old token is spent, and the new one is nowhere else.
+#[test]
+fn a_refresh_token_where_no_definition_looks_is_saved() {
+    let flat = provider("");
+    for (status, body, rescued) in [
+        (200, r#"{"data":{"access_token":"fake","refresh_token":"fake-new"}}"#.to_owned(), true),
+        (200, format!(r#"{{"data":{{"refresh_token":"{SENT}"}}}}"#), false),
+        (200, r#"{"data":{"error":"bad","refresh_token":"fake-echo"}}"#.to_owned(), false),
+        (200, r#"{"error":"odd","data":{"refresh_token":"fake-echo"}}"#.to_owned(), false),
+        (400, r#"{"data":{"refresh_token":"fake-echo"}}"#.to_owned(), false),
+        (503, r#"{"data":{"refresh_token":"fake-echo"}}"#.to_owned(), false),
+    ] {
+        let (_, token) = failed(&flat, &raw(status, JSON, body.as_bytes()));
+        let token = token.as_ref().map(RefreshToken::expose);
+        assert_eq!(token, rescued.then_some("fake-new"), "{status} {body}");
+    }
+    let body = br#"{"access_token":"fake","data":{"refresh_token":"fake-of-another-kind"}}"#;
+    let Landing::Granted(granted) = read(&flat, &raw(200, JSON, body)) else { panic!() };
+    assert!(granted.refresh.is_none(), "what the definition finds is enough");
 }

@@ -13,9 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::server::{
     BY_GET, REFRESH, SECRET, Server, answer, http, json, provider_at, read_request, refresh,
 };
-use super::{NOW, SENT};
-use crate::model::{FailureClass, Landing, RefreshToken};
-use crate::oauth::{Http, HttpOptions, SendError, read_answer};
+use super::read;
+use crate::model::{FailureClass, Landing};
+use crate::oauth::{Http, HttpOptions, SendError};
 
 /// What failed, and proof that nothing secret is in it.
 fn failure<T: std::fmt::Debug>(result: Result<T, SendError>) -> SendError {
@@ -223,8 +223,7 @@ async fn a_new_refresh_token_before_the_break_is_saved() {
     .await;
     let provider = server.provider("");
     let answer = http().send(refresh(&provider)).await.unwrap();
-    let sent = RefreshToken::new(SENT.into());
-    let landing = read_answer(&provider, &answer, Some(&sent), NOW);
+    let landing = read(&provider, &answer);
     let Landing::Failed { failure, rescued } = landing else { panic!("{landing:?}") };
     assert_eq!(rescued.unwrap().expose(), "fake-new");
     assert_eq!(failure.class, FailureClass::Ambiguous);
