@@ -71,7 +71,7 @@ pub struct Http {
 pub struct SendError {
     /// How far the request got: [`FailureClass::NotSent`], [`FailureClass::Ambiguous`],
     /// [`FailureClass::Captive`] for a server that could not prove its name, or
-    /// [`FailureClass::Transient`] for an answer that is too long.
+    /// [`FailureClass::Transient`] for a refusal that is too long.
     pub class: FailureClass,
     /// The status, if an answer began.
     pub status: Option<u16>,
@@ -139,7 +139,7 @@ fn builder(options: &HttpOptions) -> reqwest::ClientBuilder {
         .referer(false)
 }
 
-/// Reads an answer to its end. One that breaks off is ambiguous, unless a new refresh token came
+/// Reads an answer to its end. One that breaks off, or succeeded and is too long, is ambiguous, unless a new refresh token came
 /// before the break: then the request is known to have been served, and what came is handed on, for
 /// the token in it is the only one that still works.
 async fn read(
@@ -147,14 +147,20 @@ async fn read(
     refresh_fields: &[String],
 ) -> Result<RawAnswer, SendError> {
     let status = response.status().as_u16();
+    let succeeded = response.status().is_success();
+    // one that succeeded may have rotated the token: what came of it may hold the new one
+    let class = if succeeded { FailureClass::Ambiguous } else { FailureClass::Transient };
     let too_long = || SendError {
-        class: FailureClass::Transient,
+        class,
         status: Some(status),
         detail: format!("the answer is longer than {BODY_MAX} bytes"),
     };
-    let announced = response.content_length().map_or(Ok(0), usize::try_from);
-    let mut body =
-        Buffer::new(announced.ok().filter(|size| *size <= BODY_MAX).ok_or_else(too_long)?);
+    let announced = response.content_length().unwrap_or(0);
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    if announced > BODY_MAX && !succeeded {
+        return Err(too_long());
+    }
+    let mut body = Buffer::new(announced.min(BODY_MAX));
     let header = |name: HeaderName| text_of(response.headers(), &name);
     let mut answer = RawAnswer {
         status,
@@ -166,7 +172,13 @@ async fn read(
     };
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.0.len() + chunk.len() > BODY_MAX => return Err(too_long()),
+            Ok(Some(chunk)) if body.0.len() + chunk.len() > BODY_MAX => {
+                body.push(&chunk[..BODY_MAX - body.0.len()]);
+                if succeeded && fields::salvage(&body.0, refresh_fields).is_some() {
+                    break;
+                }
+                return Err(too_long());
+            }
             Ok(Some(chunk)) => body.push(&chunk),
             Ok(None) => break,
             Err(_) if fields::salvage(&body.0, refresh_fields).is_some() => break,

@@ -10,10 +10,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::read;
 use super::server::{
     BY_GET, REFRESH, SECRET, Server, answer, http, json, provider_at, read_request, refresh,
 };
-use super::read;
 use crate::model::{FailureClass, Landing};
 use crate::oauth::{Http, HttpOptions, SendError};
 
@@ -153,13 +153,13 @@ async fn an_answer_without_end_is_read_to_the_cap() {
     }
     let server = Server::scripted(flood).await;
     let error = failure(http().send(refresh(&server.provider(""))).await);
-    assert_eq!((error.class, error.status), (FailureClass::Transient, Some(200)));
+    assert_eq!((error.class, error.status), (FailureClass::Ambiguous, Some(200)));
     assert!(error.detail.contains("longer than 1048576 bytes"), "{error}");
     server.settled().await;
     let written = WRITTEN.load(Ordering::Relaxed);
     assert!(written < 32 * 1024 * 1024, "{written} bytes were taken off the server's hands");
 
-    let announced = "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n";
+    let announced = "HTTP/1.1 500 Oops\r\nContent-Length: 104857600\r\n\r\n";
     let server = Server::answering(move |_| announced.to_owned()).await;
     let error = failure(http().send(refresh(&server.provider(""))).await);
     assert_eq!(error.class, FailureClass::Transient, "an announced one is not even begun");
@@ -227,6 +227,26 @@ async fn a_new_refresh_token_before_the_break_is_saved() {
     let Landing::Failed { failure, rescued } = landing else { panic!("{landing:?}") };
     assert_eq!(rescued.unwrap().expose(), "fake-new");
     assert_eq!(failure.class, FailureClass::Ambiguous);
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_in_an_answer_that_is_too_long_is_saved() {
+    for (status, saved) in [("200 OK", true), ("400 Bad Request", false)] {
+        let filler = "\u{e9}".repeat(1024 * 1024);
+        let body = format!("{{\"refresh_token\":\"fake-new\",\"more\":\"{filler}\"}}");
+        let text = answer(status, "Content-Type: application/json\r\n", &body);
+        let server = Server::answering(move |_| text.clone()).await;
+        let provider = server.provider("");
+        let result = http().send(refresh(&provider)).await;
+        if saved {
+            let landing = read(&provider, &result.unwrap());
+            let Landing::Failed { failure, rescued } = landing else { panic!("{landing:?}") };
+            assert_eq!(rescued.unwrap().expose(), "fake-new");
+            assert_eq!(failure.class, FailureClass::Ambiguous);
+        } else {
+            assert_eq!(failure(result).class, FailureClass::Transient);
+        }
+    }
 }
 
 #[tokio::test]
