@@ -12,7 +12,7 @@ use super::scrub::Scrub;
 use crate::model::{ProviderId, RawAnswer, Scope, Scopes};
 use crate::provider::{
     Answer, AtRefresh, ClientAuth, Http as HttpDialect, Pkce, Provider, Redirect, Revocation,
-    RevocationStyle, Rotation, ScopeRules, check_endpoint,
+    RevocationStyle, Rotation, ScopeRules, check_endpoint, is_loopback,
 };
 
 /// Why an issuer's metadata could not be had or not be used.
@@ -81,7 +81,6 @@ struct Metadata {
     token_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    code_challenge_methods_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
@@ -109,7 +108,7 @@ impl Metadata {
         let token = self.token_endpoint.as_deref().ok_or_else(|| missing("token_endpoint"))?;
         let revocation = match self.revocation_endpoint.as_deref() {
             Some(text) => Some(Revocation {
-                url: endpoint("revocation_endpoint", text)?,
+                url: endpoint(issuer, "revocation_endpoint", text)?,
                 style: RevocationStyle::Rfc7009,
             }),
             None => None,
@@ -121,8 +120,8 @@ impl Metadata {
             verified: None,
             issuer: Some(self.issuer),
             iss_in_callback: self.authorization_response_iss_parameter_supported,
-            authorization_url: endpoint("authorization_endpoint", authorization)?,
-            token_url: endpoint("token_endpoint", token)?,
+            authorization_url: endpoint(issuer, "authorization_endpoint", authorization)?,
+            token_url: endpoint(issuer, "token_endpoint", token)?,
             refresh_url: None,
             revocation,
             http: HttpDialect::default(),
@@ -132,7 +131,9 @@ impl Metadata {
             scopes,
             token_params: BTreeMap::new(),
             refresh_params: BTreeMap::new(),
-            pkce: pkce(self.code_challenge_methods_supported.as_deref()),
+            // whatever the metadata says, lest it turn the protection off; who does not know PKCE
+            // must ignore it (RFC 6749, 3.1)
+            pkce: Pkce::S256,
             redirect: Redirect::LoopbackIp,
             answer: Answer::default(),
             rotation: Rotation::Strict,
@@ -172,10 +173,16 @@ fn places(issuer: &str) -> Result<Vec<Url>, DiscoveryError> {
     Ok(places)
 }
 
-fn endpoint(field: &'static str, text: &str) -> Result<Url, DiscoveryError> {
+/// An endpoint of the metadata. Plain http is for issuers of this machine: another one has no
+/// business in naming a port here, to which codes and secrets would go.
+fn endpoint(issuer: &str, field: &'static str, text: &str) -> Result<Url, DiscoveryError> {
     let unusable = |problem| DiscoveryError::Unusable { field, problem };
     let url = Url::parse(text).map_err(|_| unusable("is not an address"))?;
     check_endpoint(&url).map_err(unusable)?;
+    let issuer_is_here = Url::parse(issuer).is_ok_and(|issuer| is_loopback(&issuer));
+    if url.scheme() != "https" && !issuer_is_here {
+        return Err(unusable("must be https, for the issuer is not on this machine"));
+    }
     Ok(url)
 }
 
@@ -195,17 +202,6 @@ fn client_auth(methods: Option<&[String]>) -> Result<Option<ClientAuth>, Discove
     }
 }
 
-/// PKCE is sent to servers that say nothing of it: they must ignore what they do not know (RFC
-/// 6749, 3.1). It is left out only where there is a list without S256.
-fn pkce(methods: Option<&[String]>) -> Pkce {
-    match methods {
-        Some(methods) if !methods.is_empty() && !methods.iter().any(|method| method == "S256") => {
-            Pkce::Off
-        }
-        _ => Pkce::S256,
-    }
-}
-
 /// OpenID providers ignore `offline_access` unless they may ask the user for consent (OpenID Connect
 /// Core, 11): without this a login would end with its first access token.
 fn auth_params(scopes: &ScopeRules) -> BTreeMap<String, String> {
@@ -216,7 +212,7 @@ fn auth_params(scopes: &ScopeRules) -> BTreeMap<String, String> {
 
 fn scope_rules(supported: &[String]) -> ScopeRules {
     let known: Scopes = supported.iter().filter_map(|scope| scope.parse().ok()).collect();
-    let is_known = |name: &str| known.iter().any(|scope| scope.as_str() == name);
+    let is_known = |name: &str| supported.iter().any(|scope| scope == name);
     let offline_scope: Option<Scope> = ["offline_access", "offline"]
         .into_iter()
         .find(|name| is_known(name))
@@ -224,4 +220,36 @@ fn scope_rules(supported: &[String]) -> ScopeRules {
     let openid: Option<Scope> = "openid".parse().ok().filter(|_| is_known("openid"));
     let defaults = openid.into_iter().chain(offline_scope.clone()).collect();
     ScopeRules { defaults, known, offline_scope, ..ScopeRules::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_issuer_of_this_machine_may_name_a_port_of_it() {
+        let provider = |issuer: &str, token: &str| {
+            let metadata = serde_json::json!({
+                "issuer": issuer,
+                "authorization_endpoint": "https://as.example/authorize",
+                "token_endpoint": token,
+            });
+            let metadata: Metadata = serde_json::from_value(metadata).unwrap();
+            metadata.into_provider(issuer)
+        };
+        let here = "http://127.0.0.1:8080/token";
+        let error = provider("https://as.example", here).unwrap_err();
+        assert!(matches!(error, DiscoveryError::Unusable { field: "token_endpoint", .. }));
+        assert!(provider("https://as.example", "https://as.example/token").is_ok());
+        assert!(provider("http://127.0.0.1:8080", here).is_ok());
+    }
+
+    #[test]
+    fn a_long_list_of_scopes_is_cut_and_still_searched() {
+        let mut supported: Vec<String> = (0..2000).map(|n| format!("s{n}")).collect();
+        supported.push("offline_access".to_owned());
+        let rules = scope_rules(&supported);
+        assert_eq!(rules.known.iter().count(), 512);
+        assert_eq!(rules.offline_scope.unwrap().as_str(), "offline_access");
+    }
 }

@@ -103,7 +103,7 @@ async fn what_the_metadata_says_becomes_a_definition() {
 }
 
 #[tokio::test]
-async fn authentication_and_pkce_follow_the_lists() {
+async fn authentication_follows_the_lists_and_pkce_is_never_off() {
     for (more, auth, pkce) in [
         (json!({}), None, Pkce::S256),
         (
@@ -118,7 +118,7 @@ async fn authentication_and_pkce_follow_the_lists() {
             Pkce::S256,
         ),
         (json!({"code_challenge_methods_supported": []}), None, Pkce::S256),
-        (json!({"code_challenge_methods_supported": ["plain"]}), None, Pkce::Off),
+        (json!({"code_challenge_methods_supported": ["plain"]}), None, Pkce::S256),
     ] {
         let server =
             issuer("/.well-known/oauth-authorization-server", move |url| least(url, &more)).await;
