@@ -82,7 +82,7 @@ pub(super) fn read(
     }
     check_issuer(&params, expected)?;
     if let Some(error) = params.one("error")? {
-        let code = params.one("code").ok().flatten().map(|code| code.percent());
+        let code = params.one("code").ok().flatten().map(Raw::percent);
         let secrets = [Some(state), code.as_ref().map(|code| code.as_str())];
         let scrub = Scrub::new(secrets.into_iter().flatten().collect(), Vec::new());
         let description = params.one("error_description")?;
