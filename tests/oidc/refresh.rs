@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::scene::{ACCOUNT, Scene, fault, follow, line};
 
 const STRICT: Duration = Duration::ZERO;
-const FORGIVING: Duration = Duration::from_secs(60);
+const FORGIVING: Duration = Duration::from_mins(1);
 
 #[test]
 fn every_refresh_rotates_and_no_refresh_token_is_used_twice() {

@@ -74,7 +74,7 @@ impl Bus {
     }
 
     /// Kills a bus of the reference implementation, as a crash would.
-    pub(crate) fn crash(&mut self) -> io::Result<()> {
+    pub(crate) fn stop(&mut self) -> io::Result<()> {
         match &mut self.broker {
             Broker::Process(daemon) => daemon.kill().map(drop),
             Broker::Thread { .. } => Err(io::ErrorKind::Unsupported.into()),
@@ -82,7 +82,7 @@ impl Bus {
     }
 
     /// Starts another one where it was.
-    pub(crate) fn revive(&mut self) -> io::Result<()> {
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
         let daemon = start_reference(&mut Command::new("dbus-daemon"), self.dir.path())?;
         self.broker = Broker::Process(daemon);
         Ok(())

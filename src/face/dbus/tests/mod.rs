@@ -4,6 +4,7 @@ mod accounts;
 mod bus;
 mod client;
 mod contract;
+mod introspection;
 mod life;
 mod play;
 mod programs;
