@@ -59,9 +59,9 @@ pub(super) enum Format {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("whom").required(true).args(["provider", "issuer"])))]
 pub(super) struct Login {
-    /// A provider's name, as `ostler providers` lists them
+    /// A provider's name, as `ostler providers` lists them, or the URL of an issuer
     pub(super) provider: Option<ProviderId>,
-    /// The URL of an issuer, whose metadata is fetched, instead of a provider's name
+    /// The URL of an issuer, whose metadata is fetched
     #[arg(long, value_name = "URL")]
     pub(super) issuer: Option<ProviderId>,
     /// The account's name [default: the provider's]
