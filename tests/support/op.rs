@@ -1,5 +1,6 @@
 //! `oidc-provider` of npm, a certified `OpenID` provider, as a server that was not written by us.
 
+use std::env;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,8 +49,10 @@ impl OpenIdProvider {
             dir.join("node_modules/oidc-provider").is_dir(),
             "the npm packages of tests/op are not installed: run tests/run, which installs them"
         );
+        // set by tests/run where the system's node is too old
+        let node = env::var_os("OSTLER_TEST_NODE").unwrap_or_else(|| "node".into());
         let mut node = Kept::spawn(
-            Command::new("node")
+            Command::new(node)
                 .arg("server.mjs")
                 .current_dir(&dir)
                 .env("PORT", "0")
