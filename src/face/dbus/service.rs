@@ -195,8 +195,14 @@ async fn mind_departures(context: &Arc<Context>, mut departures: MessageStream) 
     }
 }
 
-/// The connection that left, if the message says so.
+/// The connection that left, if the bus says so.
 fn departed(message: &Message) -> Option<UniqueName<'static>> {
+    // The match rule only asks the bus what to send on. What another client addresses to us comes
+    // regardless; the sender is the field that the bus itself fills in.
+    let header = message.header();
+    if header.sender().is_none_or(|sender| sender.as_str() != "org.freedesktop.DBus") {
+        return None;
+    }
     let body = message.body();
     let (name, _, new): (BusName<'_>, &str, &str) = body.deserialize().ok()?;
     match name {
