@@ -4,9 +4,10 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 
 /// Keeps other processes of the same user out of this one's memory: no ptrace, no `/proc/PID/mem`,
 /// no core dump (`PR_SET_DUMPABLE`, prctl(2); ptrace(2), "Ptrace access mode checking"). ssh-agent
-/// does the same.
+/// does the same. If one of the two measures fails, the other is taken nevertheless.
 pub fn forbid_inspection() -> std::io::Result<()> {
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    Ok(())
+    // the wider measure first: it rules out core dumps too
+    let not_dumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let no_core = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    Ok(not_dumpable.and(no_core)?)
 }
