@@ -63,6 +63,12 @@ pub(super) fn grant(
     }
     account::set_generation(db, account.row, change.generation)?;
     account::set_standing(db, &account.id, &Standing::Good)?;
+    if let AttemptKind::Exchange { .. } = flight.kind {
+        // Another login: its tokens may be for another person or other scopes. Nothing of the one
+        // before goes on, even where this one brought nothing in its place.
+        refresh::supersede(db, &account, &flight.sent)?;
+        access::delete(db, &account)?;
+    }
     if let Some(token) = &change.refresh {
         let (generation, lifetime) = (change.generation, change.refresh_lifetime);
         let fresh = Fresh { token, generation, sent: &flight.sent, lifetime };

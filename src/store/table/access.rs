@@ -50,6 +50,11 @@ pub(in super::super) fn put(
     execute(db, sql, values).map(drop)
 }
 
+/// Erases an account's access token, if there is one.
+pub(in super::super) fn delete(db: &Connection, account: &Account) -> Result<(), StoreError> {
+    execute(db, "DELETE FROM access_token WHERE account = ?1", [account.row]).map(drop)
+}
+
 /// Opens an account's access token, if there is one.
 pub(in super::super) fn open(
     db: &Connection,

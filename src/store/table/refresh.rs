@@ -37,8 +37,7 @@ pub(in super::super) fn open(
     Ok(Some(RefreshToken::new(token)))
 }
 
-/// Puts a token in force. The one before is kept, superseded at the moment the request for this one
-/// was sent: an answer that looked good may still turn out not to be.
+/// Puts a token in force in place of the one before.
 pub(in super::super) fn put(
     db: &Connection,
     sealer: &Sealer,
@@ -46,10 +45,7 @@ pub(in super::super) fn put(
     fresh: &Fresh<'_>,
 ) -> Result<(), StoreError> {
     let Stamp { at, boot_id } = fresh.sent;
-    let sql = "UPDATE refresh_token
-               SET superseded_wall_ms = ?2, superseded_boot_ms = ?3, superseded_boot_id = ?4
-               WHERE account = ?1 AND superseded_wall_ms IS NULL";
-    execute(db, sql, params![account.row, at.wall.0, at.boot.0, boot_id.0])?;
+    supersede(db, account, fresh.sent)?;
 
     // the row's number is part of what the token is sealed with
     let id: i64 = value(db, "SELECT coalesce(max(id), 0) + 1 FROM refresh_token", [])?;
@@ -65,6 +61,20 @@ pub(in super::super) fn put(
         params![id, account.row, fresh.generation, blob, at.wall.0, at.boot.0, boot_id.0, lifetime],
     )
     .map(drop)
+}
+
+/// Puts the token in force, if there is one, out of force. It is kept, superseded at the moment the
+/// request was sent whose answer did so: an answer that looked good may still turn out not to be.
+pub(in super::super) fn supersede(
+    db: &Connection,
+    account: &Account,
+    sent: &Stamp,
+) -> Result<(), StoreError> {
+    let Stamp { at, boot_id } = sent;
+    let sql = "UPDATE refresh_token
+               SET superseded_wall_ms = ?2, superseded_boot_ms = ?3, superseded_boot_id = ?4
+               WHERE account = ?1 AND superseded_wall_ms IS NULL";
+    execute(db, sql, params![account.row, at.wall.0, at.boot.0, boot_id.0]).map(drop)
 }
 
 /// Erases the tokens from before a generation. The one in force stays, whatever its number.

@@ -138,6 +138,30 @@ fn without_a_new_refresh_token_the_one_in_force_stays() {
 }
 
 #[test]
+fn nothing_of_the_login_before_goes_on_in_another() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    // another login that brought no refresh token
+    run.begin(2, exchange(1, None)).unwrap();
+    run.grant(change(2, 1, 2, None)).unwrap();
+    assert_eq!(generations(&home), [(1, true)]);
+    let mut run = reopened(run, &home);
+    let record = &run.loaded.accounts[0];
+    assert!(!record.has_refresh_token);
+    assert_eq!(record.issued.as_ref().unwrap().access.expose(), "canary-access-2");
+    let refused = run.begin(3, refresh(1, 2)).unwrap_err();
+    assert_eq!(refused, Refusal::NoRefreshToken.into());
+    // and one that brought no access token
+    run.begin(3, exchange(1, None)).unwrap();
+    let rescued = GrantChange { issued: None, ..change(3, 1, 3, Some("canary-refresh-3")) };
+    run.grant(rescued).unwrap();
+    let mut run = reopened(run, &home);
+    assert!(run.loaded.accounts[0].issued.is_none());
+    assert_eq!(token(&run.begin(4, refresh(1, 3)).unwrap()), Some("canary-refresh-3"));
+}
+
+#[test]
 fn a_rescued_refresh_token_is_kept_though_no_access_token_came() {
     let home = Home::new();
     let mut run = home.open();

@@ -178,6 +178,10 @@ impl Model {
                 account.generation = generation;
                 self.client = true;
                 account.held = false;
+                if attempt.exchange {
+                    // another login: nothing of the one before goes on
+                    (account.refresh, account.access) = (None, None);
+                }
                 if token.is_some() {
                     account.refresh = token;
                 }
