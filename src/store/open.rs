@@ -92,8 +92,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// The data key of the database. A new one is made only while nothing is sealed, which also mends a
-/// first start that was interrupted; a key file that is of no use then is set aside, never
-/// overwritten, since it may be all that opens another database.
+/// first start that was interrupted. A key file that is of no use then is set aside, never overwritten.
+/// A sound one of another database stays where it is and stops the start: that database may just be
+/// out of sight, and would be shut for good by a key that went missing.
 fn data_key(
     connection: &Connection,
     path: &Path,
@@ -103,16 +104,22 @@ fn data_key(
     let database = meta::database(connection)?;
     let sealed_with = meta::data_key(connection)?;
     let sealed = meta::has_sealed_values(connection)?;
-    let opened = KeyFile::read(path)?.map(|read| {
-        let file = read.map_err(|problem| problem.of(path))?;
-        let why = if file.database != database {
-            Some("it belongs to another database")
-        } else if sealed && sealed_with.is_some_and(|id| id != file.data_key) {
-            Some("its data key is not the one of the database")
+    let read = KeyFile::read(path)?;
+    if let Some(Ok(file)) = &read
+        && file.database != database
+    {
+        let why = if sealed {
+            "it belongs to another database"
         } else {
-            None
+            "it belongs to another database than this new one; bring that back, or move the key \
+             file away"
         };
-        if let Some(why) = why {
+        return Err(KeyError::DoesNotFit { path: path.to_owned(), why }.into());
+    }
+    let opened = read.map(|read| {
+        let file = read.map_err(|problem| problem.of(path))?;
+        if sealed && sealed_with.is_some_and(|id| id != file.data_key) {
+            let why = "its data key is not the one of the database";
             return Err(KeyError::DoesNotFit { path: path.to_owned(), why });
         }
         let key = file.open(machine).map_err(|problem| problem.of(path))?;
@@ -125,7 +132,7 @@ fn data_key(
         unusable => {
             if unusable.is_some() {
                 let aside = files::set_aside(path, "unused")?;
-                tracing::warn!(set_aside = %aside.display(), "a key file does not fit a new database");
+                tracing::warn!(set_aside = %aside.display(), "the key file of an empty database is useless");
             }
             let key = DataKey::random()?;
             let file = KeyFile::new(database, &key, machine, now.wall)?;

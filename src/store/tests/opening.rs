@@ -169,16 +169,41 @@ fn a_first_start_that_was_interrupted_is_mended() {
 }
 
 #[test]
-fn a_new_database_sets_an_old_key_file_aside_and_keeps_it() {
+fn a_new_database_leaves_the_key_file_of_another_where_it_is() {
     let home = used();
     let places = home.places();
-    let old = fs::read(&places.keys).unwrap();
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(files::beside(&places.database, suffix));
+    let key = fs::read(&places.keys).unwrap();
+    // the state directory is elsewhere for once, the configuration directory is not
+    let elsewhere = Places { database: home.dir.path().join("other/ostler.db"), ..home.places() };
+    // the second time the new database is there already, and still empty
+    for _ in 0..2 {
+        let error = open(&elsewhere, NOW).map(|_| ()).unwrap_err();
+        assert!(matches!(error, StoreError::Key(KeyError::DoesNotFit { .. })), "{error}");
+        assert_eq!(fs::read(&places.keys).unwrap(), key);
+        assert!(!files::beside(&places.keys, ".unused").exists());
     }
+    assert_eq!(home.try_open().unwrap().accounts.len(), 1);
+}
+
+#[test]
+fn an_empty_database_sets_a_useless_key_file_aside_and_keeps_it() {
+    // not readable as a key file
+    let home = Home::new();
+    home.try_open().unwrap();
+    let keys = home.places().keys;
+    fs::write(&keys, "torn").unwrap();
     assert!(home.try_open().unwrap().accounts.is_empty());
-    assert_ne!(fs::read(&places.keys).unwrap(), old);
-    assert_eq!(fs::read(files::beside(&places.keys, ".unused")).unwrap(), old);
+    assert_eq!(fs::read(files::beside(&keys, ".unused")).unwrap(), b"torn");
+    // for this database, but made on another machine
+    let home = Home::new();
+    let here = Machine::here();
+    let elsewhere = Machine { id: format!("{}0", here.id), uid: here.uid };
+    drop(open_writer(&home.places(), &elsewhere, NOW).unwrap());
+    let keys = home.places().keys;
+    let old = fs::read(&keys).unwrap();
+    assert!(home.try_open().unwrap().accounts.is_empty());
+    assert_ne!(fs::read(&keys).unwrap(), old);
+    assert_eq!(fs::read(files::beside(&keys, ".unused")).unwrap(), old);
 }
 
 #[test]
