@@ -1,6 +1,7 @@
 //! Where output goes and input comes from. Passed in, so that tests can stand in for a terminal.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 
@@ -17,11 +18,16 @@ pub(super) struct Console<'a> {
     pub(super) err: &'a mut dyn Write,
     /// Standard input; gone once somebody has taken it.
     pub(super) input: Option<Input>,
+    /// Opens the terminal of the person, wherever standard input comes from.
+    pub(super) terminal: OpenTerminal,
     /// Environment variables.
     pub(super) variables: &'a dyn Fn(&str) -> Option<OsString>,
     /// What tables are drawn for. A question, because only tables need the answer.
     pub(super) look: &'a dyn Fn() -> Look,
 }
+
+/// Gives the lines that are typed at the terminal.
+pub(super) type OpenTerminal = fn() -> io::Result<Lines<Box<dyn Read + Send>>>;
 
 /// Standard input, and whether a person sits there.
 pub(super) struct Input {
@@ -52,6 +58,8 @@ impl Console<'_> {
             out: Box::leak(Box::new(Direct(io::stdout()))),
             err: Box::leak(Box::new(Direct(io::stderr()))),
             input: Some(input_of_process()),
+            // tty(4): fails without a controlling terminal
+            terminal: || Ok(Lines::new(Box::new(File::open("/dev/tty")?))),
             variables: &|name| std::env::var_os(name),
             look: &look_of_process,
         }

@@ -16,8 +16,9 @@ use zeroize::Zeroizing;
 
 use super::args::{Format, Login};
 use super::client::{Client, Nothing, PROMPT};
-use super::console::{Console, Input, Lines};
+use super::console::{Console, Input, Lines, OpenTerminal};
 use super::failure::{Failure, Unreachable};
+use super::hidden;
 use super::text::{one_line, span};
 use crate::api::{self, Fault, FaultKind, LoginEnded, LoginStarted, Redirect, RequestRef, Status};
 use crate::model::{ClientSecret, Scopes};
@@ -62,7 +63,9 @@ pub(super) fn run(args: Login, path: &Path, console: &mut Console<'_>) -> Result
     if !args.no_browser && has_browser(console.variables) {
         open_browser(&started.authorization_uri);
     }
-    let ended = finish(&started, path, console)?;
+    // the secret may have been all that was in the pipe
+    let then = args.client_secret_stdin.then_some(console.terminal);
+    let ended = finish(&started, path, console, then)?;
     match format {
         Format::Json => console.json(&ended),
         Format::Text => {
@@ -97,7 +100,13 @@ fn client_secret(args: &Login, console: &mut Console<'_>) -> Result<Option<api::
     let line = if let Some(command) = &args.client_secret_command {
         secret_of_command(command)?
     } else if args.client_secret_stdin {
-        let read = console.input.as_mut().map_or(Ok(None), |input| input.lines.next());
+        let read = match &mut console.input {
+            Some(input) if input.interactive => {
+                hidden::line(io::stdin(), || console.tell("Client secret: "))
+            }
+            Some(input) => input.lines.next(),
+            None => Ok(None),
+        };
         read.map_err(|error| Failure::Usage(format!("cannot read standard input: {error}")))?
     } else {
         return Ok(None);
@@ -162,18 +171,20 @@ enum Happening {
 }
 
 /// Waits for the end, and feeds the daemon what the person pastes: always, if it cannot see the
-/// redirect, and from a terminal in any case, because the browser may be on another machine.
+/// redirect, and from a terminal in any case, because the browser may be on another machine. Where
+/// standard input has nothing more, lines come from `then`.
 fn finish(
     started: &LoginStarted,
     path: &Path,
     console: &mut Console<'_>,
+    then: Option<OpenTerminal>,
 ) -> Result<LoginEnded, Failure> {
     let (happened, happenings) = mpsc::sync_channel(1);
     let reference = RequestRef { request: started.request.clone() };
     await_end(reference.clone(), Client::connect(path)?, happened.clone());
     let interactive = console.input.as_ref().is_some_and(|input| input.interactive);
     if let Some(input) = console.input.take_if(|_| started.paste || interactive) {
-        read_lines(input, happened);
+        read_lines(input, then.filter(|_| !interactive), happened);
     } else {
         drop(happened);
     }
@@ -250,10 +261,22 @@ fn await_end(reference: RequestRef, mut waiter: Client, happened: mpsc::SyncSend
     });
 }
 
-fn read_lines(mut input: Input, happened: mpsc::SyncSender<Happening>) {
+fn read_lines(
+    mut input: Input,
+    mut then: Option<OpenTerminal>,
+    happened: mpsc::SyncSender<Happening>,
+) {
     thread::spawn(move || {
         loop {
-            let line: io::Result<Option<_>> = input.lines.next();
+            let mut line: io::Result<Option<_>> = input.lines.next();
+            // only if not even one line was there
+            if let Some(open) = then.take()
+                && let Ok(None) = line
+                && let Ok(lines) = open()
+            {
+                input.lines = lines;
+                line = input.lines.next();
+            }
             let Ok(Some(line)) = line else {
                 let _ = happened.send(Happening::InputOver);
                 return;

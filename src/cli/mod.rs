@@ -11,6 +11,7 @@
 //! | `client` | asks the daemon |
 //! | `console` | where output goes and input comes from |
 //! | `failure` | why a command failed: exit code and last words |
+//! | `hidden` | a line that is typed and not shown |
 //! | `token`, `login`, `status`, `list`, `monitor` | the commands |
 //! | `text` | durations, times and tables |
 
@@ -18,6 +19,7 @@ mod args;
 mod client;
 mod console;
 mod failure;
+mod hidden;
 mod list;
 mod login;
 mod monitor;

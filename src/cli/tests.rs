@@ -13,7 +13,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::args::Cli;
-use super::console::{Colour, Console, Input, Lines, Look};
+use super::console::{Colour, Console, Input, Lines, Look, OpenTerminal};
 use crate::api::FaultKind;
 
 const TOKEN: &str = "fake-access-token";
@@ -112,11 +112,25 @@ impl Outcome {
 
 fn run(path: &Path, line: &str, input: &str) -> Outcome {
     let mut out = Vec::new();
-    let (code, err) = run_into(path, line, Cursor::new(input.to_owned()), &mut out);
+    let (code, err) = run_at(no_terminal, path, line, Cursor::new(input.to_owned()), &mut out);
     Outcome { code, out: String::from_utf8(out).unwrap(), err }
 }
 
+fn no_terminal() -> io::Result<Lines<Box<dyn Read + Send>>> {
+    Err(io::ErrorKind::NotFound.into())
+}
+
 fn run_into(
+    path: &Path,
+    line: &str,
+    input: impl Read + Send + 'static,
+    out: &mut dyn Write,
+) -> (u8, String) {
+    run_at(no_terminal, path, line, input, out)
+}
+
+fn run_at(
+    terminal: OpenTerminal,
     path: &Path,
     line: &str,
     input: impl Read + Send + 'static,
@@ -132,6 +146,7 @@ fn run_into(
             lines: Lines::new(Box::new(input) as Box<dyn Read + Send>),
             interactive: false,
         }),
+        terminal,
         variables: &variables,
         look: &|| Look { width: Some(100), colour: Colour::Never },
     };
@@ -555,6 +570,23 @@ fn a_pasted_redirect_is_asked_for_until_it_is_the_right_one() {
 }
 
 #[test]
+fn after_a_piped_secret_the_address_is_asked_for_at_the_terminal() {
+    const LOGIN: &str = "ostler login parqex --client-secret-stdin";
+    let daemon = sign_in("paste");
+    let typed: OpenTerminal = || {
+        let address = "https://app.invalid/cb?code=fake&state=x\n";
+        Ok(Lines::new(Box::new(Cursor::new(address))))
+    };
+    let secret = Cursor::new("fake-client-secret\n");
+    let (code, err) = run_at(typed, &daemon.path, LOGIN, secret, &mut Vec::new());
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(daemon.asked("SubmitRedirect").len(), 1);
+    // without one there is nobody to ask
+    let daemon = sign_in("paste");
+    assert_eq!(run(&daemon.path, LOGIN, "fake-client-secret\n").code, 77);
+}
+
+#[test]
 fn no_address_cancels_the_sign_in() {
     let daemon = sign_in("paste");
     let outcome = run(&daemon.path, "ostler login parqex", "https://wrong.invalid\n");
@@ -581,6 +613,7 @@ fn a_client_secret_may_come_from_a_command() {
                 out: &mut Vec::new(),
                 err: &mut err,
                 input: None,
+                terminal: no_terminal,
                 variables: &|name| (name == "OSTLER_SOCKET").then(|| OsString::from(&path)),
                 look: &|| Look { width: None, colour: Colour::Never },
             },
