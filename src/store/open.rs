@@ -92,8 +92,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// The data key of the database. A new one is made only while nothing is sealed, which also mends a
-/// first start that was interrupted. A key file that is of no use then is set aside, never overwritten.
-/// A sound one of another database stays where it is and stops the start: that database may just be
+/// first start that was interrupted. A key file that is of no use then is set aside, and not
+/// overwritten. A sound one of another database stays where it is and stops the start: that database may just be
 /// out of sight, and would be shut for good by a key that went missing.
 fn data_key(
     connection: &Connection,
@@ -132,7 +132,7 @@ fn data_key(
         unusable => {
             if unusable.is_some() {
                 let aside = files::set_aside(path, "unused")?;
-                tracing::warn!(set_aside = %aside.display(), "the key file of an empty database is useless");
+                tracing::warn!(set_aside = %aside.display(), "a useless key file, of an empty database");
             }
             let key = DataKey::random()?;
             let file = KeyFile::new(database, &key, machine, now.wall)?;
