@@ -8,6 +8,7 @@ mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -94,7 +95,10 @@ fn run(args: &Args, control: log::LogControl) -> Result<(), DaemonError> {
         .enable_all()
         .build()
         .map_err(DaemonError::system("the runtime"))?;
-    runtime.block_on(serve::serve(args, &places, control))
+    let served = runtime.block_on(serve::serve(args, &places, control));
+    // a name lookup may be stuck in its thread for as long as the resolver likes
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
 }
 
 /// Says something before there is a log.

@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
@@ -21,6 +22,8 @@ use crate::sys::places::Places;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::{self, notify};
 
+/// How often an impaired daemon wakes when nobody watches it.
+const IDLE: Duration = Duration::from_hours(1);
 /// Orders from signals that may wait for the engine.
 const ORDERS: usize = 8;
 
@@ -53,7 +56,7 @@ pub(super) async fn serve(
             faces.spawn(serve_socket(listener, handle, Settings::default(), shutdown.clone()));
             notify::status(&format!("cannot keep tokens: {error}"));
             notify::ready();
-            while signals.next().await != Signal::Stop {}
+            stay_impaired(&mut signals).await;
             notify::stopping();
             shutdown.cancel();
             while faces.join_next().await.is_some() {}
@@ -95,6 +98,20 @@ pub(super) async fn serve(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Gives signs of life until a signal ends it: a daemon that says what is wrong with it is alive.
+async fn stay_impaired(signals: &mut Signals) {
+    let interval = notify::watchdog_interval().unwrap_or(IDLE);
+    let mut watchdog = tokio::time::interval(interval);
+    loop {
+        // a stop goes before a sign of life
+        tokio::select! {
+            biased;
+            signal = signals.next() => if signal == Signal::Stop { return },
+            _ = watchdog.tick() => notify::watchdog(),
+        }
+    }
 }
 
 /// Passes signals on to the engine until one of them ends it.

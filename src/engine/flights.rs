@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::task::{Done, Engine, FLIGHT_MAX};
-use crate::lifecycle::{Event, Purpose};
+use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
     AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
     Stamp,
@@ -189,7 +189,12 @@ impl Engine {
                 "no token"
             ),
         }
+        let over = matches!(landing, Landing::Failed { rescued: None, .. });
         self.tell(Event::Landed { flight, sent, landing });
+        if over {
+            // with it goes the refresh token that was sent: the next try takes it from the disk
+            self.flying.remove(&flight);
+        }
     }
 
     fn give_up(&mut self, flight: FlightId, why: &str) {
@@ -262,8 +267,9 @@ impl Engine {
                         Ok(())
                     }
                     Err((error, change)) => {
-                        tracing::error!(flight = flight.0, %error, "grant not written down, will try again");
-                        Err(change)
+                        let lasting = !error.may_pass();
+                        tracing::error!(flight = flight.0, %error, lasting, "grant not written down");
+                        Err(Unsaved { change, why: error.to_string(), lasting })
                     }
                 };
                 self.tell(Event::Saved { flight, result });

@@ -5,6 +5,7 @@
 //! | refresh, answered | the answer is interpreted now, as it would have been then |
 //! | refresh, sent | its fate is unknown: the same token is sent again at once, before the account is served |
 //! | exchange, answered | interpreted: the account appears, signed in |
+//! | anything answered, and the provider's definition is missing | left as it is until the definition is there |
 //! | exchange, sent | a code works once and the sign-in is gone: given up |
 
 use std::collections::HashMap;
@@ -13,7 +14,10 @@ use std::time::Duration;
 use super::flights::Flying;
 use super::task::Engine;
 use crate::lifecycle::{Origin, Restored, Rules};
-use crate::model::{AccountId, AccountRecord, AccountSeed, ClientRecord, Generation, RequestId};
+use crate::model::{
+    AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, RawAnswer,
+    RequestId, Stamp,
+};
 use crate::provider::{AtRefresh, Provider};
 use crate::store::{Attempt, AttemptKind, Command};
 
@@ -84,34 +88,63 @@ pub(super) fn take_up(
     }
 
     for (flight, seed, generation, sent, answer) in answered {
-        let Some(provider) = engine.provider_of(&seed.client) else { continue };
-        tracing::info!(account = %seed.name, "finishing a refresh from its answer on record");
-        engine.lifecycle.resume_refresh(flight, &seed.name, generation);
-        engine.flying.insert(flight, Flying::resumed(seed, provider, sent, None, answer));
-        engine.interpret(flight);
+        let kind = Kind::Refresh(generation);
+        engine.unread.push(Unread { flight, kind, seed, sent, answer });
     }
-
     for attempt in exchanges {
         let Attempt { flight, kind, sent, answer } = attempt;
         let AttemptKind::Exchange { seed, client } = kind else { continue };
-        let known = engine.clients.contains_key(&client.key);
-        engine.know(client);
-        let provider = engine.provider_of(&seed.client);
-        let (Some(answer), Some(provider)) = (answer, provider) else {
+        if let Some(answer) = answer {
+            engine.know(client);
+            engine.unread.push(Unread { flight, kind: Kind::Exchange, seed, sent, answer });
+        } else {
             tracing::warn!(account = %seed.name, "a sign-in was cut off: start it again");
-            if !known {
-                engine.clients.remove(&seed.client);
-                engine.pinned.remove(&seed.client);
-            }
             engine.write(Command::Abandon { flight, account: seed.id, standing: None });
+        }
+    }
+    read_on(engine);
+}
+
+/// Reads the answers on record whose provider's definition is at hand; the others wait for it.
+pub(super) fn read_on(engine: &mut Engine) {
+    // First all of them are known, then the first is interpreted: an event makes due what is due, and
+    // must not find an account whose answer is still waiting here.
+    let mut flights = Vec::new();
+    for unread in std::mem::take(&mut engine.unread) {
+        let name = &unread.seed.name;
+        if let Kind::Refresh(generation) = unread.kind {
+            engine.lifecycle.resume_refresh(unread.flight, name, generation);
+        }
+        let Some(provider) = engine.provider_of(&unread.seed.client) else {
+            tracing::error!(account = %name, "an answer on record waits for its provider's definition");
+            engine.unread.push(unread);
             continue;
         };
-        tracing::info!(account = %seed.name, "finishing a sign-in from its answer on record");
-        // nobody waits for it any more, so any id will do
-        let request = RequestId::from_random([0; 10]);
-        let rules = rules(&provider);
-        engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules);
+        tracing::info!(account = %name, "finishing a flight from its answer on record");
+        let Unread { flight, kind, seed, sent, answer } = unread;
+        if let Kind::Exchange = kind {
+            // nobody waits for it any more, so any id will do
+            let request = RequestId::from_random([0; 10]);
+            engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules(&provider));
+        }
         engine.flying.insert(flight, Flying::resumed(seed, provider, sent, None, answer));
+        flights.push(flight);
+    }
+    for flight in flights {
         engine.interpret(flight);
     }
+}
+
+/// An answer on record that nobody has read.
+pub(super) struct Unread {
+    flight: FlightId,
+    kind: Kind,
+    seed: AccountSeed,
+    sent: Stamp,
+    answer: RawAnswer,
+}
+
+enum Kind {
+    Refresh(Generation),
+    Exchange,
 }

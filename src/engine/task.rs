@@ -14,7 +14,7 @@ use super::flights::{Flying, Landed};
 use super::handle::{EVENTS, Handle, MAILBOX, Message};
 use super::logout::Leaving;
 use super::plan::Prepared;
-use super::recovery;
+use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
 use crate::api::{Event as News, Fault, LoggedOut, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
@@ -112,6 +112,8 @@ pub struct Engine {
     pub(super) preparing: usize,
     /// How the last sign-ins ended, for those who ask late.
     pub(super) ended: VecDeque<Ended>,
+    /// Answers of an earlier run that wait for their provider's definition.
+    pub(super) unread: Vec<Unread>,
     pub(super) leaving: HashMap<AccountId, Leaving>,
     pub(super) waiting: HashMap<WaiterId, Reply>,
     pub(super) next_waiter: u64,
@@ -161,6 +163,7 @@ impl Engine {
             sign_ins: HashMap::new(),
             preparing: 0,
             ended: VecDeque::new(),
+            unread: Vec::new(),
             leaving: HashMap::new(),
             waiting: HashMap::new(),
             next_waiter: 0,
@@ -189,7 +192,7 @@ impl Engine {
         self.tell(Event::Alarm);
         loop {
             self.tell_manager();
-            if self.draining && self.lifecycle.is_quiet() {
+            if self.draining && self.lifecycle.is_quiet() && self.leaving.is_empty() {
                 return Ok(self.finish());
             }
             self.alarm.set(self.lifecycle.next_deadline())?;
@@ -197,7 +200,7 @@ impl Engine {
             // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
             tokio::select! {
                 biased;
-                order = control.recv() => match order {
+                order = control.recv(), if !self.draining => match order {
                     Some(Control::Reload(catalog)) => self.reload(*catalog),
                     Some(Control::Drain) | None => self.drain(),
                 },
@@ -307,6 +310,7 @@ impl Engine {
             let rules = self.catalog.find(&provider).map(recovery::rules);
             self.tell(Event::Rules { provider, rules });
         }
+        recovery::read_on(self);
         tracing::info!("provider definitions read anew");
     }
 

@@ -231,7 +231,11 @@ impl Account {
         let rules = self.rules.as_ref()?;
         let stated = self.token.as_ref().and_then(Cached::lifetime);
         let lifetime = schedule::scheduling_lifetime(stated, rules);
-        Some(self.last_start? + schedule::min_gap(lifetime, rules))
+        let gap = self.last_start.map(|start| start + schedule::min_gap(lifetime, rules));
+        // nobody's hurry makes a provider take a refresh that it refuses as too early
+        let expires = self.token.as_ref().and_then(|token| token.expires);
+        let allowed = rules.not_before.and_then(|span| expires.map(|expires| expires - span));
+        gap.max(allowed)
     }
 
     /// Notes something for the watchers.

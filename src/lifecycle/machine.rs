@@ -1,6 +1,7 @@
 //! The state machine: all accounts, their timers, and the way each event takes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use super::account::{Account, Cached, Look, News, Pending, Phase, Waiter};
 use super::schedule;
@@ -102,7 +103,7 @@ impl Lifecycle {
             Event::Redeem { request } => self.redeem(&request, out),
             Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
             Event::Logout { account, waiter } => self.logout(&account, waiter, out),
-            Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now),
+            Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now, out),
             Event::Drain => self.drain(now, out),
         }
         self.tick(now, out);
@@ -158,7 +159,9 @@ impl Lifecycle {
             out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
             return;
         };
-        let shut_until = account.origin().and_then(|origin| self.traffic.shut_until(origin));
+        let exempt = account.is_busy() || account.unresolved.is_some();
+        let origin = account.origin().filter(|_| !exempt);
+        let shut_until = origin.and_then(|origin| self.traffic.shut_until(origin));
         let result = match account.look(&ask, shut_until, now.boot) {
             Look::Served(hand_out) => Ok(hand_out),
             Look::Refused(refusal) => Err(refusal),
@@ -202,6 +205,11 @@ impl Lifecycle {
             return;
         }
         let Some(account) = &mut self.accounts[place] else { return };
+        // a newer grant is on its way to the disk: the one in force is over already
+        if account.latest != account.generation {
+            account.phase = Phase::Waiting(now.boot + GRANT_ON_ITS_WAY);
+            return;
+        }
         let Some(rules) = &account.rules else { return };
         let urgency = if account.unresolved.is_some() { Urgency::Unsettled } else { urgency };
         self.traffic.queue(&rules.origin, urgency, now.boot, place);
@@ -245,7 +253,13 @@ impl Lifecycle {
         }
     }
 
-    fn rules(&mut self, provider: &ProviderId, rules: Option<&Rules>, now: Now) {
+    fn rules(
+        &mut self,
+        provider: &ProviderId,
+        rules: Option<&Rules>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
             if account.seed.client.provider != *provider || account.rules.as_ref() == rules {
@@ -255,9 +269,10 @@ impl Lifecycle {
             let Some(account) = &mut self.accounts[place] else { continue };
             account.rules = rules.cloned();
             // a mended definition is worth a new try
-            if matches!(account.standing, Standing::Held { .. })
-                && matches!(account.phase, Phase::Waiting(_))
-            {
+            let rests = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
+            let waits = account.last_failure.is_some() || !account.waiters.is_empty();
+            let held = matches!(account.standing, Standing::Held { .. });
+            if account.rules.is_some() && rests && (held || waits) {
                 account.phase = Phase::Waiting(now.boot);
             }
             if let Some(token) = account.token.take() {
@@ -270,6 +285,10 @@ impl Lifecycle {
                 }
             }
             self.touch(place, News::Changed);
+            let gone = self.accounts[place].as_ref().filter(|account| !account.is_busy());
+            if let Some(refusal) = gone.and_then(Account::obstacle) {
+                self.settle_waiters(place, now, &refusal, out);
+            }
             self.rearm(place);
         }
     }
@@ -350,7 +369,8 @@ impl Lifecycle {
             .token
             .as_ref()
             .is_some_and(|token| token.expires.is_some_and(|expires| expires <= now.boot));
-        if account.renewable || account.standing != Standing::Good || !expired {
+        let renewing = account.exchange.is_some();
+        if account.renewable || renewing || account.standing != Standing::Good || !expired {
             return;
         }
         let standing = Standing::NeedsLogin { why: super::account::NOT_RENEWABLE.into() };
@@ -431,6 +451,9 @@ impl Lifecycle {
         }
     }
 }
+
+/// How long to wait before looking again whether a newer grant has arrived on the disk.
+const GRANT_ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 impl Flight {
     /// When the grant it brought is sent to the disk again, if that failed.

@@ -38,5 +38,6 @@ pub use machine::{Lifecycle, Settings};
 pub use restore::Restored;
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Origin, Purpose, Refusal, Rules, SignInEnd, SignInSeed, WaiterId,
+    Ask, Effect, Event, HandOut, Origin, Purpose, Refusal, Rules, SignInEnd, SignInSeed, Unsaved,
+    WaiterId,
 };

@@ -4,7 +4,7 @@ use super::account::{Account, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::retry::{self, Streak, Verdict};
 use super::traffic::Outcome;
-use super::words::{Effect, Refusal, SignInEnd};
+use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
     AccountSeed, Boot, ClientKey, Failure, FailureClass, FlightId, Generation, GrantChange,
     Granted, Issued, Landing, Now, Stamp, Standing,
@@ -87,6 +87,12 @@ impl Lifecycle {
                         account.phase = Phase::Saving(id);
                         let next = account.next_generation(granted.refresh.is_some());
                         let seed = account.seed.clone();
+                        let mut granted = granted;
+                        // without `scope` it is what was granted before (RFC 6749, 6)
+                        if granted.scopes.is_none() {
+                            granted.scopes =
+                                account.token.as_ref().map(|token| token.issued.scopes.clone());
+                        }
                         self.save(id, &seed, next, sent, Ok(granted), out);
                     }
                     Landing::Failed { failure, rescued: Some(refresh) } => {
@@ -170,14 +176,18 @@ impl Lifecycle {
     pub(super) fn saved(
         &mut self,
         id: FlightId,
-        result: Result<(), Box<GrantChange>>,
+        result: Result<(), Unsaved>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         let Some(Flight { task, pending: Some(pending), .. }) = self.flights.get_mut(&id) else {
             return;
         };
-        if let Err(change) = result {
+        if let Err(Unsaved { why, lasting: true, .. }) = result {
+            self.give_up_saving(id, why, now, out);
+            return;
+        }
+        if let Err(Unsaved { change, .. }) = result {
             // Nothing is lost while it is in memory; nothing is answered while it is not on disk.
             pending.tries += 1;
             pending.held = Some((change, now.boot + retry::disk_pause(pending.tries)));
@@ -197,7 +207,7 @@ impl Lifecycle {
         };
         match task {
             Task::Refresh { place, .. } => {
-                self.bring_into_force(place, pending, now, out);
+                self.bring_into_force(id, place, pending, now, out);
             }
             Task::Exchange { request, seed, rules } => {
                 let place = self
@@ -215,14 +225,38 @@ impl Lifecycle {
                         account.phase = Phase::Idle;
                     }
                 }
-                self.bring_into_force(place, pending, now, out);
+                self.bring_into_force(id, place, pending, now, out);
+                self.retry_client(&seed.client, place, now);
                 self.finish_sign_in(&request, Ok(seed.id), out);
+            }
+        }
+    }
+
+    /// The disk will never take this grant. Its raw answer stays on record.
+    fn give_up_saving(&mut self, id: FlightId, why: String, now: Now, out: &mut Vec<Effect>) {
+        let Some(Flight { task, .. }) = self.flights.remove(&id) else { return };
+        match task {
+            Task::Exchange { request, seed, .. } => {
+                self.exchange_over(&seed, out);
+                self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
+            }
+            Task::Refresh { place, .. } => {
+                if let Some(account) = &mut self.accounts[place] {
+                    account.latest = account.generation;
+                    account.last_failure = Some(disk_failure(&why));
+                    account.phase = Phase::Waiting(now.boot + retry::disk_pause(u32::MAX));
+                }
+                self.touch(place, News::Changed);
+                self.settle_waiters(place, now, &Refusal::NotSaved { why }, out);
+                self.leave_if_free(place, out);
+                self.rearm(place);
             }
         }
     }
 
     fn bring_into_force(
         &mut self,
+        id: FlightId,
         place: usize,
         pending: Pending,
         now: Now,
@@ -235,16 +269,17 @@ impl Lifecycle {
         account.unresolved = None;
         account.unsettled = false;
         account.standing = Standing::Good;
+        let rescues = account.streak.of_class.saturating_add(1);
         account.streak = Streak::default();
         account.last_failure = None;
-        if matches!(account.phase, Phase::Saving(_)) {
+        if matches!(account.phase, Phase::Saving(saving) if saving == id) {
             account.phase = Phase::Idle;
         }
         if let Some(failure) = failure {
             // the new refresh token is safe; the rest of the answer was of no use
-            account.streak.failures = 1;
-            account.streak.of_class = 1;
-            let pause = retry::disk_pause(1);
+            account.streak.failures = rescues;
+            account.streak.of_class = rescues;
+            let pause = retry::disk_pause(rescues);
             if !account.is_busy() {
                 account.phase = Phase::Waiting(now.boot + pause);
             }
@@ -300,14 +335,18 @@ impl Lifecycle {
         let before = account.last_failure.as_ref().map(|failure| failure.class);
         streak.failures = streak.failures.saturating_add(1);
         streak.of_class = if before == Some(failure.class) { streak.of_class + 1 } else { 1 };
-        let ambiguous = failure.class == FailureClass::Ambiguous;
-        if ambiguous {
+        let conclusive = matches!(
+            failure.class,
+            FailureClass::DeadGrant | FailureClass::ClientBroken | FailureClass::RequestBroken
+        );
+        if failure.class == FailureClass::Ambiguous {
             // the gap since the start of this flight is the time it was under way
             streak.ambiguous_since = streak.ambiguous_since.or(account.last_start);
         }
         let verdict = match &account.rules {
             Some(rules) => retry::verdict(&failure, streak, rules, &account.seed.id, now.boot),
-            None => Verdict::Hold(now.boot),
+            // nothing can be sent until the definition is back; that wakes the account
+            None => Verdict::Retry(now.boot),
         };
         streak.called_dead |= failure.class == FailureClass::DeadGrant;
         if verdict == Verdict::NeedsLogin && streak.ambiguous_since.is_some() {
@@ -334,7 +373,8 @@ impl Lifecycle {
         account.last_failure = Some(failure);
         let standing = (account.standing != was).then(|| account.standing.clone());
         let id = account.seed.id.clone();
-        if !ambiguous {
+        // a fate that was unknown stays so until the provider itself has spoken
+        if conclusive || account.streak.ambiguous_since.is_none() {
             account.unresolved = None;
             out.push(Effect::Abandon { flight, account: id, standing });
         } else if let Some(standing) = standing {
@@ -363,13 +403,15 @@ impl Lifecycle {
     ) {
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
-            let idle = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
-            if place == except || account.seed.client != *client || !idle {
+            let affected = account.seed.client == *client
+                && account.standing == Standing::Good
+                && account.renewable
+                && !account.is_busy();
+            if place == except || !affected {
                 continue;
             }
-            if account.standing != Standing::Good {
-                continue;
-            }
+            self.unqueue(place);
+            let Some(account) = &mut self.accounts[place] else { continue };
             account.standing = Standing::Held { why: why.to_owned() };
             account.phase = Phase::Waiting(until);
             let (id, standing) = (account.seed.id.clone(), account.standing.clone());
@@ -380,17 +422,35 @@ impl Lifecycle {
         }
     }
 
+    /// A client that has just worked is worth a new try for the accounts it was held for.
+    fn retry_client(&mut self, client: &ClientKey, except: usize, now: Now) {
+        for place in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            let held = matches!(account.standing, Standing::Held { .. });
+            if place != except && held && account.seed.client == *client && !account.is_busy() {
+                account.phase = Phase::Waiting(now.boot);
+                self.rearm(place);
+            }
+        }
+    }
+
     /// The flight of a grant that is no longer in force.
     fn refresh_over(&mut self, id: FlightId, place: usize, now: Now, out: &mut Vec<Effect>) {
         self.flights.remove(&id);
         if let Some(account) = &mut self.accounts[place] {
-            account.phase = Phase::Idle;
+            if !matches!(account.phase, Phase::Saving(saving) if saving != id) {
+                account.phase = Phase::Idle;
+            }
             account.unresolved = None;
             account.unsettled = false;
             let account = account.seed.id.clone();
             out.push(Effect::Abandon { flight: id, account, standing: None });
         }
-        self.answer_waiters(place, now, out);
+        // who waits now waits for the login that is on its way to the disk
+        let settled = |account: &Account| account.latest == account.generation;
+        if self.accounts[place].as_ref().is_some_and(settled) {
+            self.answer_waiters(place, now, out);
+        }
         self.leave_if_free(place, out);
         self.rearm(place);
     }
@@ -452,6 +512,8 @@ fn outcome(landing: &Landing, now: Boot) -> Outcome {
         }
         _ => match failure.retry_after {
             Some(pause) => Outcome::Quiet(now + retry::asked_pause(pause)),
+            // no network, as a rule: that is over for all at once
+            None if failure.class == FailureClass::NotSent => Outcome::Unsent,
             None => Outcome::Trouble,
         },
     }
@@ -463,7 +525,7 @@ fn disk_failure(why: &str) -> Failure {
     Failure {
         class: FailureClass::NotSent,
         code: None,
-        detail: format!("nothing was sent, since the intent cannot be written down: {why}"),
+        detail: format!("nothing can be written down: {why}"),
         status: None,
         retry_after: None,
     }

@@ -55,13 +55,13 @@ impl Lifecycle {
     /// engine says [`Event::Landed`](super::Event::Landed) for it next.
     pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
         let Some(&place) = self.places.get(name) else { return };
-        if let Some(account) = &mut self.accounts[place]
-            && let Some(rules) = &account.rules
-        {
-            let origin = rules.origin.clone();
-            self.traffic.resume(&origin);
+        if let Some(account) = &mut self.accounts[place] {
+            // without rules the answer cannot be read yet, but nothing may be sent either
             account.phase = Phase::Flying;
             account.unsettled = true;
+            let Some(rules) = &account.rules else { return };
+            let origin = rules.origin.clone();
+            self.traffic.resume(&origin);
             let task = Task::Refresh { place, origin, generation };
             self.flights.insert(flight, Flight { task, resolves: None, pending: None });
             self.rearm(place);

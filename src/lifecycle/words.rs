@@ -56,8 +56,8 @@ pub enum Event {
     Saved {
         /// The flight that brought it.
         flight: FlightId,
-        /// The change that could not be saved.
-        result: Result<(), Box<GrantChange>>,
+        /// What could not be saved.
+        result: Result<(), Unsaved>,
     },
     /// A sign-in starts. An open one for the same account ends.
     SignIn(SignInSeed),
@@ -89,6 +89,17 @@ pub enum Event {
     },
     /// The daemon stops: flights end, none starts.
     Drain,
+}
+
+/// A grant that is not on the disk.
+#[derive(Debug)]
+pub struct Unsaved {
+    /// The grant, to be saved again.
+    pub change: Box<GrantChange>,
+    /// Why it is not saved.
+    pub why: String,
+    /// Whether another try would end the same way.
+    pub lasting: bool,
 }
 
 /// An interactive sign-in, as the lifecycle needs to know it.

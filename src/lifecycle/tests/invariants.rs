@@ -160,5 +160,6 @@ proptest! {
         let asked = world.answers.len();
         world.pass_seconds(200);
         prop_assert_eq!(world.unanswered(), 0, "of {} questions", asked);
+        prop_assert!(world.life.is_quiet() || !world.begins.is_empty(), "a flight without an end");
     }
 }

@@ -484,3 +484,47 @@ fn what_a_provider_asks_of_one_account_holds_for_all_of_them() {
     world.pass_seconds(600);
     assert_eq!(world.begins.len(), 2);
 }
+
+#[test]
+fn what_is_not_known_of_a_token_stays_unknown_until_the_provider_has_spoken() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    let first = world.begin(Ok(()));
+    world.land(Landing::Failed { failure: failure(FailureClass::Ambiguous), rescued: None });
+    world.pass_seconds(1);
+    let second = world.begin(Ok(()));
+    assert_eq!(world.abandoned, [first]);
+    world.land(Landing::Failed { failure: failure(FailureClass::NotSent), rescued: None });
+    assert_eq!(world.abandoned, [first], "the network says nothing about the token");
+    world.pass_seconds(2);
+    world.begin(Ok(()));
+    assert_eq!(world.abandoned, [first, second]);
+}
+
+#[test]
+fn a_refresh_that_names_no_scopes_leaves_those_that_were_granted() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.begin(Ok(()));
+    let Landing::Granted(mut granted) = world.granted(60) else { unreachable!() };
+    granted.scopes = Some(Scopes::parse_lenient("open"));
+    world.land(Landing::Granted(granted));
+    world.save(true);
+    world.pass_seconds(50);
+    world.refresh_well(60);
+    let view = world.life.view(&name("door")).unwrap();
+    assert_eq!(view.scopes.join(" "), "open", "and not what was asked for");
+}
+
+#[test]
+fn an_account_held_without_its_definition_is_tried_again_when_that_is_back() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.refresh_badly(failure(FailureClass::RequestBroken));
+    let provider = || "parqex".parse().unwrap();
+    world.tell(Event::Rules { provider: provider(), rules: None });
+    world.pass_seconds(3700);
+    world.tell(Event::Rules { provider: provider(), rules: Some(rules()) });
+    world.refresh_well(60);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::lifecycle::{
     Ask, Effect, Event, HandOut, Lifecycle, Purpose, Refusal, Restored, Rules, Settings, SignInEnd,
-    SignInSeed, WaiterId,
+    SignInSeed, Unsaved, WaiterId,
 };
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, ClientKey,
@@ -220,7 +220,7 @@ impl World {
             self.durable.extend(change.issued.iter().map(|issued| issued.access.fingerprint()));
             Ok(())
         } else {
-            Err(change)
+            Err(Unsaved { change, why: "full".into(), lasting: false })
         };
         self.tell(Event::Saved { flight, result });
     }
