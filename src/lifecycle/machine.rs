@@ -309,22 +309,25 @@ impl Lifecycle {
         }
     }
 
-    /// Does what is due by `now`; each account once.
+    /// Does what is due by `now`.
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.expire_sign_ins(now, out);
         if self.unsaved_exchanges > 0 {
             self.save_exchanges_again(now, out);
         }
-        if self.timers.first().is_none_or(|(at, _)| *at > now.boot) {
-            return;
-        }
-        let later = self.timers.split_off(&(Boot(now.boot.0.saturating_add(1)), 0));
-        for (at, place) in std::mem::replace(&mut self.timers, later) {
-            if let Some(account) = &mut self.accounts[place]
-                && account.wake == Some(at)
-            {
-                account.wake = None;
-                self.attend(place, now, out);
+        // what one attention brings about may be due at once, too, but not again and again
+        for _ in 0..ROUNDS {
+            if self.timers.first().is_none_or(|(at, _)| *at > now.boot) {
+                return;
+            }
+            let later = self.timers.split_off(&(Boot(now.boot.0.saturating_add(1)), 0));
+            for (at, place) in std::mem::replace(&mut self.timers, later) {
+                if let Some(account) = &mut self.accounts[place]
+                    && account.wake == Some(at)
+                {
+                    account.wake = None;
+                    self.attend(place, now, out);
+                }
             }
         }
     }
@@ -451,6 +454,9 @@ impl Lifecycle {
         }
     }
 }
+
+/// How often timers are looked at in one event.
+const ROUNDS: usize = 4;
 
 /// How long to wait before looking again whether a newer grant has arrived on the disk.
 const GRANT_ON_ITS_WAY: Duration = Duration::from_secs(1);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::world::{World, name, seed};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, Rules, Settings, SignInEnd};
-use crate::model::{AccessToken, Failure, FailureClass, FlightId, Landing, RefreshToken, Standing};
+use crate::model::{
+    AccessToken, Failure, FailureClass, FlightId, Landing, RefreshToken, Scopes, Standing,
+};
 
 fn doing(world: &World, who: &str) -> Doing {
     world.life.view(&name(who)).expect("the account is there").doing
