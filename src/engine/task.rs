@@ -341,15 +341,19 @@ impl Engine {
             return;
         }
         let line = self.status_line();
-        // as seldom as can be: telling waits for the manager to listen, and everybody for us
-        if line != self.told_line {
-            notify::status(&line);
+        if line == self.told_line {
+            return;
+        }
+        if notify::status(&line) {
             self.told_line = line;
+        } else {
+            self.line_is_old = true;
         }
     }
 }
 
-async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
+/// When the next sign of life is due.
+pub(super) async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
     match watchdog {
         Some(interval) => {
             interval.tick().await;

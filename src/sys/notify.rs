@@ -1,19 +1,40 @@
 //! Words for the service manager (`sd_notify(3)`). All are silent where nobody listens, that is
 //! without `NOTIFY_SOCKET`: in a terminal, in a container, under another init.
+//!
+//! A manager that does not read its socket must not hold up those who wait for tokens: what can be
+//! said again later is said at once or not at all, and the rest soon or not at all.
 
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::io::{self, ErrorKind};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tracing::warn;
+
+/// How long to wait for room in the manager's socket with what is said only once.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Start-up or a reload is finished.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// How things stand: shown by `systemctl status`.
-pub fn status(status: &str) {
-    tell(&[NotifyState::Status(&one_line(status))]);
+/// How things stand: shown by `systemctl status`. Says whether it could be told; if not, it is worth
+/// another try later.
+#[must_use]
+pub fn status(status: &str) -> bool {
+    match send(&[NotifyState::Status(&one_line(status))], None) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+        // trying again would not help
+        result => {
+            heed(result);
+            true
+        }
+    }
 }
 
 /// Settings are being read again; [`ready`] follows. The time on the monotonic clock goes with it,
@@ -32,7 +53,7 @@ pub fn stopping() {
 
 /// A sign of life, due at least once in [`watchdog_interval`].
 pub fn watchdog() {
-    tell(&[NotifyState::Watchdog]);
+    heed(send(&[NotifyState::Watchdog], None));
 }
 
 /// How often to give a sign of life: half of what the unit allows, as `sd_watchdog_enabled(3)`
@@ -43,9 +64,37 @@ pub fn watchdog_interval() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
+    heed(send(states, Some(PATIENCE)));
+}
+
+fn heed(result: io::Result<()>) {
     // The service manager decides what a missing word means; the daemon goes on.
-    if let Err(error) = sd_notify::notify(states) {
+    if let Err(error) = result {
         warn!(%error, "the service manager cannot be told");
+    }
+}
+
+/// Sends one datagram, waiting for room no longer than that. `sd_notify::notify` would wait for ever.
+fn send(states: &[NotifyState<'_>], patience: Option<Duration>) -> io::Result<()> {
+    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let mut message = String::new();
+    for state in states {
+        // a String takes everything
+        let _ = writeln!(message, "{state}");
+    }
+    let socket = UnixDatagram::unbound()?;
+    match patience {
+        Some(patience) => socket.set_write_timeout(Some(patience))?,
+        None => socket.set_nonblocking(true)?,
+    }
+    socket.send_to_addr(message.as_bytes(), &address(&place)?).map(drop)
+}
+
+/// A path, or a name in the abstract namespace behind an `@` (unix(7)).
+fn address(place: &OsStr) -> io::Result<SocketAddr> {
+    match place.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(place),
     }
 }
 
@@ -67,10 +116,11 @@ mod tests {
     #[ignore = "runs as the child of the other tests"]
     fn child() {
         ready();
-        status("3 accounts\nMAINPID=1");
+        let told = status("3 accounts\nMAINPID=1");
+        assert_eq!(told, std::env::var_os("DEAF").is_none());
         reloading();
         if let Some(interval) = watchdog_interval() {
-            status(&format!("every {} ms", interval.as_millis()));
+            assert!(status(&format!("every {} ms", interval.as_millis())));
             watchdog();
         }
         stopping();
@@ -112,6 +162,32 @@ mod tests {
     #[test]
     fn without_a_service_manager_nothing_happens() {
         run_child(|_| {});
+    }
+
+    #[test]
+    fn a_service_manager_with_a_name_in_place_of_a_path_is_told_too() {
+        let name = format!("ostler-notify-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        run_child(|child| {
+            child.env("NOTIFY_SOCKET", format!("@{name}"));
+        });
+        let mut buffer = [0; 512];
+        let length = socket.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"READY=1\n");
+    }
+
+    #[test]
+    fn a_service_manager_that_does_not_read_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let _unread = UnixDatagram::bind(&path).unwrap();
+        let filler = UnixDatagram::unbound().unwrap();
+        filler.set_nonblocking(true).unwrap();
+        while filler.send_to(b"X=1", &path).is_ok() {}
+        run_child(|child| {
+            child.env("NOTIFY_SOCKET", &path).env("DEAF", "1");
+        });
     }
 
     #[test]
