@@ -53,8 +53,14 @@ pub(super) async fn serve(
             tracing::error!(%error, "serving nothing but this error");
             let (stop, stopped) = mpsc::channel(1);
             let (handle, answering) = impaired(error.fault(), stopped);
-            faces.spawn(serve_socket(listener, handle, Settings::default(), shutdown.clone()));
-            notify::status(&format!("cannot keep tokens: {error}"));
+            let sessions =
+                serve_socket(listener, handle.clone(), Settings::default(), shutdown.clone());
+            faces.spawn(sessions);
+            if !args.no_bus {
+                bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
+            }
+            // the log has it too
+            let _ = notify::status(&format!("cannot keep tokens: {error}"));
             notify::ready();
             stay_impaired(&mut signals).await;
             notify::stopping();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use zbus::fdo::{ObjectManager, RequestNameFlags};
 use zbus::message::{Message, Type};
 use zbus::names::{BusName, UniqueName};
@@ -19,7 +19,7 @@ use super::log_control::LogObject;
 use super::manager::Manager;
 use super::requests::Ending;
 use super::{accounts, paths, sign_in};
-use crate::api::{Event, Fault};
+use crate::api::Event;
 use crate::engine::{Handle, Watch};
 use crate::sys::log::LogControl;
 
@@ -52,9 +52,6 @@ pub enum BusError {
     /// The bus took too long.
     #[error("the bus does not answer")]
     Silent,
-    /// The engine could not say which accounts there are.
-    #[error("the accounts cannot be listed: {0}")]
-    Engine(Fault),
 }
 
 /// Why the service ended.
@@ -87,7 +84,11 @@ pub async fn connect(
     // watched before they are listed, so that nothing falls between
     let events = handle.watch();
     let context = Arc::new(Context::new(handle, uid, ends));
-    let accounts = context.list_accounts().await.map_err(BusError::Engine)?;
+    // A daemon that cannot keep tokens has none to show, and is asked all the same: then it says why.
+    let accounts = context.list_accounts().await.unwrap_or_else(|fault| {
+        warn!(%fault, "no accounts to show on the bus");
+        Vec::new()
+    });
     let mut builder = match address {
         Address::Session => connection::Builder::session(),
         Address::At(address) => connection::Builder::address(address.as_str()),
