@@ -45,9 +45,9 @@ impl OpenError {
     /// What callers are told.
     pub(super) fn fault(&self) -> Fault {
         let hint = match self {
-            Self::Lock(_) => "stop the other ostlerd, or ask it",
+            Self::Lock(LockError::Taken { .. }) => "stop the other ostlerd, or ask it",
             Self::Files(_) => "mend the file, then run: systemctl --user restart ostler",
-            Self::Places(_) | Self::Store(_) => {
+            Self::Lock(LockError::File { .. }) | Self::Places(_) | Self::Store(_) => {
                 "mend that, then run: systemctl --user restart ostler"
             }
             Self::Http(_) => "install ca-certificates, then run: systemctl --user restart ostler",

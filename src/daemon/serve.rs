@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
 use crate::face::socket;
 use crate::sys::clock::Clock;
+use crate::sys::lock::LockError;
 use crate::sys::log::LogControl;
 use crate::sys::places::Places;
 use crate::sys::signals::{Signal, Signals};
@@ -40,7 +41,9 @@ pub(super) async fn serve(
     let opened = open::open(places, &clock, Arc::clone(&on_bus));
     let opened = match opened {
         // somebody started a second daemon by hand: the first one is the one to ask
-        Err(OpenError::Lock(error)) if passed.is_none() => return Err(error.into()),
+        Err(OpenError::Lock(error @ LockError::Taken { .. })) if passed.is_none() => {
+            return Err(error.into());
+        }
         opened => opened,
     };
     let bound = passed.is_none();
