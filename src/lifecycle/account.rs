@@ -132,6 +132,8 @@ impl Account {
             }
         }
         match self.obstacle() {
+            // it is just being tried whether that is still so
+            Some(Refusal::Held { .. }) if self.is_busy() => Look::Wanted,
             Some(refusal) => self.second_best(ask, now, refusal),
             None => match self.phase {
                 // The next try comes too late for this caller: say so now rather than then.

@@ -243,6 +243,28 @@ fn a_held_account_is_tried_again_when_its_definition_is_mended() {
 }
 
 #[test]
+fn who_asks_while_a_held_account_is_tried_again_waits_for_the_outcome() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.refresh_badly(failure(FailureClass::RequestBroken));
+    let refused = world.ask("door", 60, 20);
+    assert!(matches!(world.answer(refused), Some(Err(Refusal::Held { .. }))));
+    let provider = "parqex".parse().unwrap();
+    for mended in [Rules { strict: false, ..rules() }, rules()] {
+        world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: Some(mended) });
+        let asked = world.ask("door", 60, 20);
+        assert!(world.answer(asked).is_none());
+        world.refresh_badly(failure(FailureClass::RequestBroken));
+        assert!(matches!(world.answer(asked), Some(Err(Refusal::Held { .. }))));
+    }
+    let mended = Rules { strict: false, ..rules() };
+    world.tell(Event::Rules { provider, rules: Some(mended) });
+    let asked = world.ask("door", 60, 20);
+    world.refresh_well(60);
+    assert_eq!(world.token(asked), Some("access-1"));
+}
+
+#[test]
 fn a_refresh_token_in_an_odd_answer_is_kept_and_used_from_then_on() {
     let mut world = World::new();
     world.restore("door", 60, 100, rules());
