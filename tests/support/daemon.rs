@@ -117,6 +117,12 @@ impl Home {
         self
     }
 
+    /// Without an environment variable.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
     /// With a configuration file, by its path below `$XDG_CONFIG_HOME/ostler`.
     pub(crate) fn config(self, name: &str, text: &str) -> io::Result<Self> {
         let path = self.path("config/ostler").join(name);
@@ -182,6 +188,8 @@ impl Daemon {
 
     /// Asks it to end (SIGTERM) and waits until it has.
     pub(crate) fn terminate(&mut self) -> io::Result<ExitStatus> {
+        // which makes room for what it says at the end
+        self.collect_notices()?;
         let mut process = self.process.take().ok_or(io::ErrorKind::NotConnected)?;
         process.signal(Signal::TERM)?;
         process.wait(PATIENCE)
@@ -190,6 +198,14 @@ impl Daemon {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         self.process.as_ref().ok_or(io::ErrorKind::NotConnected)?.signal(signal)
+    }
+
+    /// Has it read its files anew (SIGHUP), and waits until it has.
+    pub(crate) fn reload(&mut self) -> Result<(), StartError> {
+        self.collect_notices()?;
+        self.notices.clear();
+        self.signal(Signal::HUP)?;
+        self.wait_notice(|notice| notice == "READY=1")
     }
 
     /// Its process id, if it runs.

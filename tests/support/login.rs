@@ -12,6 +12,17 @@ use super::provider::{Auth, Provider, Redirect};
 /// How long the command may take to end once the person has been there.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How a client is introduced to the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Introduction<'a> {
+    /// By its id, and its secret on standard input if it has one.
+    Stdin,
+    /// By its id, and its secret by what a shell command prints.
+    Command(&'a str),
+    /// Not at all: the daemon knows it.
+    Known,
+}
+
 /// A sign-in to be done.
 #[derive(Debug)]
 pub(crate) struct Login<'a> {
@@ -19,6 +30,8 @@ pub(crate) struct Login<'a> {
     pub(crate) provider: &'a str,
     /// The account's name.
     pub(crate) account: &'a str,
+    /// How the client is introduced.
+    pub(crate) client: Introduction<'a>,
     /// Further arguments.
     pub(crate) arguments: Vec<&'a str>,
     /// How long the person may take.
@@ -42,7 +55,8 @@ pub(crate) enum LoginError {
 impl<'a> Login<'a> {
     /// A sign-in to a provider under a name.
     pub(crate) fn new(provider: &'a str, account: &'a str) -> Self {
-        Self { provider, account, arguments: Vec::new(), patience: PATIENCE }
+        let client = Introduction::Stdin;
+        Self { provider, account, client, arguments: Vec::new(), patience: PATIENCE }
     }
 
     /// Signs in with the headless agent.
@@ -62,14 +76,23 @@ impl<'a> Login<'a> {
     ) -> Result<Finished, LoginError> {
         let client = &server.config().client;
         let mut command = daemon.command(&["login", self.provider, "--as", self.account]);
-        command.args(["--no-browser", "--client-id", &client.id]);
+        command.arg("--no-browser");
         let mut input = String::new();
-        if client.auth != Auth::Public {
-            command.arg("--client-secret-stdin");
-            input = format!("{}\n", client.secret);
+        if self.client != Introduction::Known {
+            command.args(["--client-id", &client.id]);
+            if let Redirect::Page(page) = &client.redirect {
+                command.args(["--redirect-uri", page]);
+            }
         }
-        if let Redirect::Page(page) = &client.redirect {
-            command.args(["--redirect-uri", page]);
+        match self.client {
+            Introduction::Stdin if client.auth != Auth::Public => {
+                command.arg("--client-secret-stdin");
+                input = format!("{}\n", client.secret);
+            }
+            Introduction::Command(shell) => {
+                command.args(["--client-secret-command", shell]);
+            }
+            Introduction::Stdin | Introduction::Known => {}
         }
         let conversation = Conversation::begin(command.args(&self.arguments), &input)?;
         let paste = visit(conversation.url().as_str())?;

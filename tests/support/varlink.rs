@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 /// How long a read may take.
@@ -67,7 +68,7 @@ impl Varlink {
     /// Calls a method and waits for its reply.
     pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Result<Value, CallError> {
         self.send(&json!({ "method": method, "parameters": parameters }))?;
-        self.reply().map(|reply| reply.parameters)
+        self.answer()
     }
 
     /// Calls a method of the daemon.
@@ -122,6 +123,18 @@ impl Varlink {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether something has come that has not been read: an answer, or the end.
+    pub(crate) fn has_answer(&self) -> io::Result<bool> {
+        let mut watched = [PollFd::new(&self.stream, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        Ok(!self.rest.is_empty() || poll(&mut watched, Some(&at_once))? > 0)
+    }
+
+    /// Waits for the reply to a call that was sent.
+    pub(crate) fn answer(&mut self) -> Result<Value, CallError> {
+        self.reply().map(|reply| reply.parameters)
     }
 
     fn reply(&mut self) -> Result<Reply, CallError> {

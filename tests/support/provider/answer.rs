@@ -4,6 +4,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use super::fault::Fault;
 use super::line::Line;
@@ -24,7 +25,12 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Response {
 }
 
 /// What a client gets whose request is swallowed by a fault.
-pub(super) async fn swallow(fault: Fault, line: &Line, query: &str) -> Response {
+pub(super) async fn swallow(
+    fault: Fault,
+    line: &Line,
+    query: &str,
+    params: &[(String, String)],
+) -> Response {
     match fault {
         Fault::ResetBefore => cut(line),
         Fault::Status { code, headers, body } => {
@@ -53,19 +59,26 @@ pub(super) async fn swallow(fault: Fault, line: &Line, query: &str) -> Response 
         }
         // the HTTP server drops this future when the client hangs up
         Fault::Hang => std::future::pending().await,
+        Fault::Echo(code) => echo(code, params),
         after => unreachable!("{after:?} swallows no request"),
     }
 }
 
-/// What a client gets whose request was granted, spoiled if a fault is on order.
+/// What a client gets whose request was granted, spoiled if a fault is on order. `released` hears of
+/// every release since the request came.
 pub(super) async fn give(
     fault: Option<Fault>,
     mut answer: Map<String, Value>,
     line: &Line,
+    mut released: watch::Receiver<()>,
 ) -> Response {
     match fault {
         None => {}
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
+        Some(Fault::Hold) => {
+            // it fails when the provider is dropped, and then nobody waits for an answer
+            let _ = released.changed().await;
+        }
         Some(Fault::ExpiresIn(value)) => {
             answer.insert("expires_in".into(), value);
         }
@@ -89,6 +102,15 @@ pub(super) async fn give(
         Some(before) => unreachable!("{before:?} lets no request succeed"),
     }
     json(StatusCode::OK, &answer.into())
+}
+
+/// Says what was asked, as it was asked and in words: some providers are that talkative.
+fn echo(code: &str, params: &[(String, String)]) -> Response {
+    let words: Vec<_> = params.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+    let description = format!("refused: {}, asked for by ?{query}", words.join(" and "));
+    let body = json!({ "error": code, "error_description": description });
+    json(StatusCode::BAD_REQUEST, &body)
 }
 
 fn github_error() -> Value {

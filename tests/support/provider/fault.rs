@@ -39,12 +39,16 @@ pub(crate) enum Fault {
     Redirect307,
     /// Before: no answer until the client gives up.
     Hang,
+    /// Before: 400 with that error code, and the whole request repeated in its description.
+    Echo(&'static str),
     /// After: the connection closes without an answer.
     LostResponse,
     /// After: the connection closes in the middle of the answer.
     Truncate,
     /// After: the answer comes late.
     Delay(Duration),
+    /// After: the answer comes when the test lets it go ([`super::Provider::release`]).
+    Hold,
     /// After: `expires_in` has that value.
     ExpiresIn(Value),
     /// After: a field is missing.
@@ -76,6 +80,7 @@ impl Fault {
                 | Self::TemporarilyUnavailable503
                 | Self::Redirect307
                 | Self::Hang
+                | Self::Echo(_)
         )
     }
 }

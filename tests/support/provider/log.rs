@@ -74,6 +74,11 @@ impl Log {
         self.requests.iter().filter(|request| request.grant == Grant::Refresh)
     }
 
+    /// The requests that issued tokens.
+    pub(crate) fn granted(&self) -> usize {
+        self.requests.iter().filter(|request| request.outcome == Outcome::Granted).count()
+    }
+
     /// The refreshes that issued tokens.
     pub(crate) fn granted_refreshes(&self) -> usize {
         self.refreshes().filter(|request| request.outcome == Outcome::Granted).count()

@@ -133,6 +133,11 @@ impl Provider {
         self.shared.orders().clear();
     }
 
+    /// Lets go of the answers that [`Fault::Hold`] holds.
+    pub(crate) fn release(&self) {
+        self.shared.release.send_replace(());
+    }
+
     /// What it has seen so far.
     pub(crate) fn log(&self) -> Log {
         self.shared.log.borrow().clone()
@@ -180,6 +185,11 @@ impl Provider {
     /// not be, or to use it as a second daemon would.
     pub(crate) fn newest_refresh_token(&self, user: &str) -> Option<String> {
         self.shared.grants().newest_refresh(user).map(str::to_owned)
+    }
+
+    /// The PKCE verifiers that came with codes: random, without a prefix to look for.
+    pub(crate) fn verifiers(&self) -> Vec<String> {
+        self.shared.verifiers().clone()
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) struct Shared {
     grants: Mutex<Grants>,
     orders: Mutex<Orders>,
     tickets: Mutex<HashMap<String, Ticket>>,
+    verifiers: Mutex<Vec<String>>,
+    /// Lets go of the answers that are held.
+    pub(super) release: watch::Sender<()>,
     pub(super) log: watch::Sender<Log>,
 }
 
@@ -42,6 +45,8 @@ impl Shared {
             grants: Mutex::new(grants),
             orders: Mutex::default(),
             tickets: Mutex::default(),
+            verifiers: Mutex::default(),
+            release: watch::Sender::default(),
             log: watch::Sender::default(),
         }
     }
@@ -56,6 +61,10 @@ impl Shared {
 
     pub(super) fn tickets(&self) -> MutexGuard<'_, HashMap<String, Ticket>> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn verifiers(&self) -> MutexGuard<'_, Vec<String>> {
+        self.verifiers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

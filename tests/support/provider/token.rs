@@ -31,18 +31,23 @@ pub(super) async fn token(
     let ask = Ask::read(request, &shared).await;
     let grant = Grant::from(ask.param("grant_type").unwrap_or_default());
     let refresh = ask.param("refresh_token").map(secret::fingerprint);
+    if let Some(verifier) = ask.param("code_verifier") {
+        shared.verifiers().push(verifier.to_owned());
+    }
+    // before the log shows the request: who releases it then is heard
+    let released = shared.release.subscribe();
     let flight = Flight::begin(&shared, line.number, grant.clone(), refresh);
 
     let swallowing = shared.orders().before();
     if let Some(fault) = swallowing {
         flight.settle(Outcome::Swallowed, Some(fault.clone()));
-        return answer::swallow(fault, &line, &ask.query).await;
+        return answer::swallow(fault, &line, &ask.query, &ask.params).await;
     }
     match act(&shared, &ask, &grant) {
         Ok(issued) => {
             let fault = shared.orders().after();
             flight.settle(Outcome::Granted, fault.clone());
-            answer::give(fault, success(&shared, issued), &line).await
+            answer::give(fault, success(&shared, issued), &line, released).await
         }
         Err(refusal) => {
             let code = match refusal {
