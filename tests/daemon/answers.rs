@@ -1,0 +1,150 @@
+//! Answers of all kinds to a refresh that the provider has granted: what it rotated must not be lost.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, Watch, ask, token_of};
+use crate::street::{House, Street};
+use crate::support::daemon::Daemon;
+use crate::support::provider::{Config, Fault, Outcome, Rotation};
+
+const YEAR: i64 = 365 * 86_400;
+
+fn forgiving() -> Config {
+    Config::standard().rotation(Rotation::Grace(Duration::from_secs(30)))
+}
+
+/// When the clock of the daemon will show that many seconds more.
+fn in_seconds(daemon: &Daemon, expires_at: &Value) -> Option<i64> {
+    let status = ask(daemon, "Status", &json!({})).unwrap();
+    Some(expires_at.as_i64()? - status["daemon"]["now"].as_i64().unwrap())
+}
+
+#[test]
+fn an_answer_of_an_odd_form_is_understood() {
+    let street = Street::build(
+        &forgiving(),
+        vec![
+            ("seconds-as-text", Fault::ExpiresIn(json!("50"))),
+            ("seconds-with-a-fraction", Fault::ExpiresIn(json!(50.5))),
+            ("life-null", Fault::ExpiresIn(json!(null))),
+            ("life-of-nothing", Fault::ExpiresIn(json!(0))),
+            ("life-in-the-past", Fault::ExpiresIn(json!(-60))),
+            ("life-without-end", Fault::ExpiresIn(json!(1e18))),
+            ("life-a-word", Fault::ExpiresIn(json!("soon"))),
+            ("no-type", Fault::DropField("token_type")),
+            ("no-life", Fault::DropField("expires_in")),
+            ("no-scope", Fault::DropField("scope")),
+            ("no-refresh-token", Fault::DropField("refresh_token")),
+            ("lower-type", Fault::TokenTypeLower),
+            ("a-form", Fault::FormEncoded),
+        ],
+    );
+    for house in &street.houses {
+        house.provider.next(house.fault.clone());
+    }
+    for (house, answer) in street.each(|daemon, house| house.renew(daemon, &house.first)) {
+        let name = house.name;
+        let answer = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let token = token_of(&answer);
+        assert_ne!(token, house.first, "{name}");
+        assert!(house.provider.is_access_token_valid(&token), "{name}");
+        assert_eq!(answer["token_type"], json!("Bearer"), "{name}");
+        assert_eq!(answer["scopes"], json!(["api:read", "api:write"]), "{name}");
+        // of a life of a minute, a minute cannot be left
+        assert_eq!(answer["stale"], json!(name.starts_with("seconds-")), "{name}");
+        let left = in_seconds(&street.daemon, &answer["expires_at"]);
+        match name {
+            "seconds-as-text" | "seconds-with-a-fraction" => {
+                assert!((20..=51).contains(&left.unwrap()), "{name}: {left:?}");
+            }
+            "life-without-end" => {
+                assert!((5 * YEAR..=11 * YEAR).contains(&left.unwrap()), "{name}: {left:?}");
+            }
+            name if name.starts_with("life-") || name == "no-life" => {
+                assert_eq!(answer.get("expires_at"), None, "{name}: what is unknown is not said");
+            }
+            _ => assert!((3000..=3600).contains(&left.unwrap()), "{name}: {left:?}"),
+        }
+        assert_eq!(house.provider.log().refreshes().count(), 1, "{name}");
+    }
+    street.recover();
+}
+
+#[test]
+fn an_answer_that_is_lost_is_asked_for_again_at_once_and_the_login_stays() {
+    let street = Street::build(
+        &forgiving(),
+        vec![
+            ("lost", Fault::LostResponse),
+            ("cut", Fault::Truncate),
+            ("garbage", Fault::Garbage),
+            ("huge", Fault::HugeBody),
+            ("no-token", Fault::DropField("access_token")),
+            ("error-as-success", Fault::Error200),
+            ("not-ok", Fault::SlackError),
+        ],
+    );
+    let mut watch = Watch::start(&street.daemon);
+    for house in &street.houses {
+        house.provider.next(house.fault.clone());
+    }
+    for (house, answer) in street.each(|daemon, house| house.renew(daemon, &house.first)) {
+        let name = house.name;
+        let answer = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let token = token_of(&answer);
+        assert_ne!(token, house.first, "{name}");
+        assert!(house.provider.is_access_token_valid(&token), "{name}");
+        let log = house.provider.log();
+        let outcomes: Vec<_> = log.refreshes().map(|request| request.outcome.clone()).collect();
+        assert_eq!(outcomes, [Outcome::Granted, Outcome::Granted], "{name}");
+        let sent: Vec<_> = log.refreshes().map(|request| request.refresh.clone()).collect();
+        let rescued = name == "huge" || name == "no-token";
+        assert_eq!(sent[0] != sent[1], rescued, "{name}: the newest token known is sent");
+    }
+    let states = watch.states(&street.daemon);
+    assert!(states.contains(&"backing-off".to_owned()), "{states:?}");
+    assert!(!states.contains(&"login-required".to_owned()), "{states:?}");
+    street.recover();
+}
+
+#[test]
+fn from_a_strict_provider_too_the_new_refresh_token_is_rescued_out_of_a_spoiled_answer() {
+    let street = Street::build(
+        &Config::parqex(),
+        vec![
+            ("endless", Fault::HugeBody),
+            ("no-token", Fault::DropField("access_token")),
+            ("a-form", Fault::FormEncoded),
+            ("no-life", Fault::DropField("expires_in")),
+        ],
+    );
+    for house in &street.houses {
+        house.provider.next(house.fault.clone());
+    }
+    street.each(|daemon, house: &House| {
+        let answer = house.renew(daemon, &house.first);
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", house.name));
+        assert!(house.provider.is_access_token_valid(&token_of(&answer)), "{}", house.name);
+        assert_eq!(house.provider.log().reuses, 0, "{}", house.name);
+    });
+    street.recover();
+}
+
+#[test]
+fn an_exchange_of_a_code_that_brings_garbage_ends_the_sign_in_with_a_reason() {
+    for fault in [Fault::Garbage, Fault::LostResponse, Fault::Truncate] {
+        let scene = Scene::new(Config::parqex());
+        scene.provider.next(fault.clone());
+        let login = crate::support::login::Login::new(crate::scene::PROVIDER, "door");
+        let finished = login.run(&scene.daemon, &scene.provider).unwrap();
+        assert_eq!(finished.status.code(), Some(77), "{fault:?}: {finished:?}");
+        let last = finished.stderr.lines().last().unwrap();
+        assert!(last.contains("the code could not be exchanged for tokens"), "{fault:?}: {last}");
+        assert!(last.ends_with("run: ostler login test --as door"), "{fault:?}: {last}");
+        // a code works once
+        assert_eq!(scene.provider.log().requests.len(), 1, "{fault:?}");
+        scene.sign_in("door");
+    }
+}

@@ -1,0 +1,33 @@
+//! The database as a stranger sees it: rows and standings, and nothing that is sealed.
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::support::daemon::Daemon;
+
+/// Where it lies.
+pub(crate) const FILE: &str = "state/ostler/ostler.db";
+
+fn open(daemon: &Daemon) -> Connection {
+    let path = daemon.home().path(FILE);
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+/// How many rows a table has.
+pub(crate) fn rows(daemon: &Daemon, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    open(daemon).query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+/// The refresh tokens of an account that are in force: sealed, and long enough to be one.
+pub(crate) fn refresh_tokens(daemon: &Daemon, account: &str) -> i64 {
+    let sql =
+        "SELECT count(*) FROM refresh_token JOIN account ON refresh_token.account = account.id
+               WHERE account.name = ?1 AND superseded_wall_ms IS NULL AND length(token) > 40";
+    open(daemon).query_row(sql, [account], |row| row.get(0)).unwrap()
+}
+
+/// The standing of an account and its generation.
+pub(crate) fn standing(daemon: &Daemon, account: &str) -> (String, i64) {
+    let sql = "SELECT standing, generation FROM account WHERE name = ?1";
+    open(daemon).query_row(sql, [account], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}

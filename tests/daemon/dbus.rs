@@ -1,0 +1,93 @@
+//! A client of the daemon's D-Bus interface that blocks.
+
+use std::collections::HashMap;
+
+use tokio::runtime::{Builder, Runtime};
+use zbus::wire::{OwnedVariant, Variant};
+use zbus::{Connection, Message};
+
+const NAME: &str = "dev.ostler.Ostler1";
+const ROOT: &str = "/dev/ostler/Ostler1";
+
+/// Options of a call.
+pub(crate) type Options<'a> = HashMap<&'a str, Variant<'a>>;
+
+/// A program on the bus.
+pub(crate) struct Client {
+    runtime: Runtime,
+    connection: Connection,
+}
+
+impl Client {
+    pub(crate) fn connect(address: &str) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let connection = zbus::connection::Builder::address(address);
+        let connection = runtime.block_on(connection.build()).unwrap();
+        Self { runtime, connection }
+    }
+
+    /// The token that it is given.
+    pub(crate) fn token(&self, account: &str) -> zbus::Result<String> {
+        let reply = self.call("GetAccessToken", &(account, Options::new()))?;
+        let body = reply.body();
+        let (token, _kind, _expires_at, _details): (
+            String,
+            String,
+            i64,
+            HashMap<String, OwnedVariant>,
+        ) = body.deserialize()?;
+        Ok(token)
+    }
+
+    /// A call of the manager.
+    pub(crate) fn call<B>(&self, method: &str, body: &B) -> zbus::Result<Message>
+    where
+        B: serde::ser::Serialize + zbus::wire::DynamicType,
+    {
+        let interface = "dev.ostler.Ostler1.Manager";
+        self.runtime.block_on(self.connection.call_method(
+            Some(NAME),
+            ROOT,
+            Some(interface),
+            method,
+            body,
+        ))
+    }
+
+    /// Whether the daemon's name has an owner.
+    pub(crate) fn is_served(&self) -> bool {
+        let reply = self.runtime.block_on(self.connection.call_method(
+            Some("org.freedesktop.DBus"),
+            "/org/freedesktop/DBus",
+            Some("org.freedesktop.DBus"),
+            "NameHasOwner",
+            &NAME,
+        ));
+        reply.unwrap().body().deserialize().unwrap()
+    }
+
+    /// Asks the bus whether it is there, so that what was said before has been said.
+    pub(crate) fn ping(&self, marker: &str) {
+        let asked = self.runtime.block_on(self.connection.call_method(
+            Some("org.freedesktop.DBus"),
+            "/org/freedesktop/DBus",
+            Some("org.freedesktop.DBus"),
+            "NameHasOwner",
+            &marker,
+        ));
+        asked.unwrap();
+    }
+}
+
+/// The name of the error that a call ended with, after the daemon's prefix, and its text.
+#[track_caller]
+pub(crate) fn error<T: std::fmt::Debug>(result: zbus::Result<T>) -> (String, String) {
+    match result {
+        Err(zbus::Error::MethodError(name, text, _)) => {
+            let name = name.as_str();
+            let short = name.strip_prefix("dev.ostler.Ostler1.Error.").unwrap_or(name);
+            (short.to_owned(), text.unwrap_or_default())
+        }
+        other => panic!("not an error: {other:?}"),
+    }
+}

@@ -1,0 +1,29 @@
+//! The real daemon and the real command line against a provider that keeps the rules strictly and
+//! misbehaves on order: what a user has, put together and held to what it promises.
+//!
+//! No test waits for time to pass where something can tell: each waits for the provider's log, for
+//! an event of the daemon, or for an answer. Durations are limits for the day when nothing comes.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod answers;
+mod bus;
+mod crash;
+mod crowd;
+mod database;
+mod dbus;
+mod logout;
+mod over;
+mod recorder;
+mod redirects;
+mod refresh;
+mod sampler;
+mod scene;
+mod secrecy;
+mod sign_in;
+mod signals;
+mod socket;
+mod start;
+mod street;
+#[path = "../support/mod.rs"]
+mod support;
+mod trouble;
