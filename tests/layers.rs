@@ -45,7 +45,7 @@ const KNOWN_TO: [(&str, &[&str]); 9] = [
     ("chacha20poly1305::", &["store/"]),
     ("listenfd::", &["sys/socket.rs"]),
     ("sd_notify::", &["sys/notify.rs"]),
-    ("signal_hook::", &["sys/signals.rs"]),
+    ("signal_hook::", &["sys/signals.rs", "cli/hidden.rs"]),
     ("tracing_journald::", &["sys/log.rs"]),
     ("clock_gettime", &["sys/clock.rs"]),
 ];
