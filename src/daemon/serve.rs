@@ -3,7 +3,6 @@
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
@@ -23,8 +22,6 @@ use crate::sys::places::Places;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::{self, notify};
 
-/// How often an impaired daemon wakes when nobody watches it.
-const IDLE: Duration = Duration::from_hours(1);
 /// Orders from signals that may wait for the engine.
 const ORDERS: usize = 8;
 
@@ -65,7 +62,7 @@ pub(super) async fn serve(
             // the log has it too
             let _ = notify::status(&format!("cannot keep tokens: {error}"));
             notify::ready();
-            stay_impaired(&mut signals).await;
+            while signals.next().await != Signal::Stop {}
             notify::stopping();
             shutdown.cancel();
             while faces.join_next().await.is_some() {}
@@ -107,20 +104,6 @@ pub(super) async fn serve(
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Gives signs of life until a signal ends it: a daemon that says what is wrong with it is alive.
-async fn stay_impaired(signals: &mut Signals) {
-    let interval = notify::watchdog_interval().unwrap_or(IDLE);
-    let mut watchdog = tokio::time::interval(interval);
-    loop {
-        // a stop goes before a sign of life
-        tokio::select! {
-            biased;
-            signal = signals.next() => if signal == Signal::Stop { return },
-            _ = watchdog.tick() => notify::watchdog(),
-        }
-    }
 }
 
 /// Passes signals on to the engine until one of them ends it.
