@@ -1,5 +1,6 @@
 //! Tests on virtual time.
 
+mod comings_and_goings;
 mod invariants;
 mod scenarios;
 mod world;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::world::{World, name, seed};
+use super::world::{World, name};
 use super::{failure, rules};
-use crate::lifecycle::{Doing, Event, Refusal, Rules, Settings, SignInEnd};
+use crate::lifecycle::{Doing, Event, Refusal, Rules, Settings};
 use crate::model::{
     AccessToken, Failure, FailureClass, FlightId, Landing, RefreshToken, Scopes, Standing,
 };
 
-fn doing(world: &World, who: &str) -> Doing {
+pub(super) fn doing(world: &World, who: &str) -> Doing {
     world.life.view(&name(who)).expect("the account is there").doing
 }
 
@@ -324,101 +324,6 @@ fn a_disk_that_takes_no_intent_keeps_the_request_from_being_sent() {
 }
 
 #[test]
-fn a_sign_in_makes_an_account_once_its_grant_is_saved() {
-    let mut world = World::new();
-    let request = world.sign_in(1, "door", rules());
-    assert_eq!(world.life.open_sign_ins().count(), 1);
-    world.tell(Event::Redeem { request: request.clone() });
-    world.begin(Ok(()));
-    let granted = world.granted(3600);
-    world.land(granted);
-    assert!(world.life.view(&name("door")).is_none(), "not before it is saved");
-    world.save(true);
-    assert_eq!(world.ended.get(&request), Some(&Ok(seed("door").id)));
-    let asked = world.ask("door", 60, 20);
-    assert_eq!(world.token(asked), Some("access-1"));
-    assert_eq!(world.life.open_sign_ins().count(), 0);
-}
-
-#[test]
-fn a_code_is_redeemed_once_however_often_the_browser_comes_back() {
-    let mut world = World::new();
-    let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request: request.clone() });
-    world.tell(Event::Redeem { request });
-    assert_eq!(world.begins.len(), 1);
-}
-
-#[test]
-fn signing_in_anew_replaces_the_grant_and_a_refresh_of_the_old_one_changes_nothing() {
-    let mut world = World::new();
-    world.restore("door", 60, 100, rules());
-    world.begin(Ok(()));
-    let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request });
-    world.begin(Ok(()));
-    let (old, new) = (world.granted(60), world.granted(3600));
-    world.air.rotate_left(1);
-    world.land(new);
-    world.save(true);
-    world.land(old);
-    assert!(world.saves.is_empty(), "the old grant is over");
-    let asked = world.ask("door", 60, 20);
-    assert_eq!(world.token(asked), Some("access-2"));
-}
-
-#[test]
-fn a_sign_in_that_nobody_finishes_expires() {
-    let mut world = World::new();
-    let request = world.sign_in(1, "door", rules());
-    world.pass_seconds(601);
-    assert_eq!(world.ended.get(&request), Some(&Err(SignInEnd::Expired)));
-}
-
-#[test]
-fn starting_a_sign_in_again_ends_the_one_before() {
-    let mut world = World::new();
-    let first = world.sign_in(1, "door", rules());
-    world.sign_in(2, "door", rules());
-    assert_eq!(world.ended.get(&first), Some(&Err(SignInEnd::Cancelled)));
-    assert_eq!(world.life.open_sign_ins().count(), 1);
-}
-
-#[test]
-fn a_logout_waits_for_the_flight_so_that_the_newest_token_is_revoked() {
-    let mut world = World::new();
-    world.restore("door", 60, 100, rules());
-    world.begin(Ok(()));
-    world.logout("door");
-    assert!(world.erased.is_empty());
-    let refused = world.ask("door", 1, 20);
-    assert_eq!(world.answer(refused).unwrap().as_ref().unwrap_err(), &Refusal::LoggedOut);
-    let granted = world.granted(60);
-    world.land(granted);
-    world.save(true);
-    assert_eq!(world.erased.len(), 1);
-    assert!(world.life.view(&name("door")).is_none());
-}
-
-#[test]
-fn a_drain_lets_flights_land_and_starts_none() {
-    let mut world = World::new();
-    world.restore("one", 60, 100, rules());
-    world.restore("two", 3600, 0, rules());
-    world.begin(Ok(()));
-    world.tell(Event::Drain);
-    assert!(!world.life.is_quiet());
-    let granted = world.granted(60);
-    world.land(granted);
-    world.save(true);
-    assert!(world.life.is_quiet());
-    world.pass_seconds(10_000);
-    assert!(world.begins.is_empty());
-    let asked = world.ask("two", 60, 20);
-    assert_eq!(world.answer(asked).unwrap().as_ref().unwrap_err(), &Refusal::Stopping);
-}
-
-#[test]
 fn when_flights_are_scarce_those_that_callers_wait_for_go_first() {
     let mut world = World::with(Settings { max_flights: 1, ..Settings::default() });
     for who in ["one", "two", "three"] {
@@ -431,25 +336,6 @@ fn when_flights_are_scarce_those_that_callers_wait_for_go_first() {
     assert_eq!(world.token(asked), Some("access-2"));
     world.refresh_well(3600);
     assert!(["one", "two", "three"].iter().all(|who| doing(&world, who) == Doing::Ready));
-}
-
-#[test]
-fn a_login_without_a_refresh_token_ends_with_its_access_token() {
-    let mut world = World::new();
-    let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request });
-    world.begin(Ok(()));
-    let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
-    granted.refresh = None;
-    world.land(Landing::Granted(granted));
-    world.save(true);
-    let asked = world.ask("door", 60, 20);
-    assert_eq!(world.token(asked), Some("access-1"));
-    world.pass_seconds(101);
-    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
-    let asked = world.ask("door", 60, 20);
-    assert!(matches!(world.answer(asked), Some(Err(Refusal::LoginRequired { .. }))));
-    assert!(world.begins.is_empty());
 }
 
 #[test]
