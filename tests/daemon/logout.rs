@@ -8,8 +8,7 @@ use crate::scene::{
 };
 use crate::support::daemon::Daemon;
 use crate::support::login::Login;
-use crate::support::provider::{Auth, Config, Fault, Provider};
-use crate::support::secret;
+use crate::support::provider::{Auth, Config, Provider};
 
 const TABLES: [&str; 5] = ["account", "client", "refresh_token", "access_token", "attempt"];
 
@@ -62,13 +61,7 @@ fn a_logout_that_the_provider_does_not_take_says_why_and_is_done_all_the_same() 
 #[test]
 fn a_logout_waits_for_the_refresh_under_way_and_revokes_what_it_brings() {
     let scene = Scene::signed_in(Config::standard());
-    let old = scene.token();
-    scene.provider.next(Fault::Hold);
-    let mut caller = connect(&scene.daemon);
-    let parameters = json!({ "account": ACCOUNT, "rejected": secret::fingerprint(&old) });
-    let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
-    caller.send(&call).unwrap();
-    scene.provider.wait(|log| log.granted_refreshes() == 1).unwrap();
+    let mut caller = scene.refresh_under_way();
     let mut leaving = connect(&scene.daemon);
     let call = json!({
         "method": "dev.ostler.Ostler1.Logout", "parameters": { "account": ACCOUNT },

@@ -9,7 +9,7 @@ use crate::support::daemon::{Binaries, Daemon, Home};
 use crate::support::http::Ask;
 use crate::support::login::Login;
 use crate::support::process::Finished;
-use crate::support::provider::{Config, Provider};
+use crate::support::provider::{Config, Fault, Provider};
 use crate::support::secret;
 use crate::support::varlink::{CallError, Varlink};
 
@@ -76,6 +76,18 @@ impl Scene {
     /// What a caller gets whose token was rejected.
     pub(crate) fn renew(&self, old: &str) -> Result<Value, CallError> {
         renew(&self.daemon, ACCOUNT, old)
+    }
+
+    /// A caller who waits for a refresh: the provider has granted it and holds the answer back.
+    pub(crate) fn refresh_under_way(&self) -> Varlink {
+        let rejected = secret::fingerprint(&self.token());
+        self.provider.next(Fault::Hold);
+        let mut caller = connect(&self.daemon);
+        let parameters = json!({ "account": ACCOUNT, "rejected": rejected });
+        let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
+        caller.send(&call).unwrap();
+        self.provider.wait(|log| log.granted_refreshes() == 1).unwrap();
+        caller
     }
 
     /// The account as `Status` shows it.

@@ -13,8 +13,7 @@ use crate::scene::{
 };
 use crate::support::daemon::Home;
 use crate::support::process::Kept;
-use crate::support::provider::{Config, Fault, Provider};
-use crate::support::secret;
+use crate::support::provider::{Config, Provider};
 use crate::support::varlink::Varlink;
 
 /// How long a process may take to end.
@@ -74,13 +73,7 @@ fn a_broken_provider_file_at_a_reload_costs_no_other() {
 #[test]
 fn a_stop_during_a_refresh_waits_for_the_answer_and_keeps_it() {
     let mut scene = Scene::signed_in(Config::parqex());
-    let old = scene.token();
-    scene.provider.next(Fault::Hold);
-    let mut caller = connect(&scene.daemon);
-    let parameters = json!({ "account": ACCOUNT, "rejected": secret::fingerprint(&old) });
-    let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
-    caller.send(&call).unwrap();
-    scene.provider.wait(|log| log.granted_refreshes() == 1).unwrap();
+    let mut caller = scene.refresh_under_way();
     scene.daemon.signal(Signal::TERM).unwrap();
     scene.daemon.wait_notice(|notice| notice == "STOPPING=1").unwrap();
     settle(&scene.daemon);
