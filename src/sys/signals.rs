@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 pub enum Signal {
     /// TERM or INT: end what is under way, then stop.
     Stop,
-    /// HUP: read settings and provider definitions anew.
+    /// HUP: read provider definitions anew.
     Reload,
 }
 
