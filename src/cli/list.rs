@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::args::{Format, Logout, Plain};
 use super::client::{Client, Nothing, PROMPT, parse};
@@ -25,11 +26,10 @@ pub(super) fn accounts(
     struct Answer {
         accounts: Vec<Account>,
     }
-    let answer = client.call_raw("ListAccounts", &Nothing {}, PROMPT)?;
-    if args.format() == Format::Json {
-        return console.line(answer.get().as_bytes());
-    }
-    let Answer { accounts } = parse(answer)?;
+    let answer = client.call_raw("ListAccounts", &Nothing {}, PROMPT);
+    let Some(Answer { accounts }) = unless_json(answer, args.format(), console)? else {
+        return Ok(());
+    };
     if accounts.is_empty() {
         return show(console, NO_ACCOUNTS);
     }
@@ -58,11 +58,10 @@ pub(super) fn providers(
     struct Answer {
         providers: Vec<ProviderInfo>,
     }
-    let answer = client.call_raw("ListProviders", &Nothing {}, PROMPT)?;
-    if args.format() == Format::Json {
-        return console.line(answer.get().as_bytes());
-    }
-    let Answer { providers } = parse(answer)?;
+    let answer = client.call_raw("ListProviders", &Nothing {}, PROMPT);
+    let Some(Answer { providers }) = unless_json(answer, args.format(), console)? else {
+        return Ok(());
+    };
     let rows: Vec<Vec<Cell>> = providers
         .iter()
         .map(|provider| {
@@ -92,10 +91,10 @@ pub(super) fn logout(
             return Err(failure.sharpen(&request.account, &Scopes::default(), client));
         }
     };
-    if format == Format::Json {
-        return console.line(answer.get().as_bytes());
-    }
-    let LoggedOut { account, revocation, reason } = parse(answer)?;
+    let Some(LoggedOut { account, revocation, reason }) = unless_json(Ok(answer), format, console)?
+    else {
+        return Ok(());
+    };
     let outcome = match revocation {
         Revocation::Revoked => "its tokens are revoked",
         Revocation::Nothing => "it had no tokens",
@@ -108,4 +107,17 @@ pub(super) fn logout(
     };
     let reason = reason.map(|reason| format!(" ({})", one_line(&reason))).unwrap_or_default();
     show(console, &format!("signed out: {account}; {outcome}{reason}\n"))
+}
+
+/// The answer to be shown in words; with `--json` its own text is printed, and nothing is left to show.
+fn unless_json<T: for<'a> Deserialize<'a>>(
+    answer: Result<&RawValue, Failure>,
+    format: Format,
+    console: &mut Console<'_>,
+) -> Result<Option<T>, Failure> {
+    let answer = answer?;
+    match format {
+        Format::Json => console.line(answer.get().as_bytes()).map(|()| None),
+        Format::Text => parse(answer).map(Some),
+    }
 }

@@ -15,6 +15,7 @@ use super::{DaemonError, bus, files};
 use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
 use crate::face::socket;
+use crate::store::Store;
 use crate::sys::clock::Clock;
 use crate::sys::lock::LockError;
 use crate::sys::log::LogControl;
@@ -46,59 +47,50 @@ pub(super) async fn serve(
     let bound = passed.is_none();
     let listener = listen(passed, places)?;
 
-    let shutdown = CancellationToken::new();
-    let mut faces = JoinSet::new();
-    match opened {
-        Err(error) => {
-            tracing::error!(%error, "serving nothing but this error");
-            let (stop, stopped) = mpsc::channel(1);
-            let (handle, answering) = impaired(error.fault(), stopped);
-            let sessions =
-                serve_socket(listener, handle.clone(), Settings::default(), shutdown.clone());
-            faces.spawn(sessions);
-            if !args.no_bus {
-                bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
-            }
-            // the log has it too
-            let _ = notify::status(&format!("cannot keep tokens: {error}"));
-            notify::ready();
-            while signals.next().await != Signal::Stop {}
-            notify::stopping();
-            shutdown.cancel();
-            while faces.join_next().await.is_some() {}
-            drop(stop);
-            // it ends with the channel just dropped
-            let _ = answering.await;
-        }
+    let (orders, control) = mpsc::channel(ORDERS);
+    let (handle, settings, keeping, lock) = match opened {
         Ok(Opened { lock, settings, parts }) => {
             let (engine, handle) = Engine::new(parts).map_err(DaemonError::system("the alarm"))?;
-            let (orders, control) = mpsc::channel(ORDERS);
-            let running = tokio::spawn(engine.run(control));
-            let sessions = serve_socket(listener, handle.clone(), settings, shutdown.clone());
-            faces.spawn(sessions);
-            if !args.no_bus {
-                bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
-            }
-            notify::ready();
-            tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
-            heed(&mut signals, &orders, places).await;
+            let keeping = tokio::spawn(async { engine.run(control).await.map(Some) });
+            (handle, settings, keeping, Some(lock))
+        }
+        Err(error) => {
+            tracing::error!(%error, "serving nothing but this error");
+            // the log has it too
+            let _ = notify::status(&format!("cannot keep tokens: {error}"));
+            let (handle, refusing) = impaired(error.fault(), control);
+            let keeping = tokio::spawn(async {
+                refusing.await;
+                Ok(None)
+            });
+            (handle, Settings::default(), keeping, None)
+        }
+    };
 
-            // Flights go first, since they may hold the only copy of a token; then the faces, whose
-            // callers are answered by then.
-            let drained = running.await;
-            shutdown.cancel();
-            while faces.join_next().await.is_some() {}
-            match drained {
-                Ok(Ok(store)) => store.close(),
-                Ok(Err(error)) => return Err(DaemonError::system("the alarm")(error)),
-                Err(error) => {
-                    tracing::error!(%error, "the engine failed");
-                    return Err(DaemonError::system("the engine")(std::io::Error::other(error)));
-                }
-            }
-            drop(lock);
+    let shutdown = CancellationToken::new();
+    let mut faces = JoinSet::new();
+    faces.spawn(serve_socket(listener, handle.clone(), settings, shutdown.clone()));
+    if !args.no_bus {
+        bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
+    }
+    notify::ready();
+    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
+    heed(&mut signals, &orders, places).await;
+
+    // Flights go first, since they may hold the only copy of a token; then the faces, whose callers
+    // are answered by then.
+    let kept = keeping.await;
+    shutdown.cancel();
+    while faces.join_next().await.is_some() {}
+    match kept {
+        Ok(Ok(store)) => store.into_iter().for_each(Store::close),
+        Ok(Err(error)) => return Err(DaemonError::system("the alarm")(error)),
+        Err(error) => {
+            tracing::error!(%error, "the engine failed");
+            return Err(DaemonError::system("the engine")(std::io::Error::other(error)));
         }
     }
+    drop(lock);
     if bound {
         let _ = std::fs::remove_file(places.socket());
     }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use super::handle::Message;
-use super::task::{Engine, Reply};
-use crate::api::{Fault, GetToken, Logout, Request, Response};
+use super::handle::{Asker, Message};
+use super::task::{Engine, Waiting};
+use crate::api::{GetToken, Logout, Request, Response};
 use crate::lifecycle::{Ask, Event};
 
 /// The life that a token must have left when the caller does not say.
@@ -16,39 +14,36 @@ const PATIENCE_MS: u32 = 20_000;
 /// The longest that a caller can wait for a token.
 const PATIENCE_MAX_MS: u32 = 60_000;
 
-pub(super) type Asker = oneshot::Sender<Result<Response, Fault>>;
-
 impl Engine {
     /// Takes a request up. Some are answered on the spot, the others when they are done.
     pub(super) fn ask(&mut self, message: Message) {
-        let Message { caller, request, reply } = message;
+        let Message { caller, request, asker } = message;
         match request {
-            Request::GetToken(get) => self.get_token(get, reply),
+            Request::GetToken(get) => self.get_token(get, asker),
             Request::ListAccounts => {
-                send(reply, Ok(Response::Accounts { accounts: self.accounts() }));
+                asker.answer(Ok(Response::Accounts { accounts: self.accounts() }));
             }
-            Request::Status => send(reply, Ok(self.status())),
-            Request::ListProviders => send(reply, Ok(self.providers())),
+            Request::Status => asker.answer(Ok(self.status())),
+            Request::ListProviders => asker.answer(Ok(self.providers())),
             Request::Login(login) => {
                 let face = caller.face.as_str();
                 tracing::info!(provider = %login.provider, face, pid = caller.pid, "login asked for");
-                self.login(*login, reply);
+                self.login(*login, asker);
             }
-            Request::AwaitLogin(which) => self.await_login(&which.request, reply),
+            Request::AwaitLogin(which) => self.await_login(&which.request, asker),
             Request::SubmitRedirect(redirect) => {
                 let result = self.redirected(&redirect.request, &redirect.uri);
-                send(reply, result.map(|()| Response::Done {}));
+                asker.answer(result.map(|()| Response::Done {}));
             }
             Request::Cancel(which) => {
                 let result = self.cancel(&which.request);
-                send(reply, result.map(|()| Response::Done {}));
+                asker.answer(result.map(|()| Response::Done {}));
             }
             Request::Logout(Logout { account }) => {
                 let face = caller.face.as_str();
                 tracing::info!(%account, face, pid = caller.pid, "logout asked for");
                 let waiter = self.new_waiter();
-                self.waiting
-                    .insert(waiter, Reply::Logout { asker: reply, account: account.clone() });
+                self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
                 self.tell(Event::Logout { account, waiter });
             }
         }
@@ -59,7 +54,7 @@ impl Engine {
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
         let min_valid = Duration::from_secs(u64::from(get.min_valid.unwrap_or(MIN_VALID)));
-        self.waiting.insert(waiter, Reply::Token { asker, account: get.account.clone() });
+        self.waiting.insert(waiter, Waiting { asker, account: get.account.clone() });
         self.tell(Event::Ask(Ask {
             waiter,
             account: get.account,
@@ -69,9 +64,4 @@ impl Engine {
             deadline,
         }));
     }
-}
-
-fn send(asker: Asker, result: Result<Response, Fault>) {
-    // who does not wait any more does not mind
-    let _ = asker.send(result);
 }

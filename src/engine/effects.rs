@@ -2,7 +2,7 @@
 
 use super::faults;
 use super::logout::Leaving;
-use super::task::{Engine, Reply};
+use super::task::{Engine, Waiting};
 use crate::api::{Event as News, Response, State};
 use crate::lifecycle::{Effect, HandOut, Refusal, WaiterId};
 use crate::model::AccountName;
@@ -28,25 +28,24 @@ impl Engine {
                 self.write(Command::Erase { account });
             }
             Effect::NoSuchAccount { waiter } => {
-                if let Some(Reply::Logout { asker, account }) = self.waiting.remove(&waiter) {
-                    let _ = asker.send(Err(faults::no_such_account(account)));
+                if let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) {
+                    asker.answer(Err(faults::no_such_account(account)));
                 }
             }
         }
     }
 
     fn answer(&mut self, waiter: WaiterId, result: Result<HandOut, Refusal>) {
-        let Some(Reply::Token { asker, account }) = self.waiting.remove(&waiter) else { return };
+        let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) else { return };
         let now = self.clock.now();
         let result = match result {
             Ok(hand_out) => Ok(Response::Token(super::shown::token(account, &hand_out, now))),
             Err(refusal) => {
-                let seed = self.lifecycle.view(&account).map(|view| view.seed.client.clone());
-                Err(faults::refused(account, seed.as_ref(), refusal, now))
+                let client = self.lifecycle.view(&account).map(|view| view.seed.client.clone());
+                Err(faults::refused(account, client.as_ref(), refusal, now))
             }
         };
-        // who does not wait any more does not mind
-        let _ = asker.send(result);
+        asker.answer(result);
     }
 
     fn changed(&mut self, account: &AccountName, new_token: bool) {

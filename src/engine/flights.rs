@@ -1,8 +1,9 @@
 //! Flights: from a durable intent to an interpreted answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::task::{Done, Engine, FLIGHT_MAX};
+use super::task::{Done, Engine};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
     AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
@@ -11,6 +12,10 @@ use crate::model::{
 use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer};
 use crate::provider::Provider;
 use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
+
+/// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client
+/// has a shorter limit of its own; this one holds if that should fail.
+const FLIGHT_MAX: Duration = Duration::from_secs(45);
 
 /// What the engine knows about a flight under way.
 pub(super) struct Flying {
@@ -198,13 +203,8 @@ impl Engine {
     }
 
     fn give_up(&mut self, flight: FlightId, why: &str) {
-        let failure = Failure {
-            class: FailureClass::RequestBroken,
-            code: None,
-            detail: format!("the request cannot be made: {why}"),
-            status: None,
-            retry_after: None,
-        };
+        let failure =
+            Failure::new(FailureClass::RequestBroken, format!("the request cannot be made: {why}"));
         self.settle(flight, Landing::Failed { failure, rescued: None });
     }
 
@@ -301,11 +301,5 @@ impl Engine {
 }
 
 fn overdue() -> Failure {
-    Failure {
-        class: FailureClass::Ambiguous,
-        code: None,
-        detail: "no answer in time".into(),
-        status: None,
-        retry_after: None,
-    }
+    Failure::new(FailureClass::Ambiguous, "no answer in time")
 }

@@ -2,7 +2,8 @@
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::api::{Event, Fault, FaultKind, Request, Response};
+use super::faults::stopping;
+use crate::api::{Event, Fault, Request, Response};
 use crate::model::Caller;
 
 /// How many requests may wait for the engine's attention. It takes microseconds to take one out, so
@@ -12,11 +13,26 @@ pub(super) const MAILBOX: usize = 1024;
 /// How many events a slow watcher may be behind before it is told that it missed some.
 pub(super) const EVENTS: usize = 256;
 
+/// Where the answer to a request goes.
+pub(super) struct Asker(oneshot::Sender<Result<Response, Fault>>);
+
+impl Asker {
+    /// Answers. Who does not wait any more does not mind.
+    pub(super) fn answer(self, result: Result<Response, Fault>) {
+        let _ = self.0.send(result);
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
 /// A request on its way to the engine.
 pub(super) struct Message {
     pub(super) caller: Caller,
     pub(super) request: Request,
-    pub(super) reply: oneshot::Sender<Result<Response, Fault>>,
+    pub(super) asker: Asker,
 }
 
 /// Asks the engine. Cheap to clone; each face, and each session of it, has one.
@@ -30,8 +46,8 @@ impl Handle {
     /// Asks, and waits for the answer. The engine keeps the deadline that a request carries; dropping
     /// the future withdraws the question and nothing else.
     pub async fn ask(&self, caller: Caller, request: Request) -> Result<Response, Fault> {
-        let (reply, answer) = oneshot::channel();
-        let message = Message { caller, request, reply };
+        let (sender, answer) = oneshot::channel();
+        let message = Message { caller, request, asker: Asker(sender) };
         if self.mailbox.send(message).await.is_err() {
             return Err(stopping());
         }
@@ -61,10 +77,6 @@ impl Watch {
     }
 }
 
-fn stopping() -> Fault {
-    Fault::new(FaultKind::ShuttingDown, "the daemon is stopping")
-}
-
 #[cfg(test)]
 impl Handle {
     /// A handle without an engine: each request is answered by `answer`, beside the others.
@@ -75,14 +87,15 @@ impl Handle {
         let (mailbox, mut requests) = mpsc::channel::<Message>(MAILBOX);
         let (events, _) = broadcast::channel(EVENTS);
         tokio::spawn(async move {
-            while let Some(Message { caller, request, mut reply }) = requests.recv().await {
+            while let Some(Message { caller, request, asker }) = requests.recv().await {
+                let Asker(mut asker) = asker;
                 let answer = answer(caller, request);
                 tokio::spawn(async move {
                     tokio::select! {
                         biased;
                         // the asker withdrew
-                        () = reply.closed() => {}
-                        answer = answer => drop(reply.send(answer)),
+                        () = asker.closed() => {}
+                        answer = answer => drop(asker.send(answer)),
                     }
                 });
             }

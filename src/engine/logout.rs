@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::task::{Done, Engine, Reply};
+use super::task::{Done, Engine, Waiting};
 use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation};
 use crate::lifecycle::WaiterId;
 use crate::model::{AccountId, AccountName};
@@ -22,7 +22,7 @@ impl Engine {
     /// The rows of an account are gone, and what they held has to be revoked.
     pub(super) fn erased(&mut self, id: &AccountId, result: Result<Box<Erased>, StoreError>) {
         let Some(Leaving { waiter, name }) = self.leaving.remove(id) else { return };
-        let reply = self.waiting.remove(&waiter);
+        let waiting = self.waiting.remove(&waiter);
         self.announced.remove(&name);
         self.line_is_old = true;
         let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
@@ -30,11 +30,11 @@ impl Engine {
             Ok(erased) => *erased,
             Err(error) => {
                 tracing::error!(account = %name, %error, "account not erased");
-                if let Some(Reply::Logout { asker, .. }) = reply {
+                if let Some(Waiting { asker, .. }) = waiting {
                     let message = format!(
                         "the account could not be erased and comes back at the next start: {error}"
                     );
-                    let _ = asker.send(Err(Fault::new(FaultKind::Storage, message).of(name)));
+                    asker.answer(Err(Fault::new(FaultKind::Storage, message).of(name)));
                 }
                 return;
             }
@@ -46,7 +46,7 @@ impl Engine {
             self.pinned.remove(&key);
         }
         tracing::info!(account = %name, "logged out");
-        let Some(Reply::Logout { asker, .. }) = reply else { return };
+        let Some(Waiting { asker, .. }) = waiting else { return };
         let http = self.http.clone();
         let now = self.clock.now();
         self.tasks.spawn(async move {

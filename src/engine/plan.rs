@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::asks::Asker;
 use super::faults;
+use super::handle::Asker;
 use super::task::Engine;
 use crate::api::{Fault, FaultKind, Login};
 use crate::model::{

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use super::asks::Asker;
 use super::faults;
+use super::handle::Asker;
 use super::plan::{Plan, Prepared, Source, Way};
 use super::recovery::rules;
 use super::task::{Done, Engine};
@@ -78,13 +78,11 @@ impl Engine {
     pub(super) fn login(&mut self, login: Login, asker: Asker) {
         if self.sign_ins.len() + self.preparing >= OPEN_MAX {
             let message = format!("{OPEN_MAX} sign-ins are open already");
-            let _ = asker.send(Err(Fault::new(FaultKind::RateLimited, message)));
+            asker.answer(Err(Fault::new(FaultKind::RateLimited, message)));
             return;
         }
         match self.plan(login) {
-            Err(fault) => {
-                let _ = asker.send(Err(*fault));
-            }
+            Err(fault) => asker.answer(Err(*fault)),
             Ok(plan) => {
                 let plan = plan(asker);
                 self.preparing += 1;
@@ -110,7 +108,7 @@ impl Engine {
             tracing::warn!(account = %name, %fault, "login not started");
         }
         let started = started.map(Response::LoginStarted).map_err(|fault| fault.of(name));
-        let _ = asker.send(started);
+        asker.answer(started);
     }
 
     fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
@@ -235,12 +233,12 @@ impl Engine {
 
     pub(super) fn await_login(&mut self, request: &RequestId, asker: Asker) {
         if let Some(sign_in) = self.sign_ins.get_mut(request) {
-            sign_in.watchers.retain(|watcher| !watcher.is_closed());
+            sign_in.watchers.retain(|watcher| !watcher.is_gone());
             if sign_in.watchers.len() < WATCHERS_MAX {
                 sign_in.watchers.push(asker);
             } else {
                 let message = "too many wait for this sign-in already";
-                let _ = asker.send(Err(Fault::new(FaultKind::RateLimited, message)));
+                asker.answer(Err(Fault::new(FaultKind::RateLimited, message)));
             }
             return;
         }
@@ -249,7 +247,7 @@ impl Engine {
             Some(ended) => ended.result.clone().map(Response::LoginEnded),
             None => Err(self.no_such_request(request)),
         };
-        let _ = asker.send(result);
+        asker.answer(result);
     }
 
     pub(super) fn cancel(&mut self, request: &RequestId) -> Result<(), Fault> {
@@ -301,7 +299,7 @@ impl Engine {
             ),
         }
         for watcher in watchers {
-            let _ = watcher.send(result.clone().map(Response::LoginEnded));
+            watcher.answer(result.clone().map(Response::LoginEnded));
         }
         match browser {
             // the listener goes by itself when it has served the page

@@ -1,22 +1,21 @@
 //! The task: its state and its loop.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
 use super::faults;
 use super::flights::{Flying, Landed};
-use super::handle::{EVENTS, Handle, MAILBOX, Message};
+use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::logout::Leaving;
 use super::plan::Prepared;
 use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
-use crate::api::{Event as News, Fault, LoggedOut, Response, State};
+use crate::api::{Event as News, LoggedOut, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
     AccountId, AccountName, ClientKey, ClientRecord, FlightId, ProviderId, RequestId,
@@ -66,12 +65,10 @@ pub enum Control {
     Drain,
 }
 
-/// Somebody who waits.
-pub(super) enum Reply {
-    /// For a token.
-    Token { asker: oneshot::Sender<Result<Response, Fault>>, account: AccountName },
-    /// For the end of a logout.
-    Logout { asker: oneshot::Sender<Result<Response, Fault>>, account: AccountName },
+/// Somebody who waits, for a token or for the end of a logout.
+pub(super) struct Waiting {
+    pub(super) asker: Asker,
+    pub(super) account: AccountName,
 }
 
 /// The end of a task that the engine started.
@@ -81,7 +78,7 @@ pub(super) enum Done {
     /// A sign-in can be shown to the user, or cannot be started.
     Prepared(Box<Prepared>),
     /// A logout is over.
-    LoggedOut { asker: oneshot::Sender<Result<Response, Fault>>, reply: LoggedOut },
+    LoggedOut { asker: Asker, reply: LoggedOut },
     /// The listener of a sign-in has served its last page.
     Listened,
 }
@@ -115,7 +112,7 @@ pub struct Engine {
     /// Answers of an earlier run that wait for their provider's definition.
     pub(super) unread: Vec<Unread>,
     pub(super) leaving: HashMap<AccountId, Leaving>,
-    pub(super) waiting: HashMap<WaiterId, Reply>,
+    pub(super) waiting: HashMap<WaiterId, Waiting>,
     pub(super) next_waiter: u64,
     pub(super) tasks: JoinSet<Done>,
     pub(super) callbacks: mpsc::Sender<Callback>,
@@ -262,7 +259,7 @@ impl Engine {
         if let Some(pinned) = self.pinned.get(client) {
             return Some(Arc::clone(pinned));
         }
-        self.catalog.find(&client.provider).cloned().map(Arc::new)
+        self.catalog.find(&client.provider).cloned()
     }
 
     /// Keeps a client registration in mind.
@@ -283,10 +280,7 @@ impl Engine {
         match done {
             Ok(Done::Landed(landed)) => self.landed(landed),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
-            Ok(Done::LoggedOut { asker, reply }) => {
-                // who does not wait any more does not mind
-                let _ = asker.send(Ok(Response::LoggedOut(reply)));
-            }
+            Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
             Ok(Done::Listened) => {}
             Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!(%error, "a task of the engine failed"),
@@ -295,19 +289,10 @@ impl Engine {
 
     fn reload(&mut self, catalog: Catalog) {
         self.catalog = catalog;
-        let providers: Vec<ProviderId> = {
-            let mut ids: Vec<_> = self
-                .clients
-                .keys()
-                .filter(|key| !self.pinned.contains_key(key))
-                .map(|key| key.provider.clone())
-                .collect();
-            ids.sort();
-            ids.dedup();
-            ids
-        };
+        let unpinned = self.clients.keys().filter(|key| !self.pinned.contains_key(key));
+        let providers: BTreeSet<ProviderId> = unpinned.map(|key| key.provider.clone()).collect();
         for provider in providers {
-            let rules = self.catalog.find(&provider).map(recovery::rules);
+            let rules = self.catalog.find(&provider).map(|provider| recovery::rules(provider));
             self.tell(Event::Rules { provider, rules });
         }
         recovery::read_on(self);
@@ -326,11 +311,10 @@ impl Engine {
     fn finish(mut self) -> Store {
         self.mailbox.close();
         while let Ok(message) = self.mailbox.try_recv() {
-            let _ = message.reply.send(Err(faults::stopping()));
+            message.asker.answer(Err(faults::stopping()));
         }
-        for (_, reply) in self.waiting.drain() {
-            let (Reply::Token { asker, account } | Reply::Logout { asker, account }) = reply;
-            let _ = asker.send(Err(faults::stopping().of(account)));
+        for (_, Waiting { asker, account }) in self.waiting.drain() {
+            asker.answer(Err(faults::stopping().of(account)));
         }
         self.store
     }
@@ -361,7 +345,3 @@ pub(super) async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
         None => std::future::pending().await,
     }
 }
-
-/// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client
-/// has a shorter limit of its own; this one holds if that should fail.
-pub(super) const FLIGHT_MAX: Duration = Duration::from_secs(45);

@@ -31,7 +31,8 @@ pub(super) struct Account {
     pub(super) last_failure: Option<Failure>,
     /// When the last refresh was started.
     pub(super) last_start: Option<Boot>,
-    pub(super) waiters: Vec<Waiter>,
+    /// The questions that wait for a token.
+    pub(super) waiters: Vec<Ask>,
     /// The one who waits for the logout, once that was asked for.
     pub(super) leaving: Option<WaiterId>,
     /// An attempt on record whose fate is unknown. It is kept until the intent of the next one is
@@ -81,11 +82,6 @@ pub(super) enum Phase {
     Saving(FlightId),
 }
 
-/// Somebody who waits for a token.
-pub(super) struct Waiter {
-    pub(super) ask: Ask,
-}
-
 /// A grant on its way to the disk, as far as it is needed again when it has arrived.
 pub(super) struct Pending {
     pub(super) generation: Generation,
@@ -107,6 +103,38 @@ pub(super) enum Look {
 }
 
 impl Account {
+    /// An account that nothing is known of but its name.
+    pub(super) fn new(seed: AccountSeed, rules: Option<Rules>) -> Self {
+        Self {
+            seed,
+            rules,
+            standing: Standing::Good,
+            generation: Generation(0),
+            latest: Generation(0),
+            renewable: false,
+            token: None,
+            phase: Phase::Idle,
+            exchange: None,
+            streak: Streak::default(),
+            last_failure: None,
+            last_start: None,
+            waiters: Vec::new(),
+            leaving: None,
+            unresolved: None,
+            unsettled: false,
+            wake: None,
+            news: News::Nothing,
+        }
+    }
+
+    /// The generation of what a refresh brings: a new one if that is a refresh token.
+    pub(super) fn next_generation(&mut self, brings_refresh: bool) -> Generation {
+        if brings_refresh {
+            self.latest = self.latest.next();
+        }
+        self.latest
+    }
+
     /// What `ask` gets now. This is the refresh decision. Before `shut_until` nothing can be sent to
     /// the provider.
     pub(super) fn look(&self, ask: &Ask, shut_until: Option<Boot>, now: Boot) -> Look {
@@ -117,17 +145,14 @@ impl Account {
             return Look::Refused(Refusal::ScopeNotGranted { missing });
         }
         if let Some(token) = &self.token {
-            let remaining = token.expires.map(|expires| expires.since(now));
             let wanted = match (&self.rules, token.lifetime()) {
                 (Some(rules), Some(lifetime)) => {
                     schedule::attainable(ask.min_valid, lifetime, rules)
                 }
                 _ => ask.min_valid,
             };
-            let alive = remaining.is_none_or(|remaining| !remaining.is_zero());
-            let lasts = remaining.is_none_or(|remaining| remaining >= wanted);
-            let rejected = ask.rejected == Some(token.fingerprint);
-            if alive && lasts && !rejected && !self.unsettled {
+            let lasts = token.expires.is_none_or(|expires| expires.since(now) >= wanted);
+            if token.serves(ask, now) && lasts && !self.unsettled {
                 return Look::Served(token.hand_out(ask, now));
             }
         }
@@ -153,12 +178,7 @@ impl Account {
     /// The token even if it lasts less long than asked for, as long as it lives; `refusal` else.
     pub(super) fn second_best(&self, ask: &Ask, now: Boot, refusal: Refusal) -> Look {
         match &self.token {
-            Some(token)
-                if token.expires.is_none_or(|expires| expires > now)
-                    && ask.rejected != Some(token.fingerprint) =>
-            {
-                Look::Served(token.hand_out(ask, now))
-            }
+            Some(token) if token.serves(ask, now) => Look::Served(token.hand_out(ask, now)),
             _ => Look::Refused(refusal),
         }
     }
@@ -207,7 +227,7 @@ impl Account {
             Phase::Saving(_) => saving,
             Phase::Queued { .. } | Phase::Flying => None,
         };
-        let patience = self.waiters.iter().map(|waiter| waiter.ask.deadline).min();
+        let patience = self.waiters.iter().map(|ask| ask.deadline).min();
         let end = if self.renewable || self.standing != Standing::Good {
             None
         } else {
@@ -272,19 +292,18 @@ pub(super) const NOT_RENEWABLE: &str =
 
 /// What is known of a provider that other accounts found in trouble.
 fn in_trouble() -> Failure {
-    Failure {
-        class: FailureClass::Transient,
-        code: None,
-        detail: "it is left alone until it has recovered".into(),
-        status: None,
-        retry_after: None,
-    }
+    Failure::new(FailureClass::Transient, "it is left alone until it has recovered")
 }
 
 impl Cached {
     /// The token's whole life, if it is known.
     pub(super) fn lifetime(&self) -> Option<std::time::Duration> {
         self.expires.map(|expires| expires.since(self.sent))
+    }
+
+    /// Whether it still lives, and is not the one that was rejected.
+    fn serves(&self, ask: &Ask, now: Boot) -> bool {
+        self.expires.is_none_or(|expires| expires > now) && ask.rejected != Some(self.fingerprint)
     }
 
     fn hand_out(&self, ask: &Ask, now: Boot) -> HandOut {

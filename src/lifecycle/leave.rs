@@ -1,31 +1,27 @@
 //! Logging out: nobody waits any more, what is in the air lands first, then the account goes.
 
+use super::account::Look;
 use super::machine::Lifecycle;
 use super::words::{Effect, Refusal, WaiterId};
 use crate::model::AccountName;
 
 impl Lifecycle {
     pub(super) fn logout(&mut self, name: &AccountName, waiter: WaiterId, out: &mut Vec<Effect>) {
-        let place = self.places.get(name).copied();
-        let Some(account) = place.and_then(|place| self.accounts[place].as_mut()) else {
+        let Some(&place) = self.places.get(name) else {
             out.push(Effect::NoSuchAccount { waiter });
             return;
         };
-        if account.leaving.is_some() {
-            out.push(Effect::NoSuchAccount { waiter });
-            return;
+        match &mut self.accounts[place] {
+            Some(account) if account.leaving.is_none() => account.leaving = Some(waiter),
+            _ => {
+                out.push(Effect::NoSuchAccount { waiter });
+                return;
+            }
         }
-        account.leaving = Some(waiter);
-        for waiter in account.waiters.drain(..) {
-            self.waiting -= 1;
-            let result = Err(Refusal::LoggedOut);
-            out.push(Effect::Answer { waiter: waiter.ask.waiter, result });
-        }
+        self.take_waiters(place, out, |_, _| Some(Look::Refused(Refusal::LoggedOut)));
         self.cancel_open_sign_in(name, out);
-        if let Some(place) = place {
-            self.unqueue(place);
-            self.leave_if_free(place, out);
-        }
+        self.unqueue(place);
+        self.leave_if_free(place, out);
     }
 
     /// Removes an account that is to be logged out once no flight touches it: what a flight brings

@@ -1,17 +1,18 @@
 //! The state machine: all accounts, their timers, and the way each event takes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{Account, Cached, Look, News, Pending, Phase, Waiter};
+use super::account::{Account, Cached, Look, News, Pending, Phase};
 use super::schedule;
 use super::signin::SignIn;
 use super::traffic::{Traffic, Urgency};
 use super::view::View;
 use super::words::{Ask, Effect, Event, Origin, Purpose, Refusal, Rules};
 use crate::model::{
-    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Now, ProviderId, RequestId,
-    Standing,
+    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Now, ProviderId,
+    RequestId, Standing,
 };
 
 /// Limits.
@@ -173,7 +174,7 @@ impl Lifecycle {
             }
             Look::Wanted if self.waiting >= self.settings.max_waiters => Err(Refusal::TooMany),
             Look::Wanted => {
-                account.waiters.push(Waiter { ask });
+                account.waiters.push(ask);
                 self.waiting += 1;
                 self.want_refresh(place, Urgency::Waited, now);
                 return;
@@ -276,13 +277,7 @@ impl Lifecycle {
                 account.phase = Phase::Waiting(now.boot);
             }
             if let Some(token) = account.token.take() {
-                let issued = token.issued;
-                let cached = self.accounts[place]
-                    .as_ref()
-                    .and_then(|account| self.cache(account, issued, now));
-                if let Some(account) = &mut self.accounts[place] {
-                    account.token = cached;
-                }
+                self.take_token(place, token.issued, now);
             }
             self.touch(place, News::Changed);
             let gone = self.accounts[place].as_ref().filter(|account| !account.is_busy());
@@ -295,13 +290,10 @@ impl Lifecycle {
 
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
-        self.traffic.clear();
         self.end_all_sign_ins(out);
         for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            if matches!(account.phase, Phase::Queued { .. }) {
-                account.phase = Phase::Idle;
-            }
+            self.unqueue(place);
+            let Some(account) = &self.accounts[place] else { continue };
             if !account.is_busy() {
                 self.settle_waiters(place, now, &Refusal::Stopping, out);
             }
@@ -395,25 +387,19 @@ impl Lifecycle {
         place
     }
 
-    /// The cache entry of a token; `None` if it is too old to tell when it was issued.
-    pub(super) fn cache(
-        &self,
-        account: &Account,
-        issued: std::sync::Arc<crate::model::Issued>,
-        now: Now,
-    ) -> Option<Cached> {
-        let sent = issued.sent.on_boot_clock(&self.boot_id, now)?;
-        let default = account.rules.as_ref().and_then(|rules| rules.default_lifetime);
-        let stated = issued.lifetime.or(default);
-        let due = match &account.rules {
-            Some(rules) => {
+    /// Makes a token the one at hand; none is, if it is too old to tell when it was issued.
+    pub(super) fn take_token(&mut self, place: usize, issued: Arc<Issued>, now: Now) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        account.token = issued.sent.on_boot_clock(&self.boot_id, now).map(|sent| {
+            let default = account.rules.as_ref().and_then(|rules| rules.default_lifetime);
+            let stated = issued.lifetime.or(default);
+            let due = account.rules.as_ref().map_or(sent, |rules| {
                 let lifetime = schedule::scheduling_lifetime(stated, rules);
                 schedule::due(sent, lifetime, rules, &account.seed.id, issued.generation)
-            }
-            None => sent,
-        };
-        let fingerprint = issued.access.fingerprint();
-        Some(Cached { fingerprint, expires: stated.map(|span| sent + span), due, sent, issued })
+            });
+            let fingerprint = issued.access.fingerprint();
+            Cached { fingerprint, expires: stated.map(|span| sent + span), due, sent, issued }
+        });
     }
 
     /// Notes news of an account.

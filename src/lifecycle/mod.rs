@@ -14,12 +14,13 @@
 //! A refresh, from left to right; everything else is a way back to `Idle`:
 //!
 //! ```text
-//! Idle --due, or asked--> Flying --landed--> Saving --durable--> Idle
-//!   ^                       |                   |
-//!   +------ Waiting <-------+ failed            + cannot be saved: again, until it can
+//! Idle --due, or asked--> Queued --its turn--> Flying --landed--> Saving --durable--> Idle
+//!   ^                                            |                   |
+//!   +-------------- Waiting <--------------------+ failed            + cannot be saved: again
 //! ```
 
 mod account;
+mod hold;
 mod leave;
 mod machine;
 mod refresh;

@@ -1,15 +1,16 @@
 //! The way of a flight: begun, landed, saved; and what its end means to those who wait.
 
+use std::sync::Arc;
+
 use super::account::{Account, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::retry::{self, Streak, Verdict};
 use super::traffic::Outcome;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
-    AccountSeed, Boot, ClientKey, Failure, FailureClass, FlightId, Generation, GrantChange,
-    Granted, Issued, Landing, Now, Stamp, Standing,
+    AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted, Issued,
+    Landing, Now, RefreshToken, Stamp, Standing,
 };
-use std::sync::Arc;
 
 impl Lifecycle {
     /// The intent is durable: off it goes. If it cannot be made durable, nothing is sent.
@@ -79,59 +80,42 @@ impl Lifecycle {
                     self.refresh_over(id, place, now, out);
                     return;
                 }
-                match landing {
-                    Landing::Failed { failure, rescued: None } => {
-                        self.fail_refresh(id, place, failure, now, out);
-                    }
-                    Landing::Granted(granted) => {
+                match brought(landing) {
+                    Err(failure) => self.fail_refresh(id, place, failure, now, out),
+                    Ok(mut brought) => {
                         account.phase = Phase::Saving(id);
-                        let next = account.next_generation(granted.refresh.is_some());
-                        let seed = account.seed.clone();
-                        let mut granted = granted;
-                        // without `scope` it is what was granted before (RFC 6749, 6)
-                        if granted.scopes.is_none() {
-                            granted.scopes =
-                                account.token.as_ref().map(|token| token.issued.scopes.clone());
+                        if let Ok(granted) = &mut brought
+                            && granted.scopes.is_none()
+                        {
+                            // without `scope` it is what was granted before (RFC 6749, 6)
+                            let token = account.token.as_ref();
+                            granted.scopes = token.map(|token| token.issued.scopes.clone());
                         }
-                        self.save(id, &seed, next, sent, Ok(granted), out);
-                    }
-                    Landing::Failed { failure, rescued: Some(refresh) } => {
-                        account.phase = Phase::Saving(id);
-                        let next = account.next_generation(true);
+                        let rotates = brought.as_ref().map_or(true, |new| new.refresh.is_some());
+                        let generation = account.next_generation(rotates);
                         let seed = account.seed.clone();
-                        self.save(id, &seed, next, sent, Err((failure, refresh)), out);
+                        self.save(id, &seed, generation, sent, brought, out);
                     }
                 }
                 self.rearm(place);
             }
-            Task::Exchange { request, seed, .. } => {
-                // a login always starts a grant of its own
-                let place = self.place_of(&seed);
-                let generation = place
-                    .and_then(|place| self.accounts[place].as_ref())
-                    .map_or(Generation(1), |account| account.latest.next());
-                if !matches!(landing, Landing::Failed { rescued: None, .. })
-                    && let Some(place) = place
-                    && let Some(account) = &mut self.accounts[place]
-                {
-                    account.latest = generation;
+            Task::Exchange { request, seed, .. } => match brought(landing) {
+                Err(failure) => {
+                    self.flights.remove(&id);
+                    let account = seed.id.clone();
+                    out.push(Effect::Abandon { flight: id, account, standing: None });
+                    self.exchange_over(&seed, out);
+                    self.finish_sign_in(&request, Err(SignInEnd::Failed(failure)), out);
                 }
-                match landing {
-                    Landing::Granted(granted) => {
-                        self.save(id, &seed, generation, sent, Ok(granted), out);
-                    }
-                    Landing::Failed { failure, rescued: Some(refresh) } => {
-                        self.save(id, &seed, generation, sent, Err((failure, refresh)), out);
-                    }
-                    Landing::Failed { failure, rescued: None } => {
-                        self.flights.remove(&id);
-                        let account = seed.id.clone();
-                        out.push(Effect::Abandon { flight: id, account, standing: None });
-                        self.exchange_over(&seed, out);
-                        self.finish_sign_in(&request, Err(SignInEnd::Failed(failure)), out);
-                    }
+                Ok(brought) => {
+                    // a login always starts a grant of its own
+                    let place = self.place_of(&seed);
+                    let account = place.and_then(|place| self.accounts[place].as_mut());
+                    let generation =
+                        account.map_or(Generation(1), |account| account.next_generation(true));
+                    self.save(id, &seed, generation, sent, brought, out);
                 }
-            }
+            },
         }
     }
 
@@ -141,7 +125,7 @@ impl Lifecycle {
         seed: &AccountSeed,
         generation: Generation,
         sent: &Stamp,
-        brought: Result<Granted, (Failure, crate::model::RefreshToken)>,
+        brought: Brought,
         out: &mut Vec<Effect>,
     ) {
         let (failure, issued, refresh, refresh_lifetime) = match brought {
@@ -212,7 +196,7 @@ impl Lifecycle {
             Task::Exchange { request, seed, rules } => {
                 let place = self
                     .place_of(&seed)
-                    .unwrap_or_else(|| self.admit(Account::signed_in(seed.clone(), rules.clone())));
+                    .unwrap_or_else(|| self.admit(Account::new(seed.clone(), None)));
                 self.unqueue(place);
                 if let Some(account) = &mut self.accounts[place] {
                     account.rules = Some(rules);
@@ -288,11 +272,7 @@ impl Lifecycle {
             self.touch(place, News::Changed);
             self.settle_waiters(place, now, &refusal, out);
         } else if let Some(issued) = issued {
-            let cached =
-                self.accounts[place].as_ref().and_then(|account| self.cache(account, issued, now));
-            if let Some(account) = &mut self.accounts[place] {
-                account.token = cached;
-            }
+            self.take_token(place, issued, now);
             self.touch(place, News::NewToken);
             self.answer_waiters(place, now, out);
         }
@@ -391,49 +371,6 @@ impl Lifecycle {
         self.rearm(place);
     }
 
-    /// Stops all accounts of a client that the provider rejects: one request has told enough.
-    fn hold_client(
-        &mut self,
-        client: &ClientKey,
-        except: usize,
-        until: Boot,
-        why: &str,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            let affected = account.seed.client == *client
-                && account.standing == Standing::Good
-                && account.renewable
-                && !account.is_busy();
-            if place == except || !affected {
-                continue;
-            }
-            self.unqueue(place);
-            let Some(account) = &mut self.accounts[place] else { continue };
-            account.standing = Standing::Held { why: why.to_owned() };
-            account.phase = Phase::Waiting(until);
-            let (id, standing) = (account.seed.id.clone(), account.standing.clone());
-            out.push(Effect::Stand { account: id, standing });
-            self.touch(place, News::Changed);
-            self.settle_waiters(place, now, &Refusal::Held { why: why.to_owned() }, out);
-            self.rearm(place);
-        }
-    }
-
-    /// A client that has just worked is worth a new try for the accounts it was held for.
-    fn retry_client(&mut self, client: &ClientKey, except: usize, now: Now) {
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            let held = matches!(account.standing, Standing::Held { .. });
-            if place != except && held && account.seed.client == *client && !account.is_busy() {
-                account.phase = Phase::Waiting(now.boot);
-                self.rearm(place);
-            }
-        }
-    }
-
     /// The flight of a grant that is no longer in force.
     fn refresh_over(&mut self, id: FlightId, place: usize, now: Now, out: &mut Vec<Effect>) {
         self.flights.remove(&id);
@@ -470,36 +407,15 @@ impl Lifecycle {
     }
 }
 
-impl Account {
-    /// The generation of what a refresh brings: a new one if that is a refresh token.
-    fn next_generation(&mut self, brings_refresh: bool) -> Generation {
-        if brings_refresh {
-            self.latest = self.latest.next();
-        }
-        self.latest
-    }
+/// What a landing brought, if it is anything to save: a grant, or the refresh token alone of an odd
+/// answer with what was wrong with it.
+type Brought = Result<Granted, (Failure, RefreshToken)>;
 
-    fn signed_in(seed: AccountSeed, rules: super::words::Rules) -> Self {
-        Self {
-            seed,
-            rules: Some(rules),
-            standing: Standing::Good,
-            generation: Generation(0),
-            latest: Generation(0),
-            renewable: false,
-            token: None,
-            phase: Phase::Idle,
-            exchange: None,
-            streak: Streak::default(),
-            last_failure: None,
-            last_start: None,
-            waiters: Vec::new(),
-            leaving: None,
-            unresolved: None,
-            unsettled: false,
-            wake: None,
-            news: News::Nothing,
-        }
+fn brought(landing: Landing) -> Result<Brought, Failure> {
+    match landing {
+        Landing::Granted(granted) => Ok(Ok(granted)),
+        Landing::Failed { failure, rescued: Some(refresh) } => Ok(Err((failure, refresh))),
+        Landing::Failed { failure, rescued: None } => Err(failure),
     }
 }
 
@@ -522,11 +438,5 @@ fn outcome(landing: &Landing, now: Boot) -> Outcome {
 const UNSAVED: &str = "the provider gave a new token, but it cannot be written down";
 
 fn disk_failure(why: &str) -> Failure {
-    Failure {
-        class: FailureClass::NotSent,
-        code: None,
-        detail: format!("nothing can be written down: {why}"),
-        status: None,
-        retry_after: None,
-    }
+    Failure::new(FailureClass::NotSent, format!("nothing can be written down: {why}"))
 }

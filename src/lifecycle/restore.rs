@@ -1,8 +1,7 @@
 //! The start: accounts from the disk, and flights that an earlier run left behind.
 
-use super::account::{Account, News, Phase};
+use super::account::{Account, Phase};
 use super::machine::{Flight, Lifecycle, Task};
-use super::retry::Streak;
 use super::words::Rules;
 use crate::model::{
     AccountName, AccountRecord, AccountSeed, FlightId, Generation, Now, RequestId, Standing,
@@ -23,32 +22,23 @@ impl Lifecycle {
     /// Takes an account from the disk. Call for each before the first event.
     pub fn restore(&mut self, restored: Restored, now: Now) {
         let Restored { record, rules, unresolved } = restored;
-        let held = matches!(record.standing, Standing::Held { .. });
-        let mut account = Account {
-            seed: record.seed,
-            rules,
-            standing: record.standing,
-            generation: record.generation,
-            latest: record.generation,
-            renewable: record.has_refresh_token,
-            token: None,
-            // a held account is tried once after a restart: client or definition may be mended
-            phase: if held { Phase::Waiting(now.boot) } else { Phase::Idle },
-            exchange: None,
-            streak: Streak { ambiguous_since: unresolved.map(|_| now.boot), ..Streak::default() },
-            last_failure: None,
-            last_start: None,
-            waiters: Vec::new(),
-            leaving: None,
-            unresolved,
-            unsettled: unresolved.is_some(),
-            wake: None,
-            news: News::Nothing,
-        };
-        if let Some(issued) = record.issued {
-            account.token = self.cache(&account, issued, now);
+        let mut account = Account::new(record.seed, rules);
+        if let Standing::Held { .. } = record.standing {
+            // tried once after a restart: client or definition may be mended
+            account.phase = Phase::Waiting(now.boot);
         }
-        self.admit(account);
+        account.standing = record.standing;
+        account.generation = record.generation;
+        account.latest = record.generation;
+        account.renewable = record.has_refresh_token;
+        account.streak.ambiguous_since = unresolved.map(|_| now.boot);
+        account.unresolved = unresolved;
+        account.unsettled = unresolved.is_some();
+        let place = self.admit(account);
+        if let Some(issued) = record.issued {
+            self.take_token(place, issued, now);
+            self.rearm(place);
+        }
     }
 
     /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The

@@ -95,13 +95,6 @@ impl Traffic {
         self.lanes.entry(origin.clone()).or_default().flying += 1;
     }
 
-    /// Nobody queues any more.
-    pub(super) fn clear(&mut self) {
-        for lane in self.lanes.values_mut() {
-            lane.queue.clear();
-        }
-    }
-
     /// The most urgent account that may fly now, if one may. It counts as flying from here on.
     pub(super) fn next(&mut self, now: Boot) -> Option<usize> {
         if self.flying >= self.most {

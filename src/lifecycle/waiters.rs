@@ -1,8 +1,8 @@
 //! Those who wait for a token: served, refused, or left to wait on.
 
-use super::account::{Account, Look, Phase, Waiter};
+use super::account::{Account, Look, Phase};
 use super::machine::Lifecycle;
-use super::words::{Effect, Refusal};
+use super::words::{Ask, Effect, Refusal};
 use crate::model::{Failure, FailureClass, Now};
 
 impl Lifecycle {
@@ -10,12 +10,9 @@ impl Lifecycle {
     /// they get it all the same, marked stale, but never a token they know to be rejected.
     pub(super) fn answer_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
         let refusal = Refusal::Unavailable { failure: rejected_again(), retry_at: None };
-        self.take_waiters(place, out, |account, waiter| {
-            let Waiter { ask } = waiter;
-            match account.look(ask, None, now.boot) {
-                Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
-                look => Some(look),
-            }
+        self.take_waiters(place, out, |account, ask| match account.look(ask, None, now.boot) {
+            Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
+            look => Some(look),
         });
     }
 
@@ -28,15 +25,15 @@ impl Lifecycle {
         refusal: &Refusal,
         out: &mut Vec<Effect>,
     ) {
-        self.take_waiters(place, out, |account, waiter| {
-            match account.second_best(&waiter.ask, now.boot, refusal.clone()) {
+        self.take_waiters(place, out, |account, ask| {
+            match account.second_best(ask, now.boot, refusal.clone()) {
                 Look::Refused(refusal) => {
                     let next = match account.phase {
                         Phase::Waiting(at) if account.obstacle().is_none() => Some(at),
                         Phase::Saving(_) => Some(now.boot),
                         _ => None,
                     };
-                    let patient = next.is_some_and(|next| next < waiter.ask.deadline);
+                    let patient = next.is_some_and(|next| next < ask.deadline);
                     (!patient).then_some(Look::Refused(refusal))
                 }
                 served => Some(served),
@@ -46,30 +43,30 @@ impl Lifecycle {
 
     /// Those whose patience is over.
     pub(super) fn time_out_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
-        self.take_waiters(place, out, |account, waiter| {
-            let late = waiter.ask.deadline <= now.boot;
-            late.then(|| account.second_best(&waiter.ask, now.boot, account.unavailable()))
+        self.take_waiters(place, out, |account, ask| {
+            let late = ask.deadline <= now.boot;
+            late.then(|| account.second_best(ask, now.boot, account.unavailable()))
         });
     }
 
     /// Goes through the waiters of an account: who gets a look is answered and gone.
-    fn take_waiters(
+    pub(super) fn take_waiters(
         &mut self,
         place: usize,
         out: &mut Vec<Effect>,
-        mut look: impl FnMut(&Account, &Waiter) -> Option<Look>,
+        look: impl Fn(&Account, &Ask) -> Option<Look>,
     ) {
         let Some(account) = &mut self.accounts[place] else { return };
         let mut waiters = std::mem::take(&mut account.waiters);
-        waiters.retain(|waiter| {
-            let result = match look(account, waiter) {
+        waiters.retain(|ask| {
+            let result = match look(account, ask) {
                 None => return true,
                 Some(Look::Served(hand_out)) => Ok(hand_out),
                 Some(Look::Refused(refusal)) => Err(refusal),
                 Some(Look::Wanted) => Err(Refusal::TimedOut),
             };
             self.waiting -= 1;
-            out.push(Effect::Answer { waiter: waiter.ask.waiter, result });
+            out.push(Effect::Answer { waiter: ask.waiter, result });
             false
         });
         account.waiters = waiters;
@@ -77,11 +74,5 @@ impl Lifecycle {
 }
 
 fn rejected_again() -> Failure {
-    Failure {
-        class: FailureClass::Transient,
-        code: None,
-        detail: "the provider gave the rejected token again".into(),
-        status: None,
-        retry_after: None,
-    }
+    Failure::new(FailureClass::Transient, "the provider gave the rejected token again")
 }

@@ -163,6 +163,14 @@ impl FailureClass {
     }
 }
 
+impl Failure {
+    /// A failure that no answer told of.
+    #[must_use]
+    pub fn new(class: FailureClass, detail: impl Into<String>) -> Self {
+        Self { class, code: None, detail: detail.into(), status: None, retry_after: None }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.code, self.status) {

@@ -3,6 +3,7 @@
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::definition::Provider;
 use super::presets::presets;
@@ -16,7 +17,8 @@ pub struct Catalog {
 
 #[derive(Debug, Clone)]
 struct Known {
-    provider: Provider,
+    /// Shared with those who speak by it: a definition is read once and never copied.
+    provider: Arc<Provider>,
     file: Option<PathBuf>,
 }
 
@@ -45,7 +47,9 @@ impl Catalog {
     /// The presets alone.
     #[must_use]
     pub fn presets() -> Self {
-        let entry = |provider: Provider| (provider.id.clone(), Known { provider, file: None });
+        let entry = |provider: Provider| {
+            (provider.id.clone(), Known { provider: Arc::new(provider), file: None })
+        };
         Self { known: presets().map(entry).collect() }
     }
 
@@ -68,7 +72,7 @@ impl Catalog {
 
     /// The provider of that name.
     #[must_use]
-    pub fn find(&self, id: &ProviderId) -> Option<&Provider> {
+    pub fn find(&self, id: &ProviderId) -> Option<&Arc<Provider>> {
         self.known.get(id).map(|known| &known.provider)
     }
 
@@ -80,7 +84,7 @@ impl Catalog {
 
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Provider> {
-        self.known.values().map(|known| &known.provider)
+        self.known.values().map(|known| &*known.provider)
     }
 
     fn add(&mut self, path: PathBuf, text: &str) -> Result<(), FileError> {
@@ -103,11 +107,11 @@ impl Catalog {
                 Err(FileError { path, line: id_line(text), problem })
             }
             Entry::Occupied(mut place) => {
-                place.insert(Known { provider, file: Some(path) });
+                place.insert(Known { provider: Arc::new(provider), file: Some(path) });
                 Ok(())
             }
             Entry::Vacant(place) => {
-                place.insert(Known { provider, file: Some(path) });
+                place.insert(Known { provider: Arc::new(provider), file: Some(path) });
                 Ok(())
             }
         }

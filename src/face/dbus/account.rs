@@ -59,13 +59,8 @@ impl AccountObject {
         let mut options = Options::new(options);
         let terms = Terms::take(&mut options)?;
         let login = Login {
-            provider: account.provider.clone(),
             account: Some(account.name.clone()),
-            client_id: None,
-            client_secret: None,
-            redirect_uri: options.text("redirect_uri")?,
-            scopes: options.scopes("scopes")?,
-            login_hint: options.text("login_hint")?,
+            ..sign_in::login(account.provider.clone(), &mut options)?
         };
         options.finish()?;
         sign_in::start(&self.context, connection, asker, login, terms).await

@@ -73,14 +73,11 @@ impl Manager {
         let asker = self.context.callers.identify(connection, &header).await?;
         let mut options = Options::new(options);
         let terms = Terms::take(&mut options)?;
+        let provider = provider.parse().map_err(|error| invalid(format!("provider: {error}")))?;
         let login = Login {
-            provider: provider.parse().map_err(|error| invalid(format!("provider: {error}")))?,
             account: options.parsed("alias")?,
             client_id: options.parsed("client_id")?,
-            client_secret: None,
-            redirect_uri: options.text("redirect_uri")?,
-            scopes: options.scopes("scopes")?,
-            login_hint: options.text("login_hint")?,
+            ..sign_in::login(provider, &mut options)?
         };
         options.finish()?;
         sign_in::start(&self.context, connection, asker, login, terms).await

@@ -15,7 +15,7 @@ use super::refusal::{Refusal, invalid, mismatch};
 use super::request::{self, RequestObject};
 use super::requests::{Bond, Ending, SignIn, Ticket};
 use crate::api::{Fault, FaultKind, Login, LoginStarted, Request, RequestRef, Response};
-use crate::model::Caller;
+use crate::model::{Caller, ProviderId};
 
 /// The longest `handle_token`.
 const TOKEN_MAX: usize = 64;
@@ -39,6 +39,20 @@ impl Terms {
         let bond = if options.is_set("detach")? { Bond::Detached } else { Bond::Creator };
         Ok(Self { token, bond })
     }
+}
+
+/// A sign-in to a provider, with the options that say how. No secret comes over the bus, where anybody
+/// may listen.
+pub(super) fn login(provider: ProviderId, options: &mut Options) -> Result<Login, Fault> {
+    Ok(Login {
+        provider,
+        account: None,
+        client_id: None,
+        client_secret: None,
+        redirect_uri: options.text("redirect_uri")?,
+        scopes: options.scopes("scopes")?,
+        login_hint: options.text("login_hint")?,
+    })
 }
 
 /// Starts a sign-in and puts its object on the bus.
