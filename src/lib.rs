@@ -38,15 +38,16 @@
 //! | 5 | [`daemon`] | assembly, readiness, drain | all below but [`cli`] |
 //! | 5 | [`cli`] | commands; a blocking client of the socket | [`api`], [`model`] |
 //! | 4 | [`face`] | the socket (Varlink) and D-Bus | [`api`], [`engine::Handle`], [`sys`], [`model`] |
-//! | 3 | [`engine`] | the one task: effects become work | [`lifecycle`], [`oauth`], [`store`], [`sys`], [`api`], [`provider`], [`model`] |
-//! | 2 | [`oauth`] | the protocol: build, send, read | [`provider`], [`model`] |
-//! | 2 | [`store`] | the SQLite thread, migrations, sealing, key slots | [`model`] |
+//! | 3 | [`engine`] | the one task: effects become work | [`lifecycle`], [`oauth`], [`store`], [`sys`], [`api`], [`provider`], [`model`], [`crash`] |
+//! | 2 | [`oauth`] | the protocol: build, send, read | [`provider`], [`model`], [`crash`] |
+//! | 2 | [`store`] | the SQLite thread, migrations, sealing, key slots | [`model`], [`crash`] |
 //! | 2 | [`sys`] | clock, alarm, signals, sockets, lock, log | [`model`] |
 //! | 2 | [`config`] | settings | |
 //! | 1 | [`lifecycle`] | the pure heart: states, schedule, failures | [`model`] |
 //! | 1 | [`api`] | requests, answers, faults, and their wire forms | [`model`] |
 //! | 1 | [`provider`] | what a provider is; presets as data | [`model`] |
 //! | 0 | [`model`] | words: names, secrets, time, records | |
+//! | 0 | [`crash`] | points at which a debug build ends itself on order | |
 //!
 //! A floor uses floors below it, never one beside or above; `tests/layers.rs` holds that table, and
 //! that only the named room knows reqwest, rusqlite, zbus or a clock. A room's `mod.rs` is its door.
@@ -86,6 +87,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod daemon;
 pub mod engine;
 pub mod face;

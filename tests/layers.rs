@@ -7,16 +7,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, its floor, and the rooms that it may use.
-const ROOMS: [(&str, u8, &[&str]); 12] = [
+const ROOMS: [(&str, u8, &[&str]); 13] = [
     ("model", 0, &[]),
+    ("crash", 0, &[]),
     ("lifecycle", 1, &["model"]),
     ("api", 1, &["model"]),
     ("provider", 1, &["model"]),
-    ("oauth", 2, &["provider", "model"]),
-    ("store", 2, &["model"]),
+    ("oauth", 2, &["provider", "model", "crash"]),
+    ("store", 2, &["model", "crash"]),
     ("sys", 2, &["model"]),
     ("config", 2, &[]),
-    ("engine", 3, &["lifecycle", "oauth", "store", "sys", "api", "provider", "model"]),
+    ("engine", 3, &["lifecycle", "oauth", "store", "sys", "api", "provider", "model", "crash"]),
     ("face", 4, &["api", "engine", "sys", "model"]),
     (
         "daemon",
@@ -32,6 +33,7 @@ const ROOMS: [(&str, u8, &[&str]); 12] = [
             "api",
             "provider",
             "model",
+            "crash",
         ],
     ),
     ("cli", 5, &["api", "model"]),
@@ -76,6 +78,12 @@ fn files(below: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// A room is a folder, or a single file.
+fn files_of(room: &str) -> Vec<PathBuf> {
+    let single = source().join(format!("{room}.rs"));
+    if single.exists() { vec![single] } else { files(&source().join(room)) }
+}
+
 /// The code of a file without comment lines: prose may name what code may not.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
@@ -114,7 +122,7 @@ fn a_room_uses_only_rooms_on_floors_below() {
             let below = ROOMS.iter().find(|(name, ..)| name == used).map(|(_, floor, _)| *floor);
             assert!(below.is_some_and(|below| below < floor), "the table: {room} -> {used}");
         }
-        for path in files(&source().join(room)) {
+        for path in files_of(room) {
             for named in rooms_named(&code(&path)) {
                 let is_room = ROOMS.iter().any(|(name, ..)| *name == named);
                 if is_room && named != room && !may_use.contains(&named.as_str()) {
@@ -127,12 +135,13 @@ fn a_room_uses_only_rooms_on_floors_below() {
 }
 
 #[test]
-fn every_folder_is_a_room_and_every_room_is_declared() {
+fn every_folder_or_file_is_a_room_and_every_room_is_declared() {
     let library = code(&source().join("lib.rs"));
     for entry in fs::read_dir(source()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && name != "bin" {
+        let file = name.strip_suffix(".rs").filter(|name| *name != "lib");
+        if let Some(name) = file.or((path.is_dir() && name != "bin").then_some(&name)) {
             assert!(ROOMS.iter().any(|(room, ..)| *room == name), "{name} has no floor");
             assert!(library.contains(&format!("pub mod {name};")), "{name} is not in lib.rs");
         }

@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 
 use self::args::Args;
 use crate::api::{EXIT_UNAVAILABLE, EXIT_USAGE};
+use crate::crash;
 use crate::sys::places::{Places, PlacesError};
 use crate::sys::{log, process};
 
@@ -44,6 +45,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         tracing::warn!(%error, "other processes of this user can read this one's memory");
     }
+    // after the above: what dies on order leaves no core behind either
+    crash::arm();
     match run(&args, control) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

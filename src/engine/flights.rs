@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::task::{Done, Engine};
+use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
     AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
@@ -263,6 +264,7 @@ impl Engine {
             Report::Granted { flight, result } => {
                 let result = match result {
                     Ok(()) => {
+                        crash::point(Point::BeforePublish);
                         self.granted(flight);
                         Ok(())
                     }

@@ -19,6 +19,7 @@ use super::error::OauthError;
 use super::fields;
 use super::request::{Outgoing, TokenRequest};
 use super::scrub::plain;
+use crate::crash::{self, Point};
 use crate::model::{Failure, FailureClass, RawAnswer};
 use crate::provider::{check_endpoint, is_loopback};
 
@@ -103,10 +104,23 @@ impl Http {
 
     /// Sends a token request and reads the answer whole.
     pub async fn send(&self, request: TokenRequest) -> Result<RawAnswer, SendError> {
-        self.carry(request.0).await
+        crash::point(Point::BeforeSend);
+        let (response, refresh_fields) = self.ask(request.0).await?;
+        crash::point(Point::AfterSend);
+        let answer = read(response, &refresh_fields).await?;
+        crash::point(Point::AfterRead);
+        Ok(answer)
     }
 
+    /// The same for what is no token request.
     pub(super) async fn carry(&self, request: Outgoing) -> Result<RawAnswer, SendError> {
+        let (response, refresh_fields) = self.ask(request).await?;
+        read(response, &refresh_fields).await
+    }
+
+    /// Sends a request and waits for the head of its answer. Gives it with the names under which a
+    /// refresh token may come.
+    async fn ask(&self, request: Outgoing) -> Result<(reqwest::Response, Vec<String>), SendError> {
         let Outgoing { method, url, headers, body, refresh_fields } = request;
         if let Err(problem) = check_endpoint(&url) {
             return Err(unsent(format!("the endpoint {problem}")));
@@ -117,7 +131,7 @@ impl Http {
             request = request.body(body.to_vec());
         }
         let response = request.send().await.map_err(|error| without_answer(&error))?;
-        read(response, &refresh_fields).await
+        Ok((response, refresh_fields))
     }
 
     fn direct(&self) -> Result<&reqwest::Client, SendError> {

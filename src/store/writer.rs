@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::crash::{self, Point};
 use crate::model::{AccountId, FlightId, GrantChange};
 
 use super::apply;
@@ -27,7 +28,14 @@ impl Writer {
         let mut unit = Unit::begin(&mut self.connection);
         let applied: Vec<_> =
             batch.into_iter().map(|command| unit.apply(&self.sealer, command)).collect();
+        let brings_a_grant = applied.iter().any(Applied::granted);
+        if brings_a_grant {
+            crash::point(Point::BeforeCommit);
+        }
         let committed = unit.commit();
+        if brings_a_grant && committed.is_ok() {
+            crash::point(Point::AfterCommit);
+        }
         if committed.is_ok() && applied.iter().any(Applied::erased) {
             self.checkpoint();
         }
@@ -152,6 +160,10 @@ fn rolled_back() -> StoreError {
 }
 
 impl Applied {
+    fn granted(&self) -> bool {
+        matches!(self, Self::Granted(_, Ok(())))
+    }
+
     fn erased(&self) -> bool {
         matches!(self, Self::Erased(_, Ok(_)))
     }

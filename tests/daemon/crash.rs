@@ -9,9 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::scene::{ACCOUNT, PROVIDER, Scene, connect, renew, settle, token_of};
+use crate::support::agent;
 use crate::support::login::Login;
 use crate::support::provider::{Config, Fault, Outcome, Rotation};
-use crate::support::{agent, secret};
 use crate::{database, support};
 
 /// The moments at which the daemon is killed.
@@ -49,24 +49,15 @@ fn forgiving() -> Config {
     Config::parqex().rotation(Rotation::Grace(Duration::from_secs(30)))
 }
 
-/// Asks for another token on a connection of its own and does not wait.
-fn want(scene: &Scene, old: &str) -> support::varlink::Varlink {
-    let mut caller = connect(&scene.daemon);
-    let parameters = json!({ "account": ACCOUNT, "rejected": secret::fingerprint(old) });
-    let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
-    caller.send(&call).unwrap();
-    caller
-}
-
 fn kill(scene: &mut Scene, moment: Moment) {
     let token = scene.token();
     let seen = scene.provider.log().requests.len();
     match moment {
         Moment::Idle => {}
-        Moment::Asked => drop(want(scene, &token)),
+        Moment::Asked => drop(scene.want(&token)),
         Moment::Arrived => {
             scene.provider.next(Fault::Hang);
-            drop(want(scene, &token));
+            drop(scene.want(&token));
             let arrived = |log: &support::provider::Log| {
                 log.requests.len() > seen && log.requests[seen].outcome == Outcome::Swallowed
             };
@@ -74,7 +65,7 @@ fn kill(scene: &mut Scene, moment: Moment) {
         }
         Moment::Acted | Moment::Answered(_) => {
             scene.provider.next(Fault::Hold);
-            drop(want(scene, &token));
+            drop(scene.want(&token));
             let acted = |log: &support::provider::Log| {
                 log.requests.len() > seen && log.requests[seen].outcome == Outcome::Granted
             };

@@ -18,6 +18,12 @@ pub(crate) fn rows(daemon: &Daemon, table: &str) -> i64 {
     open(daemon).query_row(&sql, [], |row| row.get(0)).unwrap()
 }
 
+/// How far the flights on record have come: those without an answer, and those with one.
+pub(crate) fn flights(daemon: &Daemon) -> (i64, i64) {
+    let sql = "SELECT count(*) - count(answer), count(answer) FROM attempt";
+    open(daemon).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
 /// The refresh tokens of an account that are in force: sealed, and long enough to be one.
 pub(crate) fn refresh_tokens(daemon: &Daemon, account: &str) -> i64 {
     let sql =

@@ -8,6 +8,7 @@
 mod answers;
 mod bus;
 mod crash;
+mod crash_points;
 mod crowd;
 mod database;
 mod dbus;

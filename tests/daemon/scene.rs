@@ -78,14 +78,16 @@ impl Scene {
         renew(&self.daemon, ACCOUNT, old)
     }
 
+    /// A caller whose token was rejected, and who has asked for another on a connection of its own.
+    pub(crate) fn want(&self, old: &str) -> Varlink {
+        want(&self.daemon, ACCOUNT, old)
+    }
+
     /// A caller who waits for a refresh: the provider has granted it and holds the answer back.
     pub(crate) fn refresh_under_way(&self) -> Varlink {
-        let rejected = secret::fingerprint(&self.token());
+        let token = self.token();
         self.provider.next(Fault::Hold);
-        let mut caller = connect(&self.daemon);
-        let parameters = json!({ "account": ACCOUNT, "rejected": rejected });
-        let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
-        caller.send(&call).unwrap();
+        let caller = self.want(&token);
         self.provider.wait(|log| log.granted_refreshes() == 1).unwrap();
         caller
     }
@@ -132,6 +134,15 @@ pub(crate) fn ask(daemon: &Daemon, method: &str, parameters: &Value) -> Result<V
 /// What a caller gets whose token was rejected.
 pub(crate) fn renew(daemon: &Daemon, account: &str, old: &str) -> Result<Value, CallError> {
     ask(daemon, "GetToken", &json!({ "account": account, "rejected": secret::fingerprint(old) }))
+}
+
+/// Asks on a connection of its own, as somebody whose token was rejected, and does not wait.
+pub(crate) fn want(daemon: &Daemon, account: &str, old: &str) -> Varlink {
+    let mut caller = connect(daemon);
+    let parameters = json!({ "account": account, "rejected": secret::fingerprint(old) });
+    let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
+    caller.send(&call).unwrap();
+    caller
 }
 
 /// An account as `Status` shows it.

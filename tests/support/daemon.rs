@@ -178,6 +178,33 @@ impl Daemon {
         self.launch()
     }
 
+    /// Ends it if it runs, and starts it in the same home with one more environment variable, for
+    /// this once. It need not get ready: a daemon that is to die may do so before.
+    pub(crate) fn restart_with(&mut self, name: &str, value: &str) -> io::Result<()> {
+        if self.process.is_some() {
+            self.terminate()?;
+        }
+        self.spawn(|command| {
+            command.env(name, value);
+        })
+    }
+
+    /// Starts it in the same home once more, and does not wait until it is ready.
+    pub(crate) fn begin_to_start(&mut self) -> io::Result<()> {
+        self.spawn(|_| ())
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn wait_ready(&mut self) -> Result<(), StartError> {
+        self.wait_notice(|notice| notice == "READY=1")
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait_end(&mut self) -> io::Result<ExitStatus> {
+        let mut process = self.process.take().ok_or(io::ErrorKind::NotConnected)?;
+        process.wait(PATIENCE)
+    }
+
     /// Kills it, as a crash or a power cut would.
     pub(crate) fn kill9(&mut self) -> io::Result<()> {
         match self.process.take() {
@@ -205,7 +232,7 @@ impl Daemon {
         self.collect_notices()?;
         self.notices.clear();
         self.signal(Signal::HUP)?;
-        self.wait_notice(|notice| notice == "READY=1")
+        self.wait_ready()
     }
 
     /// Its process id, if it runs.
@@ -280,6 +307,11 @@ impl Daemon {
     }
 
     fn launch(&mut self) -> Result<(), StartError> {
+        self.begin_to_start()?;
+        self.wait_ready()
+    }
+
+    fn spawn(&mut self, prepare: impl FnOnce(&mut Command)) -> io::Result<()> {
         self.collect_notices()?;
         self.notices.clear();
         let log = OpenOptions::new().create(true).append(true).open(self.home.path("log"))?;
@@ -289,8 +321,9 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        prepare(&mut command);
         self.process = Some(Kept::spawn(&mut command)?);
-        self.wait_notice(|notice| notice == "READY=1")
+        Ok(())
     }
 
     fn collect_notices(&mut self) -> io::Result<()> {
