@@ -1,6 +1,6 @@
 //! The database as a stranger sees it: rows and standings, and nothing that is sealed.
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::support::daemon::Daemon;
 
@@ -22,6 +22,24 @@ pub(crate) fn rows(daemon: &Daemon, table: &str) -> i64 {
 pub(crate) fn flights(daemon: &Daemon) -> (i64, i64) {
     let sql = "SELECT count(*) - count(answer), count(answer) FROM attempt";
     open(daemon).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+/// How far a flight on record has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flight {
+    /// It was sent, or was about to be.
+    Sent,
+    /// Its raw answer is on record, too.
+    Answered,
+}
+
+/// The last flight of an account that is on record.
+pub(crate) fn flight(daemon: &Daemon, account: &str) -> Option<Flight> {
+    let sql =
+        "SELECT answer IS NOT NULL FROM attempt JOIN account ON attempt.account = account.account
+               WHERE account.name = ?1 ORDER BY flight DESC LIMIT 1";
+    let answered = open(daemon).query_row(sql, [account], |row| row.get(0)).optional().unwrap();
+    answered.map(|answered: bool| if answered { Flight::Answered } else { Flight::Sent })
 }
 
 /// The refresh tokens of an account that are in force: sealed, and long enough to be one.

@@ -17,6 +17,7 @@ mod over;
 mod recorder;
 mod redirects;
 mod refresh;
+mod rounds;
 mod sampler;
 mod scene;
 mod secrecy;

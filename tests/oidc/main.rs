@@ -2,10 +2,12 @@
 //! written by us: what a user has, held to what the standards say.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod crash;
 mod discovery;
 mod faults;
 mod offline;
 mod refresh;
+mod rounds;
 mod scene;
 mod sign_in;
 #[path = "../support/mod.rs"]

@@ -12,6 +12,7 @@ use crate::support::http::Ask;
 use crate::support::op::{OpenIdProvider, Options};
 use crate::support::process::{self, Finished};
 use crate::support::secret;
+use crate::support::varlink::Varlink;
 
 /// The account's name.
 pub(crate) const ACCOUNT: &str = "alice";
@@ -74,6 +75,15 @@ impl Scene {
         let mut arguments = vec!["token", account, "--rejected", &fingerprint];
         arguments.extend(more);
         self.daemon.run(&arguments).unwrap()
+    }
+
+    /// A caller whose token was rejected, and who has asked for another on a connection of its own.
+    pub(crate) fn want(&self, account: &str, old: &str) -> Varlink {
+        let mut caller = Varlink::connect(&self.daemon.socket_path()).unwrap();
+        let parameters = json!({ "account": account, "rejected": secret::fingerprint(old) });
+        let call = json!({ "method": "dev.ostler.Ostler1.GetToken", "parameters": parameters });
+        caller.send(&call).unwrap();
+        caller
     }
 
     /// The token that takes a rejected one's place.

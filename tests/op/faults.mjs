@@ -3,6 +3,11 @@
 /** The request is swallowed: the provider never sees it. */
 const BEFORE = {
   reset_before: hangUp,
+  // until the test lets go, or the client does
+  hang: async (ctx, faults) => {
+    await faults.hold();
+    hangUp(ctx);
+  },
   http_502: (ctx) => answer(ctx, 502, 'html', '<h1>502 Bad Gateway</h1>'),
   http_429: (ctx) => {
     ctx.set('retry-after', '2');
@@ -18,6 +23,8 @@ const BEFORE = {
 /** The provider has done its work, and the answer goes wrong. */
 const AFTER = {
   lost_response: hangUp,
+  // the answer comes when the test lets it go
+  hold: (_ctx, faults) => faults.hold(),
   truncate: (ctx) => {
     const body = JSON.stringify(ctx.body);
     ctx.respond = false;
@@ -37,6 +44,8 @@ const AFTER = {
 
 export class Faults {
   #orders = [];
+  #held = []; // lets each request go on that is held
+  #watchers = []; // those who wait until one is
 
   /** Takes an order `{"fault": NAME}`; says whether there is such a fault. */
   order({ fault }) {
@@ -49,11 +58,27 @@ export class Faults {
   middleware(path) {
     return async (ctx, next) => {
       if (ctx.path !== path) return next();
-      if (this.#orders[0] in BEFORE) return BEFORE[this.#orders.shift()](ctx);
+      if (this.#orders[0] in BEFORE) return BEFORE[this.#orders.shift()](ctx, this);
       await next();
-      if (ctx.status === 200 && this.#orders[0] in AFTER) AFTER[this.#orders.shift()](ctx);
+      if (ctx.status === 200 && this.#orders[0] in AFTER) await AFTER[this.#orders.shift()](ctx, this);
       return undefined;
     };
+  }
+
+  /** Resolves when the test lets the request go on. */
+  hold() {
+    for (const tell of this.#watchers.splice(0)) tell();
+    return new Promise((resolve) => { this.#held.push(resolve); });
+  }
+
+  /** Resolves once a request is held. */
+  async held() {
+    if (this.#held.length === 0) await new Promise((resolve) => { this.#watchers.push(resolve); });
+  }
+
+  /** Lets all go on that are held. */
+  release() {
+    for (const go of this.#held.splice(0)) go();
   }
 }
 

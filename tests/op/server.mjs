@@ -52,6 +52,14 @@ async function route(provider, rest, issuer, request, response) {
   } else if (pathname === '/_faults' && request.method === 'POST') {
     response.statusCode = faults.order(await json(request)) ? 204 : 400;
     response.end();
+  } else if (pathname === '/_held') {
+    await faults.held();
+    response.statusCode = 204;
+    response.end();
+  } else if (pathname === '/_release' && request.method === 'POST') {
+    faults.release();
+    response.statusCode = 204;
+    response.end();
   } else if (pathname.startsWith('/interaction/')) {
     await interact(provider, request, response);
   } else {

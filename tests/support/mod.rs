@@ -11,6 +11,7 @@ pub(crate) mod bus;
 pub(crate) mod clock;
 pub(crate) mod conversation;
 pub(crate) mod daemon;
+pub(crate) mod dice;
 pub(crate) mod http;
 pub(crate) mod login;
 pub(crate) mod manager;

@@ -86,6 +86,20 @@ impl OpenIdProvider {
         Ok(())
     }
 
+    /// Waits until it holds a request, as the faults `hang` and `hold` have it do.
+    pub(crate) fn wait_held(&self) -> Result<(), HttpError> {
+        let reply = Ask::get(&self.url("/_held")).send()?;
+        assert_eq!(reply.status, 204);
+        Ok(())
+    }
+
+    /// Lets go of the requests that it holds.
+    pub(crate) fn release(&self) -> Result<(), HttpError> {
+        let reply = Ask::post_json(&self.url("/_release"), &json!({})).send()?;
+        assert_eq!(reply.status, 204);
+        Ok(())
+    }
+
     /// What its token endpoint saw (`token`, `refresh`, `reuse` and the `log` of requests), and how
     /// many refresh tokens are `alive`.
     pub(crate) fn stats(&self) -> Result<Value, HttpError> {
