@@ -1,8 +1,11 @@
 //! The user's files, read with a limit: settings and provider definitions.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::config::{Settings, SettingsError};
 use crate::provider::Catalog;
@@ -84,8 +87,14 @@ fn definitions(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn text(path: &Path) -> io::Result<String> {
+    // not to wait for the other end of a pipe, nor to open a device that does something: open(2)
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
     let mut text = String::new();
-    File::open(path)?.take(FILE_MAX + 1).read_to_string(&mut text)?;
+    file.take(FILE_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 64 KiB"));
     }
@@ -104,6 +113,19 @@ mod tests {
         std::fs::write(&path, "max_flights = \"many\"").unwrap();
         let error = settings(&path).unwrap_err().to_string();
         assert!(error.contains("ostler.toml") && error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_left_out_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe.toml");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        let error = settings(&path).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+        std::fs::create_dir(dir.path().join("directory.toml")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("endless.toml")).unwrap();
+        let providers = |catalog: Catalog| catalog.iter().count();
+        assert_eq!(providers(catalog(dir.path())), providers(Catalog::presets()));
     }
 
     #[test]

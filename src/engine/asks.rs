@@ -7,8 +7,6 @@ use super::task::{Engine, Waiting};
 use crate::api::{GetToken, Logout, Request, Response};
 use crate::lifecycle::{Ask, Event};
 
-/// The life that a token must have left when the caller does not say.
-const MIN_VALID: u32 = 60;
 /// How long a caller waits when it does not say.
 const PATIENCE_MS: u32 = 20_000;
 /// The longest that a caller can wait for a token.
@@ -53,7 +51,7 @@ impl Engine {
         let waiter = self.new_waiter();
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
-        let min_valid = Duration::from_secs(u64::from(get.min_valid.unwrap_or(MIN_VALID)));
+        let min_valid = get.min_valid.map(|seconds| Duration::from_secs(seconds.into()));
         self.waiting.insert(waiter, Waiting { asker, account: get.account.clone() });
         self.tell(Event::Ask(Ask {
             waiter,

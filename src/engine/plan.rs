@@ -1,6 +1,9 @@
 //! What a sign-in needs before it can be shown to the user, and how that is found out.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use super::faults;
 use super::handle::Asker;
@@ -21,7 +24,12 @@ pub(super) struct Plan {
     pub(super) login_hint: Option<String>,
     pub(super) source: Source,
     pub(super) asker: Asker,
+    /// Ready when the port that is needed is free again.
+    pub(super) port: PortFreed,
 }
+
+/// Each is ready, with an error, when a listener is gone.
+pub(super) type PortFreed = Vec<oneshot::Receiver<Infallible>>;
 
 pub(super) enum Source {
     Known(Arc<Provider>),
@@ -94,6 +102,7 @@ impl Engine {
             login_hint,
             source,
             asker,
+            port: PortFreed::new(),
         })
     }
 
@@ -106,7 +115,20 @@ impl Engine {
 }
 
 impl Plan {
-    pub(super) async fn prepare(&self, http: &Http) -> Result<Way, Fault> {
+    /// The one port on which the browser has to come back, if it is to and there is no choice.
+    pub(super) fn fixed_port(&self) -> Option<u16> {
+        match &self.source {
+            Source::Known(provider) if self.client.redirect_uri.is_none() => {
+                match provider.redirect {
+                    Redirect::FixedPort { port } => Some(port),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) async fn prepare(&mut self, http: &Http) -> Result<Way, Fault> {
         let provider = match &self.source {
             Source::Known(provider) => Arc::clone(provider),
             Source::Discover(issuer) => {
@@ -125,6 +147,10 @@ impl Plan {
             );
             return Err(Fault::new(FaultKind::InvalidOption, message)
                 .hint("give the registered address with --redirect-uri"));
+        }
+        for freed in self.port.drain(..) {
+            // nothing is ever sent
+            let Err(_) = freed.await;
         }
         let loopback = Loopback::bind(&provider.redirect)
             .await

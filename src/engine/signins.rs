@@ -1,6 +1,7 @@
 //! Interactive sign-ins: prepared (metadata, listener), shown to the user, fed with the redirect,
 //! redeemed, ended.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::faults;
 use super::handle::Asker;
-use super::plan::{Plan, Prepared, Source, Way};
+use super::plan::{Plan, PortFreed, Prepared, Source, Way};
 use super::recovery::rules;
 use super::task::{Done, Engine};
 use crate::api::{Event as News, Fault, FaultKind, Login, LoginEnded, LoginStarted, Response};
@@ -43,7 +44,15 @@ pub(super) struct SignIn {
     watchers: Vec<Asker>,
     /// The browser that waits to be told how it went.
     browser: Option<oneshot::Sender<CallbackPage>>,
-    listener: Option<AbortHandle>,
+    listener: Option<Listener>,
+}
+
+/// The task that waits for the browser.
+struct Listener {
+    task: AbortHandle,
+    port: u16,
+    /// Ready, with an error, when the port is free again.
+    gone: Option<oneshot::Receiver<Infallible>>,
 }
 
 /// How a sign-in ended.
@@ -84,7 +93,10 @@ impl Engine {
         match self.plan(login) {
             Err(fault) => asker.answer(Err(*fault)),
             Ok(plan) => {
-                let plan = plan(asker);
+                let mut plan = plan(asker);
+                if let Some(port) = plan.fixed_port() {
+                    plan.port = self.free(port);
+                }
                 self.preparing += 1;
                 let http = self.http.clone();
                 self.tasks.spawn(async move {
@@ -93,6 +105,26 @@ impl Engine {
                 });
             }
         }
+    }
+
+    /// Ends the sign-ins that wait for the browser on that port: the one that somebody wants now is
+    /// the one that counts, and those before were abandoned, as a rule.
+    fn free(&mut self, port: u16) -> PortFreed {
+        let mut freed = PortFreed::new();
+        let mut over = Vec::new();
+        for (request, sign_in) in &mut self.sign_ins {
+            let Some(listener) = sign_in.listener.as_mut().filter(|it| it.port == port) else {
+                continue;
+            };
+            if !self.lifecycle.is_redeeming(&sign_in.seed.name) {
+                freed.extend(listener.gone.take());
+                over.push(request.clone());
+            }
+        }
+        for request in over {
+            self.tell(Event::EndSignIn { request, why: SignInEnd::Cancelled });
+        }
+        freed
     }
 
     /// A sign-in can be shown to the user.
@@ -112,7 +144,7 @@ impl Engine {
     }
 
     fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
-        let Plan { name, mut client, secret, scopes, login_hint, asker, source } = plan;
+        let Plan { name, mut client, secret, scopes, login_hint, asker, source, port: _ } = plan;
         let Way { provider, loopback, redirect_uri } = way;
         if let Source::Discover(_) = source {
             client.discovered = Some(provider.to_toml());
@@ -167,15 +199,20 @@ impl Engine {
         (asker, Ok(started))
     }
 
-    fn listen(&mut self, loopback: Loopback, request: &RequestId) -> AbortHandle {
+    fn listen(&mut self, loopback: Loopback, request: &RequestId) -> Listener {
         let callbacks = self.callbacks.clone();
         let request = request.clone();
-        self.tasks.spawn(async move {
+        let port = loopback.port();
+        let (here, gone) = oneshot::channel();
+        let task = self.tasks.spawn(async move {
+            // dropped last, behind the sockets
+            let _here: oneshot::Sender<Infallible> = here;
             loopback
                 .serve(|redirect| come_back(callbacks.clone(), request.clone(), redirect))
                 .await;
             Done::Listened
-        })
+        });
+        Listener { task, port, gone: Some(gone) }
     }
 
     /// The browser is back at the listener: its page waits until the sign-in has ended, which may be
@@ -314,7 +351,7 @@ impl Engine {
             }
             None => {
                 if let Some(listener) = listener {
-                    listener.abort();
+                    listener.task.abort();
                 }
             }
         }

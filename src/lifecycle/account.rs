@@ -1,6 +1,7 @@
 //! One account as the lifecycle sees it: what it has, what it is doing, who waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::retry::Streak;
 use super::schedule;
@@ -10,6 +11,9 @@ use crate::model::{
     AccountSeed, Boot, Failure, FailureClass, Fingerprint, FlightId, Generation, GrantChange,
     Issued, Scopes, Standing,
 };
+
+/// The life that a token must have left when the caller does not say.
+const MIN_VALID: Duration = Duration::from_mins(1);
 
 /// An account.
 pub(super) struct Account {
@@ -145,15 +149,9 @@ impl Account {
             return Look::Refused(Refusal::ScopeNotGranted { missing });
         }
         if let Some(token) = &self.token {
-            let wanted = match (&self.rules, token.lifetime()) {
-                (Some(rules), Some(lifetime)) => {
-                    schedule::attainable(ask.min_valid, lifetime, rules)
-                }
-                _ => ask.min_valid,
-            };
-            let lasts = token.expires.is_none_or(|expires| expires.since(now) >= wanted);
+            let lasts = token.lasts(self.attainable(ask, token), now);
             if token.serves(ask, now) && lasts && !self.unsettled {
-                return Look::Served(token.hand_out(ask, now));
+                return Look::Served(self.hand_out(token, ask, now));
             }
         }
         match self.obstacle() {
@@ -178,9 +176,27 @@ impl Account {
     /// The token even if it lasts less long than asked for, as long as it lives; `refusal` else.
     pub(super) fn second_best(&self, ask: &Ask, now: Boot, refusal: Refusal) -> Look {
         match &self.token {
-            Some(token) if token.serves(ask, now) => Look::Served(token.hand_out(ask, now)),
+            Some(token) if token.serves(ask, now) => Look::Served(self.hand_out(token, ask, now)),
             _ => Look::Refused(refusal),
         }
+    }
+
+    /// The remaining life that `ask` can have of such a token.
+    fn attainable(&self, ask: &Ask, token: &Cached) -> Duration {
+        let wanted = ask.min_valid.unwrap_or(MIN_VALID);
+        match (&self.rules, token.lifetime()) {
+            (Some(rules), Some(lifetime)) => schedule::attainable(wanted, lifetime, rules),
+            _ => wanted,
+        }
+    }
+
+    /// The token as an answer. It is stale if it lasts less long than the caller said; who said
+    /// nothing is not told that a fresh token is stale because no token of this provider lives for a
+    /// minute.
+    fn hand_out(&self, token: &Cached, ask: &Ask, now: Boot) -> HandOut {
+        let wanted = ask.min_valid.unwrap_or_else(|| self.attainable(ask, token));
+        let stale = !token.lasts(wanted, now);
+        HandOut { issued: Arc::clone(&token.issued), expires: token.expires, stale }
     }
 
     /// What stands in the way of any refresh.
@@ -297,7 +313,7 @@ fn in_trouble() -> Failure {
 
 impl Cached {
     /// The token's whole life, if it is known.
-    pub(super) fn lifetime(&self) -> Option<std::time::Duration> {
+    pub(super) fn lifetime(&self) -> Option<Duration> {
         self.expires.map(|expires| expires.since(self.sent))
     }
 
@@ -306,8 +322,8 @@ impl Cached {
         self.expires.is_none_or(|expires| expires > now) && ask.rejected != Some(self.fingerprint)
     }
 
-    fn hand_out(&self, ask: &Ask, now: Boot) -> HandOut {
-        let short = self.expires.is_some_and(|expires| expires.since(now) < ask.min_valid);
-        HandOut { issued: Arc::clone(&self.issued), expires: self.expires, stale: short }
+    /// Whether it has that much life left, as far as is known.
+    fn lasts(&self, wanted: Duration, now: Boot) -> bool {
+        self.expires.is_none_or(|expires| expires.since(now) >= wanted)
     }
 }

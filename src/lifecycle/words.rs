@@ -19,8 +19,9 @@ pub struct Ask {
     pub waiter: WaiterId,
     /// Whose token.
     pub account: AccountName,
-    /// How long it must still be valid.
-    pub min_valid: Duration,
+    /// How long it must still be valid; `None` if the caller does not mind, which is a minute, or
+    /// what can be had of tokens that do not live that long.
+    pub min_valid: Option<Duration>,
     /// The scopes it must have; empty means any.
     pub scopes: Scopes,
     /// A token that an API rejected: not to be handed out again.

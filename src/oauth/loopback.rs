@@ -63,6 +63,12 @@ impl Loopback {
         &self.redirect_uri
     }
 
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Serves until a page that is the last. `on_callback` gets path and query of each request for
     /// the registered path, one at a time.
     pub async fn serve<F, Fut>(self, mut on_callback: F)

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::scene::{
-    ACCOUNT, PROVIDER, Scene, USER, account, ask, failed, home, owner, succeeded, token_of,
+    ACCOUNT, PROVIDER, Scene, USER, account, ask, failed, fault_kind, file, home, owner, succeeded,
+    token_of,
 };
 use crate::support::agent::{self, Ending};
 use crate::support::bus::Bus;
@@ -104,6 +105,36 @@ fn a_no_at_the_provider_is_told_in_the_browser_and_on_the_command_line() {
     );
     assert_eq!(database::rows(&scene.daemon, "account"), 0);
     assert_eq!(database::rows(&scene.daemon, "client"), 0);
+}
+
+#[test]
+fn an_abandoned_sign_in_gives_its_port_to_the_next_one() {
+    let mut scene = Scene::new(Config::standard());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let definition = scene.provider.definition(PROVIDER);
+    let fixed = format!("kind = \"fixed_port\"\nport = {free}");
+    let fixed = definition.replace("kind = \"loopback_ip\"", &fixed);
+    assert_ne!(fixed, definition);
+    let path = scene.daemon.home().path("config/ostler").join(file(PROVIDER));
+    std::fs::write(path, fixed).unwrap();
+    scene.daemon.reload().unwrap();
+
+    let id = &scene.provider.config().client.id;
+    let begin = |account: &str| {
+        let login = json!({ "provider": PROVIDER, "account": account, "client_id": id });
+        ask(&scene.daemon, "Login", &login).unwrap()
+    };
+    let end = |started: &Value| {
+        ask(&scene.daemon, "AwaitLogin", &json!({ "request": started["request"] }))
+    };
+    // nobody goes there; then the same account again, and then another one
+    let given_up = [begin(ACCOUNT), begin(ACCOUNT)];
+    let started = begin("garage");
+    for started in &given_up {
+        assert_eq!(fault_kind(end(started)), "Cancelled");
+    }
+    agent::visit(started["authorization_uri"].as_str().unwrap()).unwrap();
+    assert_eq!(end(&started).unwrap()["account"], json!("garage"));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_token_is_handed_out_as_stale_while_it_lives_and_the_trouble_is_told_when_it
     scene.provider.always(Fault::TemporarilyUnavailable503);
     // nobody asks for that: it is due
     watch.until(|account| account["state"] == json!("backing-off"));
-    let question = json!({ "account": ACCOUNT, "timeout_ms": 1 });
+    let question = json!({ "account": ACCOUNT, "min_valid": 5, "timeout_ms": 1 });
     let answer = ask(&scene.daemon, "GetToken", &question).unwrap();
     assert_eq!(token_of(&answer), old);
     assert_eq!(answer["stale"], json!(true));

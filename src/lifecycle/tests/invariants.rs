@@ -68,7 +68,7 @@ fn take(world: &mut World, step: &Step) {
         Step::Ask { who, min_valid, patience, report } => {
             let rejected =
                 report.then(|| AccessToken::new(format!("restored-{}", WHO[who])).fingerprint());
-            world.ask_about(WHO[who], min_valid, patience, rejected);
+            world.ask_about(WHO[who], Some(min_valid), patience, rejected);
         }
         Step::Pass(millis) => world.pass(Duration::from_millis(millis * 17)),
         Step::Begin(took) => {

@@ -216,7 +216,7 @@ fn a_client_that_is_rejected_stops_all_its_accounts_with_one_request() {
         world.restore(who, 3600, 0, rules());
     }
     let token = AccessToken::new("restored-one".into()).fingerprint();
-    world.ask_about("one", 60, 20, Some(token));
+    world.ask_about("one", Some(60), 20, Some(token));
     world.refresh_badly(failure(FailureClass::ClientBroken));
     for who in ["one", "two", "three"] {
         assert_eq!(doing(&world, who), Doing::Held, "{who}");
@@ -287,12 +287,13 @@ fn fifty_reports_of_one_rejected_token_cause_one_refresh() {
     let mut world = World::new();
     world.restore("door", 3600, 60, rules());
     let token = AccessToken::new("restored-door".into()).fingerprint();
-    let asked: Vec<_> = (0..50).map(|_| world.ask_about("door", 60, 20, Some(token))).collect();
+    let asked: Vec<_> =
+        (0..50).map(|_| world.ask_about("door", Some(60), 20, Some(token))).collect();
     let bystander = world.ask("door", 60, 20);
     assert_eq!(world.token(bystander), Some("restored-door"), "others are not held up");
     world.refresh_well(3600);
     assert!(asked.iter().all(|asked| world.token(*asked) == Some("access-1")));
-    let late = world.ask_about("door", 60, 20, Some(token));
+    let late = world.ask_about("door", Some(60), 20, Some(token));
     assert_eq!(world.token(late), Some("access-1"), "an old report finds the new token");
     assert!(world.begins.is_empty());
 }
@@ -303,7 +304,7 @@ fn reports_of_rejected_tokens_cannot_make_refreshes_closer_than_the_gap() {
     world.restore("door", 3600, 4000, rules());
     world.refresh_well(3600);
     let token = AccessToken::new("access-1".into()).fingerprint();
-    let asked = world.ask_about("door", 60, 20, Some(token));
+    let asked = world.ask_about("door", Some(60), 20, Some(token));
     assert!(world.begins.is_empty());
     world.pass_seconds(5);
     world.refresh_well(3600);
@@ -346,6 +347,17 @@ fn asking_for_more_life_than_a_token_has_does_not_refresh_at_every_question() {
         let asked = world.ask("door", 60, 20);
         assert!(world.answer(asked).unwrap().as_ref().unwrap().stale, "and says so");
     }
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn a_fresh_token_is_stale_only_to_those_who_said_how_long_it_has_to_last() {
+    let mut world = World::new();
+    world.restore("short", 50, 1, rules());
+    let asked = world.ask_plainly("short");
+    assert!(!world.answer(asked).unwrap().as_ref().unwrap().stale);
+    let asked = world.ask("short", 60, 20);
+    assert!(world.answer(asked).unwrap().as_ref().unwrap().stale);
     assert!(world.begins.is_empty());
 }
 

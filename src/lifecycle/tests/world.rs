@@ -141,13 +141,18 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, who: &str, min_valid: u64, patience: u64) -> WaiterId {
-        self.ask_about(who, min_valid, patience, None)
+        self.ask_about(who, Some(min_valid), patience, None)
+    }
+
+    /// Asks without a word about how long the token must last.
+    pub(super) fn ask_plainly(&mut self, who: &str) -> WaiterId {
+        self.ask_about(who, None, 20, None)
     }
 
     pub(super) fn ask_about(
         &mut self,
         who: &str,
-        min_valid: u64,
+        min_valid: Option<u64>,
         patience: u64,
         rejected: Option<Fingerprint>,
     ) -> WaiterId {
@@ -157,7 +162,7 @@ impl World {
         self.tell(Event::Ask(Ask {
             waiter,
             account: name(who),
-            min_valid: Duration::from_secs(min_valid),
+            min_valid: min_valid.map(Duration::from_secs),
             scopes: Scopes::default(),
             rejected,
             deadline: self.now.boot + Duration::from_secs(patience),
