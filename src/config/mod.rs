@@ -15,7 +15,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_flights: 32, max_connections: 512 }
+        Self { max_flights: 32, max_connections: 1536 }
     }
 }
 

@@ -26,6 +26,10 @@ use crate::sys::{self, notify};
 /// Orders from signals that may wait for the engine.
 const ORDERS: usize = 8;
 
+/// Open files that connections to the socket never get: those of the database and the bus, of
+/// sign-ins that wait for a browser, of the runtime.
+const RESERVED_FILES: usize = 256;
+
 /// Runs the daemon until a signal ends it.
 pub(super) async fn serve(
     args: &Args,
@@ -137,8 +141,19 @@ async fn serve_socket(
     settings: Settings,
     shutdown: CancellationToken,
 ) {
-    let connections = settings.max_connections;
+    let connections = settings.max_connections.min(room_for_connections(settings.max_flights));
+    if connections < settings.max_connections {
+        tracing::warn!(connections, "the limit on open files leaves room for fewer connections");
+    }
     let limits = socket::Limits { connections, ..socket::Limits::default() };
     let owner = rustix::process::geteuid().as_raw();
     socket::serve(listener, handle, owner, shutdown, limits).await;
+}
+
+/// How many connections can be open so that flights, the database and the rest find room at any
+/// time.
+fn room_for_connections(flights: usize) -> usize {
+    let files = usize::try_from(sys::process::allow_open_files()).unwrap_or(usize::MAX);
+    // a flight may be looking a name up, or trying two addresses at once
+    files.saturating_sub(RESERVED_FILES + 4 * flights).max(1)
 }

@@ -29,14 +29,7 @@ impl Client {
     /// The token that it is given.
     pub(crate) fn token(&self, account: &str) -> zbus::Result<String> {
         let reply = self.call("GetAccessToken", &(account, Options::new()))?;
-        let body = reply.body();
-        let (token, _kind, _expires_at, _details): (
-            String,
-            String,
-            i64,
-            HashMap<String, OwnedVariant>,
-        ) = body.deserialize()?;
-        Ok(token)
+        token_in(&reply)
     }
 
     /// A call of the manager.
@@ -44,14 +37,7 @@ impl Client {
     where
         B: serde::ser::Serialize + zbus::wire::DynamicType,
     {
-        let interface = "dev.ostler.Ostler1.Manager";
-        self.runtime.block_on(self.connection.call_method(
-            Some(NAME),
-            ROOT,
-            Some(interface),
-            method,
-            body,
-        ))
+        self.runtime.block_on(manager(&self.connection, method, body))
     }
 
     /// Whether the daemon's name has an owner.
@@ -77,6 +63,39 @@ impl Client {
         ));
         asked.unwrap();
     }
+}
+
+/// A call of the manager, from a connection.
+pub(crate) async fn manager<B>(
+    connection: &Connection,
+    method: &str,
+    body: &B,
+) -> zbus::Result<Message>
+where
+    B: serde::ser::Serialize + zbus::wire::DynamicType,
+{
+    let interface = "dev.ostler.Ostler1.Manager";
+    connection.call_method(Some(NAME), ROOT, Some(interface), method, body).await
+}
+
+/// Asks the bus for nothing in particular.
+pub(crate) async fn ping(connection: &Connection) -> zbus::Result<()> {
+    let bus = Some("org.freedesktop.DBus");
+    let path = "/org/freedesktop/DBus";
+    connection.call_method(bus, path, Some("org.freedesktop.DBus.Peer"), "Ping", &()).await?;
+    Ok(())
+}
+
+/// The token in an answer.
+pub(crate) fn token_in(reply: &Message) -> zbus::Result<String> {
+    let body = reply.body();
+    let (token, _kind, _expires_at, _details): (
+        String,
+        String,
+        i64,
+        HashMap<String, OwnedVariant>,
+    ) = body.deserialize()?;
+    Ok(token)
 }
 
 /// The name of the error that a call ended with, after the daemon's prefix, and its text.

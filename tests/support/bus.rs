@@ -158,14 +158,15 @@ fn start_reference(program: &mut Command, dir: &Path) -> io::Result<Kept> {
 }
 
 /// A session bus of its own, with no service files but those that are named, so that nothing of the
-/// machine can be activated.
+/// machine can be activated. The limit is that of session buses.
 fn reference_config(dir: &Path, services: &str) -> String {
     format!(
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
          \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
          <busconfig><type>session</type><listen>unix:path={}/bus</listen><auth>EXTERNAL</auth>\
          {services}<policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
-         <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>\n",
+         <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>\
+         <limit name=\"max_replies_per_connection\">50000</limit></busconfig>\n",
         dir.display()
     )
 }

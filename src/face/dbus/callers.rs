@@ -1,7 +1,7 @@
 //! Who calls: never what a message claims, always what the bus knows of its sender.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use zbus::Connection;
@@ -17,26 +17,70 @@ use crate::model::{Caller, Face};
 /// round trip to the bus each, and bounds what a flood of connections can make the daemon hold.
 const REMEMBERED: usize = 256;
 
+/// How many calls of one connection may be under way. Whoever has more is told to wait for some of
+/// them: what it takes from the daemon is taken from the others.
+const CALLS_MAX: usize = 128;
+
 /// How long the bus may take to say who somebody is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A caller with the name of its connection, which the bus gives out once and never again.
-#[derive(Debug, Clone)]
+/// A caller with the name of its connection, which the bus gives out once and never again. To be
+/// kept until the call is answered.
+#[derive(Debug)]
 pub(super) struct Asker {
     pub(super) name: OwnedUniqueName,
     pub(super) caller: Caller,
+    _call: Call,
+}
+
+/// The calls under way of each connection that has some.
+type Calls = Arc<Mutex<HashMap<OwnedUniqueName, usize>>>;
+
+/// A call under way, which counts until it is dropped.
+#[derive(Debug)]
+struct Call {
+    name: OwnedUniqueName,
+    calls: Calls,
+}
+
+impl Call {
+    fn begin(calls: &Calls, name: &OwnedUniqueName) -> Result<Self, Fault> {
+        let mut counts = locked(calls);
+        let count = counts.entry(name.clone()).or_default();
+        if *count >= CALLS_MAX {
+            let message = format!("{CALLS_MAX} calls of this connection are under way");
+            return Err(Fault::new(FaultKind::RateLimited, message)
+                .hint("wait for the answer of one of them"));
+        }
+        *count += 1;
+        drop(counts);
+        Ok(Self { name: name.clone(), calls: Arc::clone(calls) })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let mut counts = locked(&self.calls);
+        if let Some(count) = counts.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.name);
+            }
+        }
+    }
 }
 
 /// Callers that the bus has told about.
 pub(super) struct Callers {
     owner: u32,
     known: Mutex<HashMap<OwnedUniqueName, Caller>>,
+    calls: Calls,
 }
 
 impl Callers {
     /// Only processes of `owner` are served: a session bus lets the superuser in, too.
     pub(super) fn new(owner: u32) -> Self {
-        Self { owner, known: Mutex::default() }
+        Self { owner, known: Mutex::default(), calls: Calls::default() }
     }
 
     /// Who sent the message.
@@ -49,8 +93,9 @@ impl Callers {
             return Err(denied("the message has no sender"));
         };
         let name = OwnedUniqueName::from(sender.to_owned());
+        let call = Call::begin(&self.calls, &name)?;
         if let Some(caller) = locked(&self.known).get(&name) {
-            return Ok(Asker { name, caller: *caller });
+            return Ok(Asker { name, caller: *caller, _call: call });
         }
         let Ok(Ok(credentials)) =
             tokio::time::timeout(PATIENCE, credentials(connection, sender)).await
@@ -64,7 +109,7 @@ impl Callers {
         }
         known.insert(name.clone(), caller);
         drop(known);
-        Ok(Asker { name, caller })
+        Ok(Asker { name, caller, _call: call })
     }
 
     /// Forgets a connection that is gone.
@@ -116,6 +161,22 @@ fn denied(message: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_connection_has_so_many_calls_under_way_and_others_have_theirs() {
+        let calls = Calls::default();
+        let name =
+            |text: &str| OwnedUniqueName::from(UniqueName::try_from(text).unwrap().to_owned());
+        let (greedy, modest) = (name(":1.1"), name(":1.2"));
+        let mut held: Vec<_> =
+            (0..CALLS_MAX).map(|_| Call::begin(&calls, &greedy).unwrap()).collect();
+        assert_eq!(Call::begin(&calls, &greedy).unwrap_err().kind, FaultKind::RateLimited);
+        drop(Call::begin(&calls, &modest).unwrap());
+        held.pop();
+        drop(Call::begin(&calls, &greedy).unwrap());
+        drop(held);
+        assert!(locked(&calls).is_empty(), "nobody is remembered who asks for nothing");
+    }
 
     #[test]
     fn only_the_owner_is_admitted() {

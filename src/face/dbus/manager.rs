@@ -56,7 +56,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
-        self.context.callers.identify(connection, &header).await?;
+        let _asker = self.context.callers.identify(connection, &header).await?;
         let known = self.context.accounts.named(account);
         let none = || Fault::new(FaultKind::NoSuchAccount, "no account has that name").into();
         known.map(|account| paths::account(&account.id)).ok_or_else(none)

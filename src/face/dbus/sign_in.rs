@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tracing::debug;
+use zbus::names::OwnedUniqueName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedObjectPath};
 
@@ -86,7 +87,7 @@ pub(super) async fn start(
         end(context, sign_in).await;
         return Err(problem);
     }
-    follow(context, sign_in, place.keep(), path.clone(), asker);
+    follow(context, sign_in, place.keep(), path.clone(), asker.name);
     Ok(path)
 }
 
@@ -161,7 +162,7 @@ fn follow(
     sign_in: SignIn,
     ticket: Ticket,
     path: OwnedObjectPath,
-    asker: Asker,
+    creator: OwnedUniqueName,
 ) {
     let context = Arc::clone(context);
     let waits = context.waits.clone();
@@ -177,7 +178,7 @@ fn follow(
                 Err(fault) => Err(fault),
             },
         };
-        let ending = Ending { ticket, path, creator: asker.name, outcome };
+        let ending = Ending { ticket, path, creator, outcome };
         // fails only when the service is over
         let _ = context.endings.send(ending).await;
     });

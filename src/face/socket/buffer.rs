@@ -83,7 +83,9 @@ impl Inbox {
                 self.scanned -= self.start;
                 self.start = 0;
             } else {
-                let more = self.bytes.capacity().max(INBOX);
+                // twice as much, but not beyond what the longest frame with its NUL takes
+                let most = (REQUEST_MAX + 1).saturating_sub(self.bytes.len()).max(INBOX);
+                let more = self.bytes.capacity().clamp(INBOX, most);
                 grow(&mut self.bytes, more);
             }
         }

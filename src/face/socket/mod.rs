@@ -62,11 +62,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 512 connections are half of the file descriptors that a service has by default
-    /// (`DefaultLimitNOFILE` in systemd-system.conf(5)), and the rest is ample for everything else.
+    /// 1536 connections are enough for a thousand callers that wait and some more. Each can hold
+    /// 64 KiB of a request that is not finished and [`SEND_BUFFER`] of answers that are not read,
+    /// which together is less than the memory that the service may have (`MemoryMax=`).
     fn default() -> Self {
         Self {
-            connections: 512,
+            connections: 1536,
             monitors: 128,
             frame: Duration::from_secs(10),
             idle: Duration::from_mins(5),
@@ -75,6 +76,10 @@ impl Default for Limits {
         }
     }
 }
+
+/// How many bytes of answers the kernel takes off the daemon's hands for a client that does not read
+/// them, as `SO_SNDBUF` counts them (socket(7)). The kernel's own default is ten times that.
+const SEND_BUFFER: usize = 16 * 1024;
 
 /// How long to wait before accepting again when there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -144,6 +149,8 @@ fn admit(stream: &UnixStream, owner: u32) -> Result<Caller, Fault> {
         .peer_cred()
         .map_err(|_| Fault::new(FaultKind::Denied, "the kernel does not say who is asking"))?;
     check_user(peer.uid(), owner)?;
+    // it is a limit to what a client can make the daemon hold, and fails for no client
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER);
     Ok(Caller { face: Face::Socket, uid: peer.uid(), pid: peer.pid() })
 }
 
@@ -156,6 +163,7 @@ fn check_user(uid: u32, owner: u32) -> Result<(), Fault> {
 
 fn crowded(what: &str) -> Fault {
     Fault::new(FaultKind::RateLimited, format!("the daemon has too many {what}"))
+        .hint("try again in a moment")
 }
 
 /// Says why, and closes. Never waits: a fresh socket has room for a few hundred bytes, and who turns

@@ -269,7 +269,7 @@ impl Session {
 
     /// Writes what is in the outbox, and wipes it.
     async fn flush(&mut self) -> Result<(), End> {
-        let Self { stream, outbox, limits, .. } = self;
+        let Self { stream, seat, outbox, limits, .. } = self;
         let mut rest = outbox.bytes();
         // at once, as a rule: only a client that does not read needs a timer
         write_some(stream, &mut rest)?;
@@ -281,7 +281,14 @@ impl Session {
                 }
                 Ok::<(), io::Error>(())
             };
-            timeout(limits.write, finish).await.map_err(|_| End::Unread)??;
+            // whoever does not read keeps nobody else out
+            seat.rest();
+            tokio::select! {
+                biased;
+                written = timeout(limits.write, finish) => written.map_err(|_| End::Unread)??,
+                () = seat.dismissed() => return Err(End::Dismissed),
+            }
+            seat.work();
         }
         outbox.wipe();
         Ok(())
