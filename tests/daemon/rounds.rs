@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -30,10 +31,11 @@ use crate::support::{clock, secret};
 const HOUSES: [(&str, u64); 6] =
     [("one", 0), ("two", 1), ("three", 3), ("four", 7), ("five", 15), ("six", 30)];
 
-/// The span in which the daemon is killed, in microseconds: a refresh takes about that long.
-const LOADED: u64 = 60_000;
-const STARTING: u64 = 60_000;
-const STOPPING: u64 = 30_000;
+/// The span after the first question in which the daemon is killed, in microseconds: at first, at least
+/// and at most. A refresh takes about that long, and longer where the machine is busy.
+const SPAN: u64 = 60_000;
+const SPAN_MIN: u64 = 20_000;
+const SPAN_MAX: u64 = 2_000_000;
 
 /// How a round's daemon comes to its end.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +110,7 @@ impl Mark {
 struct Tally {
     rounds: u32,
     kills: u32,
-    phases: [u32; PHASES.len()],
+    phases: [usize; PHASES.len()],
     answers: usize,
     refreshes: usize,
     resent: usize,
@@ -131,11 +133,8 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rounds, kills, answers, refreshes, resent, .. } = self;
-        write!(
-            f,
-            "{rounds} rounds, {kills} kills, {refreshes} refreshes granted, {resent} of them "
-        )?;
-        write!(f, "for a token sent before; {answers} answers to callers; accounts when killed:")?;
+        write!(f, "{rounds} rounds, {kills} kills, {refreshes} refreshes granted, ")?;
+        write!(f, "{resent} tokens sent again, {answers} answers to callers; when killed:")?;
         let phases = PHASES.iter().zip(self.phases);
         phases.into_iter().try_for_each(|(phase, count)| write!(f, " {count} {phase:?}"))
     }
@@ -143,9 +142,10 @@ impl fmt::Display for Tally {
 
 #[test]
 fn no_login_is_lost_however_often_the_daemon_is_killed_under_load() {
-    let mut dice = Dice::thrown();
+    let mut killer = Killer { dice: Dice::thrown(), span: SPAN, kills: 0 };
     let rounds = dice::rounds(40);
-    say(&format!("{rounds} rounds; to repeat them: {}", dice.again()));
+    let again = killer.dice.again();
+    say(&format!("{rounds} rounds; to repeat them: {again}"));
     let started = clock::now();
     let config = Config::parqex().rotation(Rotation::Grace(Duration::from_secs(30)));
     let late = |(name, millis)| (name, Fault::Delay(Duration::from_millis(millis)));
@@ -155,18 +155,21 @@ fn no_login_is_lost_however_often_the_daemon_is_killed_under_load() {
     }
     let mut tally = Tally::default();
     for round in 1..=rounds {
-        let death = Death::choose(&mut dice);
+        let death = Death::choose(&mut killer.dice);
         let marks: Vec<_> =
             street.houses.iter().map(|house| Mark::of(&street.daemon, house)).collect();
-        tally.answers += die(&mut street, death, &mut dice, &mut tally.kills);
-        for (house, mark) in street.houses.iter().zip(marks) {
-            let phase = mark.phase(&street.daemon, house);
-            let place = PHASES.iter().position(|known| *known == phase).unwrap();
-            tally.phases[place] += 1;
+        tally.answers += killer.end(&mut street, death);
+        let marked = street.houses.iter().zip(marks);
+        let phases: Vec<_> =
+            marked.map(|(house, mark)| mark.phase(&street.daemon, house)).collect();
+        killer.aim(&phases);
+        for (count, known) in tally.phases.iter_mut().zip(PHASES) {
+            *count += phases.iter().filter(|phase| **phase == known).count();
         }
         street.daemon.restart().unwrap();
-        let context = format!("round {round}, {death:?}, {}", dice.again());
+        let context = format!("round {round}, {death:?}, {again}");
         street.each(|daemon, house| check(daemon, house, &context));
+        tally.kills = killer.kills;
         tally.rounds = round;
         if round % 50 == 0 {
             tally.count(&street);
@@ -179,49 +182,67 @@ fn no_login_is_lost_however_often_the_daemon_is_killed_under_load() {
     street.recover();
 }
 
-/// Loads the daemon and ends it. Gives the number of answers that callers had.
-fn die(street: &mut Street, death: Death, dice: &mut Dice, kills: &mut u32) -> usize {
-    let Street { daemon, houses } = street;
-    let socket = daemon.socket_path();
-    // all callers are on their way before the clock of the round runs
-    let ready = std::sync::Barrier::new(2 * houses.len() + 1);
-    let answers = thread::scope(|scope| {
-        let (socket, ready) = (&socket, &ready);
-        let callers: Vec<_> = houses
-            .iter()
-            .flat_map(|house| {
-                [
-                    scope.spawn(move || hammer(socket, house, Manner::Content, ready)),
-                    scope.spawn(move || hammer(socket, house, Manner::Rejected, ready)),
-                ]
-            })
-            .collect();
-        ready.wait();
-        // none of these waits for anything: it is to die somewhere else each time
-        if let Death::Stopping = death {
-            pause(dice.below(LOADED / 2));
-            daemon.signal(Signal::TERM).unwrap();
-            pause(dice.below(STOPPING));
-        } else {
-            pause(dice.below(LOADED));
-        }
-        daemon.kill9().unwrap();
-        callers.into_iter().map(|caller| caller.join().unwrap()).sum()
-    });
-    *kills += 1;
-    if let Death::Starting(times) = death {
-        for _ in 0..times {
-            daemon.begin_to_start().unwrap();
-            pause(dice.below(STARTING));
-            daemon.kill9().unwrap();
-            *kills += 1;
-        }
-    }
-    answers
+/// Who chooses the moment.
+struct Killer {
+    dice: Dice,
+    /// The span in which the daemon is killed, in microseconds.
+    span: u64,
+    kills: u32,
 }
 
-fn pause(micros: u64) {
-    thread::sleep(Duration::from_micros(micros));
+impl Killer {
+    /// Loads the daemon and ends it. Gives the number of answers that callers had.
+    fn end(&mut self, street: &mut Street, death: Death) -> usize {
+        let Street { daemon, houses } = street;
+        let socket = daemon.socket_path();
+        // all callers are on their way before the clock of the round runs
+        let ready = Barrier::new(2 * houses.len() + 1);
+        let answers = thread::scope(|scope| {
+            let (socket, ready) = (&socket, &ready);
+            let manners = [Manner::Content, Manner::Rejected];
+            let callers = houses.iter().flat_map(|house| manners.map(|manner| (house, manner)));
+            let callers: Vec<_> = callers
+                .map(|(house, manner)| scope.spawn(move || hammer(socket, house, manner, ready)))
+                .collect();
+            ready.wait();
+            // none of these waits for anything: it is to die somewhere else each time
+            if let Death::Stopping = death {
+                self.pause(self.span / 2);
+                daemon.signal(Signal::TERM).unwrap();
+                self.pause(self.span / 2);
+            } else {
+                self.pause(self.span);
+            }
+            daemon.kill9().unwrap();
+            callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+        });
+        self.kills += 1;
+        if let Death::Starting(times) = death {
+            for _ in 0..times {
+                daemon.begin_to_start().unwrap();
+                self.pause(self.span);
+                daemon.kill9().unwrap();
+                self.kills += 1;
+            }
+        }
+        answers
+    }
+
+    /// Lets any time below that pass, in microseconds.
+    fn pause(&mut self, span: u64) {
+        thread::sleep(Duration::from_micros(self.dice.below(span)));
+    }
+
+    /// Comes later where it came too early for most, and earlier where it came too late.
+    fn aim(&mut self, phases: &[Phase]) {
+        let saved = phases.iter().filter(|phase| **phase == Phase::Saved).count();
+        let span = match saved {
+            0 => self.span * 9 / 8,
+            saved if 2 * saved > phases.len() => self.span * 7 / 8,
+            _ => self.span,
+        };
+        self.span = span.clamp(SPAN_MIN, SPAN_MAX);
+    }
 }
 
 /// What a caller says of the token it has.
@@ -234,7 +255,7 @@ enum Manner {
 }
 
 /// Asks and asks until the daemon is gone. Whatever is answered is good. Gives the number of answers.
-fn hammer(socket: &Path, house: &House, manner: Manner, ready: &std::sync::Barrier) -> usize {
+fn hammer(socket: &Path, house: &House, manner: Manner, ready: &Barrier) -> usize {
     let connected = Varlink::connect(socket);
     ready.wait();
     let Ok(mut varlink) = connected else { return 0 };
