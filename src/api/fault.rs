@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::AccountName;
+use crate::model::{AccountName, ProviderId};
 
+/// Exit status of a look at everything that found a problem.
+pub const EXIT_PROBLEM: u8 = 1;
 /// Exit status of a command that could not reach the daemon (`EX_UNAVAILABLE`, sysexits.h).
 pub const EXIT_UNAVAILABLE: u8 = 69;
 /// Exit status of a command that was called wrongly (`EX_USAGE`).
@@ -185,6 +187,16 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// The command that signs an account in again, as every hint shows it.
+#[must_use]
+pub fn login_command(provider: &ProviderId, account: &AccountName) -> String {
+    let issuer = if provider.as_str().contains("://") { "--issuer " } else { "" };
+    if provider.as_str() == account.as_str() {
+        return format!("ostler login {issuer}{provider}");
+    }
+    format!("ostler login {issuer}{provider} --as {account}")
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,13 @@
 //! all faces. The socket is the serde form of these types; each D-Bus method and each command builds
 //! one [`Request`] and shows one [`Response`] or [`Fault`].
 
+mod diagnosis;
 mod fault;
 mod reply;
 mod request;
 
-pub use fault::{EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind};
+pub use diagnosis::{Answer, Area, Diagnosis, Finding, Level};
+pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, login_command};
 pub use reply::{
     Account, DaemonInfo, Event, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Response,
     Revocation, State, Status, Token,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 use crate::model::{
     AccessToken, AccountId, AccountName, ClientId, FailureClass, ProviderId, RequestId, Scopes,
@@ -35,6 +36,8 @@ pub enum Response {
     LoggedOut(LoggedOut),
     /// To `SubmitRedirect` and `Cancel`.
     Done {},
+    /// To `Diagnose`.
+    Diagnosis(Diagnosis),
 }
 
 /// An access token, handed out.

@@ -27,12 +27,14 @@ pub enum Request {
     Cancel(RequestRef),
     /// Forgets an account, and revokes its tokens where the provider can.
     Logout(Logout),
+    /// A look at everything: key, database, providers, accounts.
+    Diagnose,
 }
 
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 10] = [
+    pub const METHODS: [&'static str; 11] = [
         "GetToken",
         "ListAccounts",
         "Status",
@@ -42,6 +44,7 @@ impl Request {
         "SubmitRedirect",
         "Cancel",
         "Logout",
+        "Diagnose",
         "Monitor",
     ];
 }

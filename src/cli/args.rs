@@ -45,6 +45,8 @@ pub(super) enum Command {
     Providers(Plain),
     /// Show what happens, as it happens
     Monitor(Plain),
+    /// Look everything over, and say what to do: socket, files, key, database, clock, providers
+    Doctor(Plain),
 }
 
 /// How answers and failures are written.
@@ -163,7 +165,10 @@ impl Command {
             Self::Token(args) => args.format(),
             Self::Status(args) => args.format(),
             Self::Logout(args) => args.format(),
-            Self::Accounts(args) | Self::Providers(args) | Self::Monitor(args) => args.format(),
+            Self::Accounts(args)
+            | Self::Providers(args)
+            | Self::Monitor(args)
+            | Self::Doctor(args) => args.format(),
         }
     }
 }

@@ -105,6 +105,25 @@ impl Client {
         parse(self.receive(Some(patience))?)
     }
 
+    /// Asks for what takes a while: `meanwhile` is told each second how many have passed.
+    pub(super) fn call_patiently<P: Serialize, R: for<'a> Deserialize<'a>>(
+        &mut self,
+        method: &str,
+        parameters: &P,
+        patience: Duration,
+        mut meanwhile: impl FnMut(u64),
+    ) -> Result<R, Failure> {
+        self.send(method, parameters, None)?;
+        for seconds in 1..=patience.as_secs() {
+            match self.receive(Some(Duration::from_secs(1))) {
+                // what has come by then stays in the inbox
+                Err(Failure::Unreachable(Unreachable::Silent)) => meanwhile(seconds),
+                answer => return parse(answer?),
+            }
+        }
+        Err(Unreachable::Silent.into())
+    }
+
     /// Asks, and gives the answer's own text, which may hold a token.
     pub(super) fn call_raw<P: Serialize>(
         &mut self,

@@ -24,6 +24,8 @@ pub(super) struct Console<'a> {
     pub(super) variables: &'a dyn Fn(&str) -> Option<OsString>,
     /// What tables are drawn for. A question, because only tables need the answer.
     pub(super) look: &'a dyn Fn() -> Look,
+    /// Whether somebody watches a terminal where standard error goes.
+    pub(super) watched: bool,
 }
 
 /// Gives the lines that are typed at the terminal.
@@ -62,6 +64,7 @@ impl Console<'_> {
             terminal: || Ok(Lines::new(Box::new(File::open("/dev/tty")?))),
             variables: &|name| std::env::var_os(name),
             look: &look_of_process,
+            watched: io::stderr().is_terminal(),
         }
     }
 

@@ -9,8 +9,8 @@ use super::args::Format;
 use super::client::Client;
 use super::console::Console;
 use super::text::one_line;
-use crate::api::{Account, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind};
-use crate::model::{AccountName, ProviderId, Scopes};
+use crate::api::{self, Account, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind};
+use crate::model::{AccountName, Scopes};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub(super) enum Unreachable {
 }
 
 impl Unreachable {
-    fn hint(&self) -> &'static str {
+    pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::NoRuntimeDir => "set it, or name the socket with --socket",
             Self::NotRunning { .. } => {
@@ -184,13 +184,5 @@ fn json(value: &impl Serialize) -> String {
 
 /// The command that signs an account in again.
 pub(super) fn login_command(account: &Account) -> String {
-    format!("ostler login {}", whom(&account.provider, &account.name))
-}
-
-fn whom(provider: &ProviderId, account: &AccountName) -> String {
-    let issuer = if provider.as_str().contains("://") { "--issuer " } else { "" };
-    if provider.as_str() == account.as_str() {
-        return format!("{issuer}{provider}");
-    }
-    format!("{issuer}{provider} --as {account}")
+    api::login_command(&account.provider, &account.name)
 }

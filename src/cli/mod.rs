@@ -3,7 +3,8 @@
 //!
 //! On success the answer is on standard output and nothing on standard error. On failure standard
 //! output is empty, and standard error has one line that says what to do next (one JSON object with
-//! `--json`). Exit codes are those of sysexits.h, by fault.
+//! `--json`). Exit codes are those of sysexits.h, by fault. `doctor` alone succeeds in telling what is
+//! wrong: its report is on standard output, and its exit code is 1 if there is a problem.
 //!
 //! | file | does |
 //! |---|---|
@@ -12,12 +13,13 @@
 //! | `console` | where output goes and input comes from |
 //! | `failure` | why a command failed: exit code and last words |
 //! | `hidden` | a line that is typed and not shown |
-//! | `token`, `login`, `status`, `list`, `monitor` | the commands |
+//! | `token`, `login`, `status`, `list`, `monitor`, `doctor` | the commands |
 //! | `text` | durations, times and tables |
 
 mod args;
 mod client;
 mod console;
+mod doctor;
 mod failure;
 mod hidden;
 mod list;
@@ -60,21 +62,25 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: Cli, console: &mut Console<'_>) -> u8 {
     let format = cli.command.format();
     match dispatch(cli, console) {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(failure) => failure.report(format, console),
     }
 }
 
-fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<(), Failure> {
-    let path = client::socket_path(cli.socket, console.variables)?;
-    let connect = || Client::connect(&path);
-    match cli.command {
+fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
+    let Cli { socket, command } = cli;
+    let variables = console.variables;
+    let path = || client::socket_path(socket.clone(), variables);
+    let connect = || Client::connect(&path()?).map_err(Failure::from);
+    match command {
         Command::Token(args) => token::run(args, &mut connect()?, console),
-        Command::Login(args) => login::run(args, &path, console),
+        Command::Login(args) => login::run(args, &path()?, console),
         Command::Status(args) => status::run(args, &mut connect()?, console),
         Command::Accounts(args) => list::accounts(args, &mut connect()?, console),
         Command::Logout(args) => list::logout(args, &mut connect()?, console),
         Command::Providers(args) => list::providers(args, &mut connect()?, console),
         Command::Monitor(args) => monitor::run(args, &mut connect()?, console),
+        Command::Doctor(args) => return doctor::run(args, socket, console),
     }
+    .map(|()| 0)
 }

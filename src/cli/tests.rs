@@ -151,6 +151,7 @@ fn run_at(
         terminal,
         variables: &variables,
         look: &|| Look { width: Some(100), colour: Colour::Never },
+        watched: false,
     };
     let cli = Cli::try_parse_from(line.split(' ')).unwrap();
     let code = super::run(cli, &mut console);

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::console::{Colour, Look};
+pub(super) use crate::model::span;
 
 /// The text on one line, without what could command a terminal: it may be a provider's.
 pub(super) fn one_line(text: &str) -> String {
@@ -18,22 +19,6 @@ pub(super) fn one_line(text: &str) -> String {
         }
     }
     line
-}
-
-/// A number of seconds in its two largest units.
-pub(super) fn span(seconds: i64) -> String {
-    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
-    let seconds = seconds.max(0);
-    let largest = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(UNITS.len() - 1);
-    let (size, name) = UNITS[largest];
-    let text = format!("{} {name}", seconds / size);
-    // seconds beside minutes say nothing
-    match UNITS.get(largest + 1).filter(|(smaller, _)| *smaller > 1) {
-        Some((smaller, name)) if seconds % size >= *smaller => {
-            format!("{text} {} {name}", seconds % size / smaller)
-        }
-        _ => text,
-    }
 }
 
 /// An instant in the user's time zone.
@@ -72,6 +57,36 @@ impl Tone {
             Self::Dim => Some("2"),
         }
     }
+}
+
+/// The text in a tone, where the terminal has colours.
+pub(super) fn paint(text: &str, tone: Tone, look: Look) -> String {
+    match tone.code().filter(|_| look.colour == Colour::Ansi) {
+        Some(code) => format!("\x1b[{code}m{text}\x1b[0m"),
+        None => text.to_owned(),
+    }
+}
+
+/// The text in lines that fit the terminal, those behind the first one indented. Words longer than a
+/// line stay whole.
+pub(super) fn wrap(text: &str, indent: usize, look: Look) -> String {
+    let Some(width) = look.width else { return text.to_owned() };
+    let mut lines = String::new();
+    let mut column = indent;
+    for (place, word) in text.split(' ').enumerate() {
+        let long = word.width();
+        if place > 0 && column + 1 + long > width {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if place > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += long;
+    }
+    lines
 }
 
 /// A cell of a table.
@@ -122,10 +137,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<Cell>], look: Look) -> String {
             let cell = &row[*column];
             let shown = if cell.text.is_empty() { "-" } else { &cell.text };
             let shown = cut(shown, *width);
-            match cell.tone.code().filter(|_| look.colour == Colour::Ansi) {
-                Some(code) => text.extend(["\x1b[", code, "m", &shown, "\x1b[0m"]),
-                None => text.push_str(&shown),
-            }
+            text.push_str(&paint(&shown, cell.tone, look));
             if place + 1 < used.len() {
                 text.extend(std::iter::repeat_n(' ', width - shown.width()));
                 text.push_str(GAP);

@@ -77,7 +77,7 @@ pub(super) fn open(
         "state opened"
     );
     let limits = lifecycle::Settings { max_flights: settings.max_flights, ..Default::default() };
-    let info = Info { database: places.database().display().to_string(), bus };
+    let info = Info { places: at, bus };
     let clock = clock.clone();
     let parts = Parts { store, reports, loaded, http, catalog, clock, settings: limits, info };
     Ok(Opened { lock, settings, parts })

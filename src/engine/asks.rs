@@ -23,6 +23,7 @@ impl Engine {
             }
             Request::Status => asker.answer(Ok(self.status())),
             Request::ListProviders => asker.answer(Ok(self.providers())),
+            Request::Diagnose => self.diagnose(asker),
             Request::Login(login) => {
                 let face = caller.face.as_str();
                 tracing::info!(provider = %login.provider, face, pid = caller.pid, "login asked for");

@@ -1,7 +1,7 @@
 //! From the lifecycle's reasons to the faults that callers see: what happened, to which account, and
 //! what to do next.
 
-use crate::api::{Fault, FaultKind};
+use crate::api::{self, Fault, FaultKind};
 use crate::lifecycle::{Refusal, SignInEnd};
 use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now};
 use crate::oauth::DiscoveryError;
@@ -108,10 +108,7 @@ pub(super) fn not_discovered(error: DiscoveryError) -> Fault {
 /// The command that signs an account in again.
 fn login_command(account: &AccountName, client: Option<&ClientKey>) -> String {
     match client {
-        Some(client) if client.provider.as_str() == account.as_str() => {
-            format!("run: ostler login {account}")
-        }
-        Some(client) => format!("run: ostler login {} --as {account}", client.provider),
+        Some(client) => format!("run: {}", api::login_command(&client.provider, account)),
         None => "run: ostler login".to_owned(),
     }
 }

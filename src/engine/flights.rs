@@ -10,7 +10,7 @@ use crate::model::{
     AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
     Stamp,
 };
-use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer};
+use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
 use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
 
@@ -169,7 +169,12 @@ impl Engine {
         let (refresh, secrets) = (flying.sent_refresh.take(), flying.sent_secrets.take());
         let sent = Sent { refresh: refresh.as_ref(), others: secrets.as_ref() };
         let landing = read_answer(&flying.provider, &answer, sent, now);
+        let name = flying.account.name.clone();
+        let shown = matches!(landing, Landing::Failed { .. }).then(|| sketch(&answer, sent));
         self.settle(flight, landing);
+        if let Some(shown) = shown {
+            self.doctor.answers.note(name, shown, now);
+        }
     }
 
     fn settle(&mut self, flight: FlightId, landing: Landing) {
@@ -178,6 +183,7 @@ impl Engine {
         let elapsed = self.clock.now().boot.since(sent.at.boot);
         let login = flying.request.is_some();
         let provider = flying.provider.id.clone();
+        self.doctor.answers.forget(&flying.account.name);
         let elapsed_ms = elapsed.as_millis();
         match &landing {
             Landing::Granted(granted) => tracing::info!(

@@ -24,6 +24,7 @@ impl Engine {
         let Some(Leaving { waiter, name }) = self.leaving.remove(id) else { return };
         let waiting = self.waiting.remove(&waiter);
         self.announced.remove(&name);
+        self.doctor.answers.forget(&name);
         self.line_is_old = true;
         let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         let erased = match result {

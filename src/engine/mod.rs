@@ -14,8 +14,10 @@
 //! grant goes to the disk; when that is there it is answered.
 
 mod asks;
+mod doctor;
 mod effects;
 mod faults;
+mod findings;
 mod flights;
 mod handle;
 mod impaired;

@@ -60,6 +60,18 @@ impl Engine {
         self.lifecycle.views().iter().map(|view| account(view, now)).collect()
     }
 
+    pub(super) fn daemon(&self) -> DaemonInfo {
+        DaemonInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: self.started,
+            now: self.clock.now().wall.seconds(),
+            database: self.info.places.database.display().to_string(),
+            protection: self.protection.clone(),
+            bus: self.info.bus.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
     pub(super) fn status(&self) -> Response {
         let mut accounts = self.accounts();
         // a sign-in that will make an account is shown as one
@@ -69,18 +81,7 @@ impl Engine {
             }
         }
         accounts.sort_by(|a, b| a.name.cmp(&b.name));
-        Response::Status(Status {
-            daemon: DaemonInfo {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                pid: std::process::id(),
-                started_at: self.started,
-                now: self.clock.now().wall.seconds(),
-                database: self.info.database.clone(),
-                protection: self.protection.clone(),
-                bus: self.info.bus.load(std::sync::atomic::Ordering::Relaxed),
-            },
-            accounts,
-        })
+        Response::Status(Status { daemon: self.daemon(), accounts })
     }
 
     pub(super) fn providers(&self) -> Response {

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
+use super::doctor::{Doctor, Examined};
 use super::faults;
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
@@ -22,7 +23,7 @@ use crate::model::{
 };
 use crate::oauth::Http;
 use crate::provider::{Catalog, Provider};
-use crate::store::{Loaded, Report, Store};
+use crate::store::{self, Loaded, Report, Store};
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::notify;
@@ -50,8 +51,8 @@ pub struct Parts {
 /// What status shows of the daemon.
 #[derive(Debug, Clone)]
 pub struct Info {
-    /// The database file.
-    pub database: String,
+    /// The files of the store.
+    pub places: store::Places,
     /// Whether the name on the session bus is held at the moment.
     pub bus: Arc<AtomicBool>,
 }
@@ -81,6 +82,8 @@ pub(super) enum Done {
     LoggedOut { asker: Asker, reply: LoggedOut },
     /// The listener of a sign-in has served its last page.
     Listened,
+    /// Disk and providers have been looked at.
+    Examined(Box<Examined>),
 }
 
 /// Something that waits for its turn.
@@ -114,6 +117,7 @@ pub struct Engine {
     pub(super) leaving: HashMap<AccountId, Leaving>,
     pub(super) waiting: HashMap<WaiterId, Waiting>,
     pub(super) next_waiter: u64,
+    pub(super) doctor: Doctor,
     pub(super) tasks: JoinSet<Done>,
     pub(super) callbacks: mpsc::Sender<Callback>,
     pub(super) events: broadcast::Sender<News>,
@@ -164,6 +168,7 @@ impl Engine {
             leaving: HashMap::new(),
             waiting: HashMap::new(),
             next_waiter: 0,
+            doctor: Doctor::default(),
             tasks: JoinSet::new(),
             callbacks,
             events: events.clone(),
@@ -282,6 +287,7 @@ impl Engine {
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
             Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
             Ok(Done::Listened) => {}
+            Ok(Done::Examined(examined)) => self.examined(&examined),
             Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!(%error, "a task of the engine failed"),
         }

@@ -29,4 +29,4 @@ pub use scope::{Scope, Scopes};
 pub use secret::{
     AccessToken, AuthorizationCode, ClientSecret, Fingerprint, PkceVerifier, RefreshToken,
 };
-pub use time::{Boot, BootId, Now, Stamp, Wall};
+pub use time::{Boot, BootId, Now, Stamp, Wall, span};

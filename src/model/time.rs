@@ -107,6 +107,23 @@ impl Stamp {
     }
 }
 
+/// A number of seconds in its two largest units, for people; nothing is less than 0.
+#[must_use]
+pub fn span(seconds: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
+    let seconds = seconds.max(0);
+    let largest = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(UNITS.len() - 1);
+    let (size, name) = UNITS[largest];
+    let text = format!("{} {name}", seconds / size);
+    // seconds beside minutes say nothing
+    match UNITS.get(largest + 1).filter(|(smaller, _)| *smaller > 1) {
+        Some((smaller, name)) if seconds % size >= *smaller => {
+            format!("{text} {} {name}", seconds % size / smaller)
+        }
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -152,6 +152,11 @@ impl Fields {
         holds_an_error(&self.0)
     }
 
+    /// All of them, as one object.
+    pub(super) fn whole(&self) -> &Value {
+        &self.0
+    }
+
     /// Every text in the answer that may be a token or another secret.
     pub(super) fn secrets(&self) -> Vec<&str> {
         let mut found = Vec::new();
@@ -265,7 +270,8 @@ fn collect_secrets<'a>(value: &'a Value, named: bool, found: &mut Vec<&'a str>) 
     }
 }
 
-fn wipe(value: &mut Value) {
+/// Overwrites every text in a value.
+pub(super) fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
         Value::Array(list) => list.iter_mut().for_each(wipe),

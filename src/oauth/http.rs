@@ -120,18 +120,27 @@ impl Http {
 
     /// Sends a request and waits for the head of its answer. Gives it with the names under which a
     /// refresh token may come.
-    async fn ask(&self, request: Outgoing) -> Result<(reqwest::Response, Vec<String>), SendError> {
-        let Outgoing { method, url, headers, body, refresh_fields } = request;
+    async fn ask(
+        &self,
+        mut request: Outgoing,
+    ) -> Result<(reqwest::Response, Vec<String>), SendError> {
+        let refresh_fields = std::mem::take(&mut request.refresh_fields);
+        let response = self.prepare(request)?.send().await;
+        Ok((response.map_err(|error| without_answer(&error))?, refresh_fields))
+    }
+
+    /// The request, ready to be sent on the way that leads to its address.
+    pub(super) fn prepare(&self, request: Outgoing) -> Result<reqwest::RequestBuilder, SendError> {
+        let Outgoing { method, url, headers, body, refresh_fields: _ } = request;
         if let Err(problem) = check_endpoint(&url) {
             return Err(unsent(format!("the endpoint {problem}")));
         }
         let client = if is_loopback(&url) { self.direct()? } else { &self.routed };
-        let mut request = client.request(method, url).headers(headers);
-        if let Some(body) = body {
-            request = request.body(body.to_vec());
-        }
-        let response = request.send().await.map_err(|error| without_answer(&error))?;
-        Ok((response, refresh_fields))
+        let request = client.request(method, url).headers(headers);
+        Ok(match body {
+            Some(body) => request.body(body.to_vec()),
+            None => request,
+        })
     }
 
     fn direct(&self) -> Result<&reqwest::Client, SendError> {
@@ -229,14 +238,14 @@ impl Buffer {
     }
 }
 
-fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub(super) fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let bytes = headers.get(name)?.as_bytes();
     Some(String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_MAX)]).into_owned())
 }
 
 /// How far a request got that has no answer. Only what failed before there was a connection is
 /// known not to have been sent.
-fn without_answer(error: &reqwest::Error) -> SendError {
+pub(super) fn without_answer(error: &reqwest::Error) -> SendError {
     if !error.is_connect() && !error.is_builder() {
         let detail = if error.is_timeout() {
             "no answer in time".to_owned()
@@ -263,7 +272,7 @@ fn unsent(detail: String) -> SendError {
     SendError { class: FailureClass::NotSent, status: None, detail }
 }
 
-fn certificate_problem(error: &reqwest::Error) -> Option<String> {
+pub(super) fn certificate_problem(error: &reqwest::Error) -> Option<String> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(problem) => Some(fit(&problem.to_string())),
         _ => None,

@@ -10,6 +10,8 @@
 //! | one connection, one request, one answer | [`Http::send`] |
 //! | what the answer means | [`read_answer`] |
 //! | the end of a grant at the provider (RFC 7009) | [`revoke`] |
+//! | whether a provider is there at all | [`Http::probe`] |
+//! | what can be shown of an answer | [`sketch`] |
 //!
 //! Two rules hold everywhere below. A URL of a token endpoint may be a secret (some providers want
 //! the parameters in the query), so no URL reaches an error or a log. And an answer is read so that
@@ -28,9 +30,11 @@ mod lifetime;
 mod loopback;
 mod page;
 mod pkce;
+mod probe;
 mod request;
 mod revoke;
 mod scrub;
+mod sketch;
 
 #[cfg(test)]
 mod tests;
@@ -43,5 +47,7 @@ pub use error::OauthError;
 pub use http::{Http, HttpOptions, SendError};
 pub use loopback::Loopback;
 pub use page::CallbackPage;
+pub use probe::{Missing, Probe, Reached, Unreached, proxies};
 pub use request::{Client, SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};
+pub use sketch::{Sketch, sketch};

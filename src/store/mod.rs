@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `command` | the words that go in and come out |
 //! | `open` | finds or makes the files, migrates, opens the key, loads |
+//! | `checkup` | looks at the files of a store at work, from beside it |
 //! | `thread` | the thread and its two bounded channels |
 //! | `writer`, `apply` | commits a batch; what each command means |
 //! | `table` | one file for each table: its rows and its SQL |
@@ -22,6 +23,7 @@
 //! one; a report arrives before its commit.
 
 mod apply;
+mod checkup;
 mod command;
 mod error;
 mod files;
@@ -39,6 +41,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use checkup::{Checkup, Sound, check};
 pub use command::{
     Attempt, AttemptKind, Begin, BeginKind, Command, Credentials, Erased, Exchange, Loaded, Report,
 };

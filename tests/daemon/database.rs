@@ -55,3 +55,10 @@ pub(crate) fn standing(daemon: &Daemon, account: &str) -> (String, i64) {
     let sql = "SELECT standing, generation FROM account WHERE name = ?1";
     open(daemon).query_row(sql, [account], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
+
+/// The first page of a table or index, counted from 1.
+pub(crate) fn root_page(daemon: &Daemon, name: &str) -> u64 {
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page: i64 = open(daemon).query_row(sql, [name], |row| row.get(0)).unwrap();
+    page.try_into().unwrap()
+}

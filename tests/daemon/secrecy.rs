@@ -85,11 +85,13 @@ fn ask_around(words: &mut Words, daemon: &Daemon, client: &dbus::Client, name: &
         &["accounts"],
         &["accounts", "--json"],
         &["providers", "--json"],
+        &["doctor"],
+        &["doctor", "--json"],
         &["token", "nobody"],
     ] {
         words.command(daemon, command);
     }
-    for method in ["Status", "ListAccounts", "ListProviders"] {
+    for method in ["Status", "ListAccounts", "ListProviders", "Diagnose"] {
         let answer = ask(daemon, method, &json!({})).unwrap().to_string();
         words.others.push((method.to_owned(), answer));
     }

@@ -117,6 +117,7 @@ fn a_client_secret_may_come_from_a_command() {
                 terminal: no_terminal,
                 variables: &|name| (name == "OSTLER_SOCKET").then(|| OsString::from(&path)),
                 look: &|| Look { width: None, colour: Colour::Never },
+                watched: false,
             },
         );
         (code, String::from_utf8(err).unwrap())

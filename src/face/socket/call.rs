@@ -120,6 +120,10 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
         "SubmitRedirect" => Request::SubmitRedirect(read(parameters)?),
         "Cancel" => Request::Cancel(read(parameters)?),
         "Logout" => Request::Logout(read(parameters)?),
+        "Diagnose" => {
+            read::<Nothing>(parameters)?;
+            Request::Diagnose
+        }
         "Monitor" => {
             read::<Nothing>(parameters)?;
             return Ok(Asked::Monitor);

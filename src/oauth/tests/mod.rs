@@ -1,11 +1,13 @@
 //! The room held to its promises: [`table`] and [`grants`] read answers of every kind, [`noise`]
 //! reads what is none, [`wire`] sends to servers that misbehave, [`metadata`] asks well-behaved
-//! ones.
+//! ones, [`probe`] asks whether anybody is there; [`sketch`] shows answers without their secrets.
 
 mod grants;
 mod metadata;
 mod noise;
+mod probe;
 mod server;
+mod sketch;
 mod table;
 mod wire;
 

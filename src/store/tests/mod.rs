@@ -1,5 +1,6 @@
 //! The room as a whole, on real files.
 
+mod checkup;
 mod commands;
 mod faults;
 mod model;

@@ -251,7 +251,9 @@ impl Play {
                     reason: Some("HTTP status 503".to_owned()),
                 })
             }
-            Request::Status => return Err(Fault::new(FaultKind::Internal, "not in this play")),
+            Request::Status | Request::Diagnose => {
+                return Err(Fault::new(FaultKind::Internal, "not in this play"));
+            }
         }))
     }
 }

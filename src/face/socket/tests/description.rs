@@ -67,12 +67,26 @@ fn answers_have_the_members_that_the_description_declares() {
         revocation: api::Revocation::Failed,
         reason: Some("why".to_owned()),
     };
+    let answer = api::Answer {
+        at: 1,
+        status: 502,
+        media_type: Some("text/html".to_owned()),
+        bytes: 9,
+        text: "t".to_owned(),
+    };
+    let finding = api::Finding::problem(api::Area::Account, "door", "m")
+        .hint("h")
+        .answer(Some(answer.clone()));
+    let diagnosis = api::Diagnosis { daemon: daemon.clone(), findings: vec![] };
     let fault = Fault::new(FaultKind::Offline, "m").of(name.clone()).retry_at(1);
     matches_declaration("type Account ", &account("door"));
     matches_declaration("type Daemon ", &daemon);
     matches_declaration("type Provider ", &provider);
     matches_declaration("type Ended ", &ended);
     matches_declaration("type Fault ", &fault);
+    matches_declaration("type Answer ", &answer);
+    matches_declaration("type Finding ", &finding);
+    matches_declaration("method Diagnose", &diagnosis);
     matches_declaration("method GetToken", &token(&name));
     matches_declaration("method ListAccounts", &Response::Accounts { accounts: vec![] });
     matches_declaration("method Status", &api::Status { daemon, accounts: vec![] });

@@ -1,0 +1,350 @@
+//! From facts to findings: what each means, and what to do about it.
+
+use super::doctor::{Asked, Examined};
+use crate::api::{Account, Answer, Area, Finding, State, login_command};
+use crate::model::{AccountName, AccountSeed, Now, span};
+use crate::oauth::{Missing, Unreached};
+use crate::store::{self, KeyError, StoreError};
+
+/// How far clocks may lie apart without a word, in seconds.
+const SKEW_MAX: i64 = 60;
+/// Less room on the disk than this, in bytes, and it is time to make some.
+const ROOM_LOW: u64 = 100 << 20;
+/// Less than this, and a commit may fail any moment.
+const ROOM_GONE: u64 = 8 << 20;
+/// How many accounts are named where many are meant.
+const NAMED: usize = 4;
+
+/// The key, the database and its disk.
+pub(super) fn of_disk(examined: &Examined, places: &store::Places) -> Vec<Finding> {
+    let database = places.database.display().to_string();
+    let Some(checkup) = &examined.disk else {
+        let message = "could not be read to its end in time: the disk may be stuck";
+        let finding = Finding::problem(Area::Database, database, message);
+        return vec![finding.hint("look at what the kernel says: journalctl --dmesg")];
+    };
+    let keys = places.keys.display().to_string();
+    let key = match &checkup.key {
+        Ok(protection) => {
+            let message = format!("opens the database ({protection})");
+            Finding::ok(Area::Key, keys, message)
+        }
+        Err(StoreError::Key(error)) => {
+            Finding::problem(Area::Key, keys, error.to_string()).hint(mend_key(error))
+        }
+        Err(error) => Finding::problem(Area::Key, keys, error.to_string())
+            .hint("mend that before the daemon is restarted: it has the key in memory still"),
+    };
+    let state = match &checkup.database {
+        Ok(sound) => {
+            let message = format!("sound, {}, schema {}", size(sound.bytes), sound.schema);
+            Finding::ok(Area::Database, database.clone(), message)
+        }
+        Err(error) => {
+            let directory = places.database.parent().unwrap_or(&places.database).display();
+            let hint = format!(
+                "keep a copy before anything else: cp -a '{directory}' '{directory}.copy'; then \
+                 restore a backup, or move the file away and sign in again"
+            );
+            Finding::problem(Area::Database, database.clone(), error.to_string()).hint(hint)
+        }
+    };
+    let room = checkup.free.map(|free| {
+        let message = format!("{} free on its disk", size(free));
+        let make_room = "make room: without it no refresh can be written down, and none is begun";
+        if free < ROOM_GONE {
+            Finding::problem(Area::Database, database, message).hint(make_room)
+        } else if free < ROOM_LOW {
+            Finding::warning(Area::Database, database, message).hint(make_room)
+        } else {
+            Finding::ok(Area::Database, database, message)
+        }
+    });
+    [key, state].into_iter().chain(room).collect()
+}
+
+fn mend_key(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::Missing { .. } => {
+            "restore it from a backup, and do not restart the daemon before: it has the key in \
+             memory still"
+        }
+        KeyError::Unreadable { .. } | KeyError::DoesNotFit { .. } | KeyError::OtherKey => {
+            "restore the file that belongs to the database, and do not restart the daemon before: \
+             it has the key in memory still"
+        }
+        KeyError::NoRandomness => "look at what the kernel says: journalctl --dmesg",
+    }
+}
+
+/// The way to providers, and the providers.
+pub(super) fn of_network(examined: &Examined) -> Vec<Finding> {
+    let mut found: Vec<Finding> = examined
+        .proxies
+        .iter()
+        .map(|(variable, proxy)| {
+            Finding::ok(Area::Network, *variable, format!("names the proxy {proxy}"))
+        })
+        .collect();
+    for asked in &examined.providers {
+        found.extend(of_provider(asked, !examined.proxies.is_empty()));
+    }
+    if examined.left_out > 0 {
+        let message = format!("{} more providers were not asked", examined.left_out);
+        found.push(Finding::ok(Area::Network, "", message));
+    }
+    found
+}
+
+fn of_provider(asked: &Asked, by_proxy: bool) -> Vec<Finding> {
+    let origin = asked.origin.as_str();
+    match (&asked.probe, asked.times) {
+        (Some(Ok(reached)), Some((sent, came))) => {
+            let took = came.boot.since(sent.boot).as_millis();
+            let message = format!("answers (HTTP status {}, {took} ms)", reached.status);
+            let answers = Finding::ok(Area::Provider, origin, message);
+            let skew = reached.date.and_then(|date| of_clock(origin, date, sent, came));
+            [answers].into_iter().chain(skew).collect()
+        }
+        (Some(Err(unreached)), _) => {
+            let message = format!("{}; {}", unreached.detail, needed_by(&asked.accounts));
+            let hint = reach(asked, unreached, by_proxy);
+            vec![Finding::problem(Area::Provider, origin, message).hint(hint)]
+        }
+        (None, _) | (Some(Ok(_)), None) => {
+            let message = format!("no answer in time; {}", needed_by(&asked.accounts));
+            vec![Finding::problem(Area::Provider, origin, message).hint("check the network")]
+        }
+    }
+}
+
+fn reach(asked: &Asked, unreached: &Unreached, by_proxy: bool) -> String {
+    let host = asked.url.host_str().unwrap_or_default();
+    let port = asked.url.port_or_known_default().unwrap_or_default();
+    match unreached.missing {
+        Missing::Connection | Missing::Name if by_proxy => {
+            format!("check the network and the proxy; run: curl -sSI {}/", asked.origin)
+        }
+        Missing::Name => format!("check the network and the name server; run: getent hosts {host}"),
+        Missing::Connection => {
+            format!("check the network and the firewall; run: curl -sSI {}/", asked.origin)
+        }
+        Missing::Proof => format!(
+            "a portal or a proxy may answer in its place, the clock may be wrong, or a certificate \
+             authority is missing; run: openssl s_client -connect {host}:{port} </dev/null"
+        ),
+        Missing::Answer => {
+            "it is in trouble, or something on the way is; ostler keeps trying".into()
+        }
+    }
+}
+
+/// How far the provider's clock is from ours. Its time is somewhere between question and answer, and
+/// without its fractions of a second.
+fn of_clock(origin: &str, date: i64, sent: Now, came: Now) -> Option<Finding> {
+    let ahead = sent.wall.seconds() - (date + 1);
+    let behind = date - came.wall.seconds();
+    let (apart, which) = if ahead > 0 { (ahead, "ahead of") } else { (behind, "behind") };
+    (apart > SKEW_MAX).then(|| {
+        let message = format!("this machine's clock is {} {which} the provider's", span(apart));
+        Finding::warning(Area::Provider, origin, message)
+            .hint("set the clock, unless theirs is wrong; run: timedatectl set-ntp true")
+    })
+}
+
+fn needed_by(accounts: &[AccountName]) -> String {
+    let names: Vec<&str> = accounts.iter().take(NAMED).map(AccountName::as_str).collect();
+    let more = match accounts.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("needed by {}{more}", names.join(", "))
+}
+
+/// An account.
+pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Finding {
+    let now = now.wall.seconds();
+    let name = account.name.as_str();
+    let left = account.expires_at.map(|at| at - now);
+    let detail = account.detail.as_deref().unwrap_or("no reason is known");
+    let login = login_command(&account.provider, &account.name);
+    let ok = |message: String| Finding::ok(Area::Account, name, message);
+    let warning = |message: String| Finding::warning(Area::Account, name, message);
+    let problem = |message: String| Finding::problem(Area::Account, name, message);
+    match account.state {
+        State::LoginRequired => {
+            problem(format!("the login is over ({detail})")).hint(format!("run: {login}"))
+        }
+        State::Held => problem(format!("the provider rejects the request ({detail})"))
+            .hint(format!("check client id and secret, then run: {login}")),
+        State::BackingOff => {
+            let next = account
+                .next_refresh
+                .map_or(String::new(), |at| format!("; next try in {}", span(at - now)));
+            let message = format!("{} in a row ({detail}){next}", failures(account.failures));
+            match left {
+                Some(left) if left > 0 => {
+                    let message = format!("{message}; the token is good for {}", span(left));
+                    warning(message).hint("nothing yet: ostler keeps trying")
+                }
+                _ => problem(message).hint("ostler keeps trying; see what else is found here"),
+            }
+        }
+        State::SignedOut => warning("signed out".to_owned()).hint(format!("run: {login}")),
+        State::SigningIn => ok("a sign-in is under way".to_owned()),
+        State::Ready | State::Refreshing => match (renewal, left) {
+            (Renewal::Impossible, Some(left)) if left <= 0 => {
+                let message = "the token ran out, and the provider gave nothing to renew it with";
+                problem(message.to_owned()).hint(format!("run: {login}"))
+            }
+            (Renewal::Impossible, left) => {
+                let when = left.map_or(String::new(), |left| format!(" in {}", span(left)));
+                let message = format!(
+                    "the login ends with its token{when}: there is nothing to renew it with"
+                );
+                warning(message).hint(
+                    "sign in with the scope by which the provider gives refresh \
+                                       tokens (offline_access, as a rule)",
+                )
+            }
+            (Renewal::Possible, Some(left)) => {
+                ok(format!("{}, token good for {}", account.state.as_str(), span(left)))
+            }
+            (Renewal::Possible, None) => ok(account.state.as_str().to_owned()),
+        },
+    }
+}
+
+/// Whether an account has something to get its next token with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    Possible,
+    Impossible,
+}
+
+fn failures(count: u32) -> String {
+    match count {
+        1 => "1 failure".to_owned(),
+        many => format!("{many} failures"),
+    }
+}
+
+/// A sign-in that brought no account.
+pub(super) fn of_sign_in(name: &AccountName, answer: &Answer) -> Finding {
+    Finding::warning(Area::Account, name.as_str(), "the last sign-in brought no tokens")
+        .hint("try again: ostler login")
+        .answer(Some(answer.clone()))
+}
+
+/// An account whose provider nobody describes any more.
+pub(super) fn undefined(seed: &AccountSeed) -> Finding {
+    let message = format!("the definition of its provider {} is gone", seed.client.provider);
+    Finding::problem(Area::Account, seed.name.as_str(), message).hint(
+        "put it back into ~/.config/ostler/providers, then run: systemctl --user reload ostler",
+    )
+}
+
+/// A number of bytes in the unit that suits it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Level;
+    use crate::model::{Boot, Scopes, Wall};
+    use crate::oauth::Reached;
+
+    const NOW: Now = Now { wall: Wall(1_000_000_000), boot: Boot(5_000) };
+
+    fn account(state: State) -> Account {
+        Account {
+            id: crate::model::AccountId::from_random([1; 8]),
+            name: "door".parse().unwrap(),
+            provider: "https://id.example".parse().unwrap(),
+            client_id: "c".parse().unwrap(),
+            state,
+            detail: Some("invalid_grant".to_owned()),
+            scopes: Scopes::default(),
+            expires_at: Some(1_003_600),
+            last_refresh: None,
+            next_refresh: Some(1_000_030),
+            last_failure: None,
+            failures: 2,
+        }
+    }
+
+    fn asked(probe: Option<crate::oauth::Probe>) -> Asked {
+        Asked {
+            origin: "https://id.example".to_owned(),
+            url: "https://id.example/token".parse().unwrap(),
+            accounts: ["a", "b", "c", "d", "e"].map(|name| name.parse().unwrap()).to_vec(),
+            probe,
+            times: Some((NOW, Now { wall: Wall(1_000_002_000), boot: Boot(7_000) })),
+        }
+    }
+
+    #[test]
+    fn an_account_is_as_bad_as_what_callers_get() {
+        let of = |account: &Account, renewal| of_account(account, renewal, NOW);
+        let level = |state| of(&account(state), Renewal::Possible).level;
+        assert_eq!(level(State::Ready), Level::Ok);
+        assert_eq!(level(State::BackingOff), Level::Warning);
+        assert_eq!(level(State::Held), Level::Problem);
+        let over = of(&account(State::LoginRequired), Renewal::Possible);
+        assert_eq!(over.message, "the login is over (invalid_grant)");
+        let command = "run: ostler login --issuer https://id.example --as door";
+        assert_eq!(over.hint.as_deref(), Some(command));
+        let late = Account { expires_at: Some(999_999), ..account(State::BackingOff) };
+        let late = of(&late, Renewal::Possible);
+        assert_eq!(late.level, Level::Problem);
+        assert_eq!(late.message, "2 failures in a row (invalid_grant); next try in 30 s");
+        assert_eq!(of(&account(State::Ready), Renewal::Impossible).level, Level::Warning);
+        let gone = Account { expires_at: Some(999_999), ..account(State::Ready) };
+        assert_eq!(of(&gone, Renewal::Impossible).level, Level::Problem);
+    }
+
+    #[test]
+    fn clocks_are_compared_with_the_time_that_the_question_took() {
+        let skew = |date| {
+            let probe = Ok(Reached { status: 404, date: Some(date) });
+            of_provider(&asked(Some(probe)), false).pop().unwrap()
+        };
+        for near in [1_000_000 - 61, 1_000_000, 1_000_002 + 60] {
+            assert_eq!(skew(near).level, Level::Ok, "{near}");
+        }
+        let behind = skew(1_000_002 + 7200);
+        assert_eq!(behind.level, Level::Warning);
+        assert_eq!(behind.message, "this machine's clock is 2 h behind the provider's");
+        let ahead = skew(1_000_000 - 601);
+        assert_eq!(ahead.message, "this machine's clock is 10 min ahead of the provider's");
+    }
+
+    #[test]
+    fn a_provider_that_is_not_there_is_told_with_who_needs_it_and_how_to_look() {
+        let unreached = |missing| {
+            let probe = Err(Unreached { missing, detail: "why".to_owned() });
+            of_provider(&asked(Some(probe)), false).pop().unwrap()
+        };
+        let found = unreached(Missing::Name);
+        assert_eq!(found.message, "why; needed by a, b, c, d and 1 more");
+        assert!(found.hint.unwrap().ends_with("run: getent hosts id.example"));
+        let proof = unreached(Missing::Proof).hint.unwrap();
+        assert!(proof.contains("openssl s_client -connect id.example:443"), "{proof}");
+        assert_eq!(of_provider(&asked(None), false)[0].level, Level::Problem);
+    }
+
+    #[test]
+    fn sizes_are_for_people() {
+        assert_eq!(
+            [12, 84 << 10, 5 << 20, 12 << 30].map(size),
+            ["12 bytes", "84 KiB", "5 MiB", "12 GiB"]
+        );
+    }
+}
