@@ -11,11 +11,13 @@ pub struct Settings {
     pub max_flights: usize,
     /// Connections to the socket at the same time; 16 to 4096.
     pub max_connections: usize,
+    /// Whether the desktop is told when an account has to be signed in again.
+    pub notifications: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_flights: 32, max_connections: 1536 }
+        Self { max_flights: 32, max_connections: 1536, notifications: true }
     }
 }
 

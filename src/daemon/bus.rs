@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Handle;
-use crate::face::dbus::{Address, BusEnd, BusError, Service, connect};
+use crate::face::dbus::{Address, BusEnd, BusError, Notices, Service, connect};
 use crate::sys::log::LogControl;
 
 /// The pauses between tries to come back on the bus.
@@ -29,13 +29,17 @@ pub(super) async fn serve(
     handle: Handle,
     log: LogControl,
     on_bus: Arc<AtomicBool>,
+    mut notices: Option<Notices>,
     shutdown: CancellationToken,
 ) {
     if !is_named() {
         tracing::info!("no session bus: serving the socket alone");
         return;
     }
-    let bus = Membership { handle, log, on_bus, shutdown };
+    if let Some(notices) = &mut notices {
+        notices.begin().await;
+    }
+    let bus = Membership { handle, log, on_bus, notices, shutdown };
     let first = bus.enter().await;
     faces.spawn(bus.stay(first));
 }
@@ -54,6 +58,7 @@ struct Membership {
     handle: Handle,
     log: LogControl,
     on_bus: Arc<AtomicBool>,
+    notices: Option<Notices>,
     shutdown: CancellationToken,
 }
 
@@ -69,13 +74,13 @@ impl Membership {
         entered
     }
 
-    async fn stay(self, mut entered: Result<Service, BusError>) {
+    async fn stay(mut self, mut entered: Result<Service, BusError>) {
         let mut failures = 0;
         loop {
             match entered {
                 Ok(service) => {
                     failures = 0;
-                    let end = service.run(self.shutdown.clone()).await;
+                    let end = service.run(self.notices.as_mut(), self.shutdown.clone()).await;
                     self.on_bus.store(false, Ordering::Relaxed);
                     if end == BusEnd::Stopped {
                         return;

@@ -14,6 +14,7 @@ use super::open::{self, OpenError, Opened};
 use super::{DaemonError, bus, files};
 use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
+use crate::face::dbus::Notices;
 use crate::face::socket;
 use crate::store::Store;
 use crate::sys::clock::Clock;
@@ -73,9 +74,11 @@ pub(super) async fn serve(
 
     let shutdown = CancellationToken::new();
     let mut faces = JoinSet::new();
+    let owner = rustix::process::geteuid().as_raw();
+    let notices = settings.notifications.then(|| Notices::new(handle.clone(), owner));
     faces.spawn(serve_socket(listener, handle.clone(), settings, shutdown.clone()));
     if !args.no_bus {
-        bus::serve(&mut faces, handle, log, on_bus, shutdown.clone()).await;
+        bus::serve(&mut faces, handle, log, on_bus, notices, shutdown.clone()).await;
     }
     notify::ready();
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");

@@ -9,6 +9,7 @@ mod commands;
 mod contract;
 #[path = "../../src/face/dbus/tests/introspection.rs"]
 mod introspection;
+mod notices;
 mod programs;
 mod scene;
 mod service;

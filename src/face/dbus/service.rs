@@ -17,6 +17,7 @@ use super::account::AccountObject;
 use super::context::Context;
 use super::log_control::LogObject;
 use super::manager::Manager;
+use super::notice::Notices;
 use super::requests::Ending;
 use super::{accounts, paths, sign_in};
 use crate::api::Event;
@@ -136,9 +137,16 @@ async fn enter(builder: connection::Builder<'_>) -> Result<(Connection, MessageS
 }
 
 impl Service {
-    /// Serves until the bus closes or `shutdown` is called for.
-    pub async fn run(self, shutdown: CancellationToken) -> BusEnd {
+    /// Serves until the bus closes or `shutdown` is called for; tells the desktop what is in
+    /// `notices`.
+    pub async fn run(self, notices: Option<&mut Notices>, shutdown: CancellationToken) -> BusEnd {
         let Self { connection, context, events, endings, departures } = self;
+        let telling = async {
+            match notices {
+                Some(notices) => notices.run(&connection).await,
+                None => std::future::pending().await,
+            }
+        };
         let end = tokio::select! {
             biased;
             // a bus that is gone needs no farewell, so its end comes before ours
@@ -148,6 +156,7 @@ impl Service {
             () = mind_departures(&context, departures) => BusEnd::Closed,
             // ends with the engine
             () = spread_news(&context, &connection, events, endings) => BusEnd::Stopped,
+            () = telling => BusEnd::Stopped,
         };
         debug!(?end, "off the bus");
         if tokio::time::timeout(DRAIN, leave(&context, connection, end)).await.is_err() {

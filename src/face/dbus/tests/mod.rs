@@ -42,7 +42,7 @@ impl Stage {
         let bus = Bus::start();
         let shutdown = CancellationToken::new();
         let service = connect(Address::At(bus.address()), play.handle(), owner(), None);
-        let service = tokio::spawn(service.await.unwrap().run(shutdown.clone()));
+        let service = tokio::spawn(service.await.unwrap().run(None, shutdown.clone()));
         Self { bus, play, shutdown, service }
     }
 
