@@ -32,6 +32,11 @@ pub(super) fn of_disk(examined: &Examined, places: &store::Places) -> Vec<Findin
         Err(StoreError::Key(error)) => {
             Finding::problem(Area::Key, keys, error.to_string()).hint(mend_key(error))
         }
+        // the command line says more of that
+        Err(StoreError::Permissions { .. }) => {
+            Finding::warning(Area::Key, keys.clone(), "not read, since other users can open it")
+                .hint(format!("run: chmod 600 '{keys}'"))
+        }
         Err(error) => Finding::problem(Area::Key, keys, error.to_string())
             .hint("mend that before the daemon is restarted: it has the key in memory still"),
     };

@@ -97,7 +97,7 @@ fn of_daemon(daemon: &DaemonInfo) -> Finding {
     let bus = if daemon.bus { "on" } else { "not on" };
     let up = span(daemon.now - daemon.started_at);
     let message = format!(
-        "answers: ostlerd {}, process {}, up for {up}, {bus} the session bus",
+        "ostlerd {} answers, process {}, up for {up}, {bus} the session bus",
         daemon.version, daemon.pid
     );
     if daemon.version == ours {
