@@ -42,7 +42,7 @@ impl Lifecycle {
                 self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
             }
             Task::Refresh { place, origin, .. } => {
-                self.traffic.landed(&origin, Outcome::Unsent, now.boot);
+                self.traffic.landed(&origin, place, Outcome::Unsent, now.boot);
                 if let Some(account) = &mut self.accounts[place] {
                     account.streak.failures = account.streak.failures.saturating_add(1);
                     let failure = disk_failure(&why);
@@ -73,7 +73,8 @@ impl Lifecycle {
         };
         match flight.task.clone() {
             Task::Refresh { place, origin, generation } => {
-                self.traffic.landed(&origin, outcome(&landing, now.boot), now.boot);
+                let outcome = outcome(&landing, now.boot);
+                self.traffic.landed(&origin, place, outcome, now.boot);
                 let Some(account) = &mut self.accounts[place] else { return };
                 if account.latest != generation {
                     // signed in anew meanwhile: that grant is over, and so is its flight

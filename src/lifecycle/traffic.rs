@@ -67,8 +67,8 @@ struct Lane {
     quiet_until: Option<Boot>,
     troubles: u32,
     shut_until: Option<Boot>,
-    /// Whether a probe is on its way through a shut lane.
-    probing: bool,
+    /// Who is on its way through a shut lane as its probe.
+    probe: Option<usize>,
 }
 
 impl Traffic {
@@ -105,22 +105,24 @@ impl Traffic {
             .filter(|lane| !lane.queue.is_empty())
             .min_by_key(|lane| lane.queue.first().copied())?;
         let (urgency, _, place) = lane.queue.pop_first()?;
-        lane.depart(urgency, now);
+        lane.depart(urgency, place, now);
         self.flying += 1;
         Some(place)
     }
 
-    /// A flight ended.
-    pub(super) fn landed(&mut self, origin: &Origin, outcome: Outcome, now: Boot) {
+    /// The flight of the account at `place` ended.
+    pub(super) fn landed(&mut self, origin: &Origin, place: usize, outcome: Outcome, now: Boot) {
         self.flying = self.flying.saturating_sub(1);
         let Some(lane) = self.lanes.get_mut(origin) else { return };
         lane.flying = lane.flying.saturating_sub(1);
-        lane.probing = false;
+        let probed = lane.probe.take_if(|probe| *probe == place).is_some();
         match outcome {
             Outcome::Answered => {
                 lane.troubles = 0;
                 lane.shut_until = None;
             }
+            // what left before the lane was shut says nothing new, and must not put the probe off
+            Outcome::Trouble if lane.shut_until.is_some() && !probed => {}
             Outcome::Trouble => lane.trouble(now),
             Outcome::Unsent => {}
             Outcome::Quiet(until) => {
@@ -158,17 +160,19 @@ impl Lane {
         let unsettled = self.queue.first().is_some_and(|ticket| ticket.0 == Urgency::Unsettled);
         let shut = match self.shut_until {
             Some(_) if unsettled => None,
-            Some(_) if self.probing => return None,
+            Some(_) if self.probe.is_some() => return None,
             shut => shut,
         };
         let paced = self.rested.map(|rested| rested - PACE * u32::try_from(BURST).unwrap_or(1));
         Some([self.quiet_until, shut, paced].into_iter().flatten().max().unwrap_or(Boot(i64::MIN)))
     }
 
-    fn depart(&mut self, urgency: Urgency, now: Boot) {
+    fn depart(&mut self, urgency: Urgency, place: usize, now: Boot) {
         self.flying += 1;
         self.rested = Some(self.rested.map_or(now, |rested| rested.max(now)) + PACE);
-        self.probing = self.shut_until.is_some() && urgency != Urgency::Unsettled;
+        if self.shut_until.is_some() && urgency != Urgency::Unsettled {
+            self.probe = Some(place);
+        }
     }
 
     fn trouble(&mut self, now: Boot) {
@@ -217,7 +221,7 @@ mod tests {
         let out: Vec<_> = std::iter::from_fn(|| traffic.next(after(10))).collect();
         assert_eq!(out, [99, 77, 0, 1]);
         assert_eq!(traffic.next_deadline(), None, "a landing is what is waited for");
-        traffic.landed(&origin(), Outcome::Answered, after(20));
+        traffic.landed(&origin(), 99, Outcome::Answered, after(20));
         assert_eq!(traffic.next(after(20)), Some(2));
     }
 
@@ -228,9 +232,9 @@ mod tests {
         let mut times = Vec::new();
         let mut now = NOW;
         while times.len() < 10_000 {
-            while traffic.next(now).is_some() {
+            while let Some(place) = traffic.next(now) {
                 times.push(now);
-                traffic.landed(&origin(), Outcome::Answered, now);
+                traffic.landed(&origin(), place, Outcome::Answered, now);
             }
             let Some(opens) = traffic.next_deadline() else { break };
             assert!(opens > now);
@@ -257,7 +261,7 @@ mod tests {
         let mut traffic = Traffic::new(64);
         crowd(&mut traffic, 2);
         assert!(traffic.next(NOW).is_some());
-        traffic.landed(&origin(), Outcome::Quiet(after(60_000)), NOW);
+        traffic.landed(&origin(), 0, Outcome::Quiet(after(60_000)), NOW);
         assert_eq!(traffic.next(after(59_999)), None);
         assert_eq!(traffic.next_deadline(), Some(after(60_000)));
         assert!(traffic.next(after(60_000)).is_some());
@@ -270,19 +274,43 @@ mod tests {
         let mut now = NOW;
         for _ in 0..SHUT_AFTER {
             now = now.max(traffic.next_deadline().unwrap());
-            assert!(traffic.next(now).is_some());
-            traffic.landed(&origin(), Outcome::Trouble, now);
+            let place = traffic.next(now).unwrap();
+            traffic.landed(&origin(), place, Outcome::Trouble, now);
         }
         let opens = traffic.next_deadline().unwrap();
         assert_eq!(opens, now + SHUT_MIN);
-        assert!(traffic.next(opens).is_some(), "the probe");
+        let probe = traffic.next(opens).unwrap();
         assert_eq!(traffic.next(opens), None, "and nobody else");
-        traffic.landed(&origin(), Outcome::Trouble, opens);
+        traffic.landed(&origin(), probe, Outcome::Trouble, opens);
         assert_eq!(traffic.next_deadline(), Some(opens + SHUT_MIN * 2), "a longer pause");
         let later = opens + SHUT_MIN * 2;
-        assert!(traffic.next(later).is_some());
-        traffic.landed(&origin(), Outcome::Answered, later);
+        let probe = traffic.next(later).unwrap();
+        traffic.landed(&origin(), probe, Outcome::Answered, later);
         assert!(traffic.next(later).is_some() && traffic.next(later).is_some(), "open for all");
+    }
+
+    #[test]
+    fn what_was_under_way_when_a_lane_shut_neither_puts_its_probe_off_nor_lets_another_out() {
+        let mut traffic = Traffic::new(64);
+        crowd(&mut traffic, 50);
+        for _ in 0..SHUT_AFTER - 1 {
+            let place = traffic.next(NOW).unwrap();
+            traffic.landed(&origin(), place, Outcome::Trouble, NOW);
+        }
+        let late: Vec<_> = std::iter::from_fn(|| traffic.next(NOW)).collect();
+        assert_eq!(late.len(), LANE_FLIGHTS);
+        traffic.landed(&origin(), late[0], Outcome::Trouble, NOW);
+        let opens = NOW + SHUT_MIN;
+        assert_eq!(traffic.next_deadline(), Some(opens));
+        traffic.landed(&origin(), late[1], Outcome::Trouble, after(100));
+        assert_eq!(traffic.next_deadline(), Some(opens), "it is known already");
+        let probe = traffic.next(opens).unwrap();
+        traffic.landed(&origin(), late[2], Outcome::Trouble, opens);
+        assert_eq!(traffic.next(opens), None, "one probe at a time");
+        traffic.landed(&origin(), probe, Outcome::Trouble, opens);
+        assert_eq!(traffic.next_deadline(), Some(opens + SHUT_MIN * 2));
+        traffic.landed(&origin(), late[3], Outcome::Answered, opens);
+        assert!(traffic.next(opens).is_some(), "a late answer is one, too");
     }
 
     #[test]
@@ -290,8 +318,8 @@ mod tests {
         let mut traffic = Traffic::new(64);
         for _ in 0..SHUT_AFTER {
             crowd(&mut traffic, 1);
-            assert!(traffic.next(NOW).is_some());
-            traffic.landed(&origin(), Outcome::Trouble, NOW);
+            let place = traffic.next(NOW).unwrap();
+            traffic.landed(&origin(), place, Outcome::Trouble, NOW);
         }
         crowd(&mut traffic, 1);
         assert_eq!(traffic.next(NOW), None);
@@ -304,7 +332,7 @@ mod tests {
         let mut traffic = Traffic::new(64);
         crowd(&mut traffic, 1);
         traffic.next(NOW);
-        traffic.landed(&origin(), Outcome::Answered, after(10_000));
+        traffic.landed(&origin(), 0, Outcome::Answered, after(10_000));
         assert!(traffic.lanes.is_empty());
     }
 }
