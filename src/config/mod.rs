@@ -59,7 +59,10 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::noise;
 
     #[test]
     fn an_empty_file_is_the_default_and_a_typing_error_is_named_with_its_line() {
@@ -72,5 +75,20 @@ mod tests {
     fn numbers_have_a_range() {
         let error = Settings::parse("max_flights = 0").unwrap_err().to_string();
         assert_eq!(error, "max_flights is 0, but has to be from 1 to 256");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_settings_within_their_ranges_or_refused(
+            text in prop_oneof![
+                ".{0,100}",
+                noise::mutated_text(&["max_flights = 8\nmax_connections = 1000\n", ""]),
+            ],
+        ) {
+            if let Ok(settings) = Settings::parse(&text) {
+                prop_assert!((1..=256).contains(&settings.max_flights));
+                prop_assert!((16..=4096).contains(&settings.max_connections));
+            }
+        }
     }
 }

@@ -13,6 +13,8 @@
 pub mod caller;
 pub mod landing;
 pub mod names;
+#[cfg(test)]
+pub(crate) mod noise;
 pub mod record;
 pub mod scope;
 pub mod secret;

@@ -171,9 +171,9 @@ impl Reader<'_> {
     }
 
     fn new_refresh(&self, token: &str) -> Option<RefreshToken> {
-        let is_new =
-            Some(token) != self.sent.refresh.map(RefreshToken::expose) && token.len() <= TOKEN_MAX;
-        is_new.then(|| RefreshToken::new(token.to_owned()))
+        let is_new = Some(token) != self.sent.refresh.map(RefreshToken::expose);
+        (is_new && fields::is_whole(token) && token.len() <= TOKEN_MAX)
+            .then(|| RefreshToken::new(token.to_owned()))
     }
 
     fn scrub<'a>(&'a self, fields: &'a Fields) -> Scrub<'a> {

@@ -213,7 +213,10 @@ impl Raw<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::noise;
 
     const STATE: &str = "a+b/c==--d e%";
     const STATE_ENCODED: &str = "a%2Bb%2Fc%3D%3D--d+e%25";
@@ -355,6 +358,39 @@ mod tests {
                 let result = read(&text, STATE, &expected(known, promised));
                 let rejected = matches!(result, Err(CallbackError::WrongIssuer));
                 assert_eq!(rejected, !good, "{text} {known:?} {promised}");
+            }
+        }
+    }
+
+    const SAMPLES: [&str; 7] = [
+        "https://dev.example/cb?code=fake-code&state=a%2Bb%2Fc%3D%3D--d+e%25",
+        "<https://dev.example/cb?state=a%2Bb%2Fc%3D%3D--d+e%25&code=fake-code&iss=https%3A%2F%2Fas.example>",
+        "dev.example/cb?code=fake-code&state=x",
+        "/cb?error=access_denied&error_description=no+fake-code&state=a%2Bb%2Fc%3D%3D--d+e%25",
+        "https://dev.example/cb#access_token=fake-code",
+        "https://as.example/authorize?client_id=c&state=a%2Bb%2Fc%3D%3D--d+e%25",
+        "http://user:fake@[::1]:80/%00?&&=&state=%zz",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_address_makes_the_reader_panic_and_no_refusal_repeats_the_state(
+            text in prop_oneof![".{0,200}", noise::mutated_text(&SAMPLES)],
+            issuer in prop::option::of(Just("https://as.example")),
+            promised in any::<bool>(),
+        ) {
+            match read(&text, STATE, &expected(issuer, promised)) {
+                // whoever made it knew the state: it is in there, in one form or the other
+                Ok(_) => {
+                    let shown = [form_decode(&text), percent_decode(&text)];
+                    prop_assert!(shown.iter().any(|text| text.contains(STATE)), "{}", text);
+                }
+                Err(error) => {
+                    let shown = format!("{error} {error:?}");
+                    prop_assert!(!shown.contains(STATE), "{}", shown);
+                    prop_assert!(!error.to_string().chars().any(char::is_control), "{}", shown);
+                    prop_assert!(error.to_string().chars().count() <= 500);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use url::form_urlencoded;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::model::RawAnswer;
 use crate::provider::Provider;
@@ -39,14 +39,7 @@ pub(super) struct Said {
 /// Reads a body by what it looks like; the media type decides only where that leaves a choice, for
 /// token answers come as `text/plain`, `text/html` and nothing at all.
 pub(super) fn shape(answer: &RawAnswer) -> Shape {
-    let text = match std::str::from_utf8(&answer.body) {
-        Ok(text) => text,
-        // cut within a character
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(&answer.body[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return Shape::Unknown,
-    };
+    let text = readable(&answer.body);
     let text = text.trim_start_matches('\u{feff}').trim();
     let media = answer.content_type.as_deref().unwrap_or("");
     let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -88,21 +81,41 @@ fn form(text: &str) -> Option<Fields> {
     TELLING.iter().any(|name| fields.0.get(*name).is_some()).then_some(fields)
 }
 
-/// The first complete value of one of these names in a JSON text that may be cut short. An answer
-/// that broke off behind a new refresh token still gives it up.
+/// The first complete value of one of these names in a JSON text that may be cut short, or spoiled.
+/// An answer that broke off behind a new refresh token still gives it up.
 pub(super) fn salvage(body: &[u8], names: &[String]) -> Option<String> {
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => text,
-        // broken off within a character: what is before it counts
-        Err(error) => std::str::from_utf8(&body[..error.valid_up_to()]).ok()?,
-    };
+    let text = readable(body);
     names.iter().find_map(|name| {
         let quoted = format!("\"{name}\"");
-        let after = &text[text.find(&quoted)? + quoted.len()..];
-        let value = after.trim_start().strip_prefix(':')?.trim_start();
-        let mut strings = serde_json::Deserializer::from_str(value).into_iter::<String>();
-        strings.next()?.ok().filter(|token| !token.is_empty())
+        text.match_indices(&quoted).find_map(|(place, _)| {
+            let value = text[place + quoted.len()..].trim_start().strip_prefix(':')?.trim_start();
+            let mut strings = serde_json::Deserializer::from_str(value).into_iter::<String>();
+            strings.next()?.ok().filter(|token| is_whole(token))
+        })
     })
+}
+
+/// Whether a token is there, with nothing of it lost on the way.
+pub(super) fn is_whole(token: &str) -> bool {
+    !token.is_empty() && !token.contains(char::REPLACEMENT_CHARACTER)
+}
+
+/// A body as text. What is not UTF-8 is replaced: a name in Latin-1 must not cost the token beside
+/// it. A character that was cut off at the end is left out.
+fn readable(body: &[u8]) -> Zeroizing<String> {
+    let whole = match std::str::from_utf8(body) {
+        Err(error) if error.error_len().is_none() => &body[..error.valid_up_to()],
+        _ => body,
+    };
+    // at most three bytes for one, so that nothing is left behind by growth
+    let mut text = Zeroizing::new(String::with_capacity(3 * whole.len()));
+    for chunk in whole.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
 }
 
 impl Fields {

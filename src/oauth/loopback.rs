@@ -245,8 +245,10 @@ async fn answer(stream: &mut TcpStream, page: &Page) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::model::Scopes;
+    use crate::model::{Scopes, noise};
     use tokio::sync::mpsc;
 
     fn page_for(target: &str) -> CallbackPage {
@@ -363,5 +365,33 @@ mod tests {
         assert!(error.to_string().starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")));
         let error = Loopback::bind(&Redirect::HttpsOnly).await.err().unwrap();
         assert!(matches!(error, OauthError::NoLoopback));
+    }
+
+    const SAMPLES: [&str; 4] = [
+        "GET /callback?code=fake&state=x HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n\r\n",
+        "GET /callback HTTP/1.0\r\nhost:localhost:8080\r\n\r\n",
+        "POST /callback?x HTTP/1.1\r\nHost: [::1]:8080\r\nContent-Length: 5\r\n\r\nhello",
+        "GET http://127.0.0.1:8080/callback HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_head_is_a_callback_for_us_or_gets_its_status(
+            head in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..300),
+                noise::mutated(&SAMPLES),
+            ],
+        ) {
+            let ours = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:8080"));
+            match callback_of(&head, &ours) {
+                Ok(target) => {
+                    prop_assert!(target == PATH || target.starts_with("/callback?"), "{}", target);
+                    prop_assert!(target.bytes().all(|c| c.is_ascii_graphic()));
+                    let text = String::from_utf8(head).unwrap().to_ascii_lowercase();
+                    prop_assert!(ours.iter().any(|host| text.contains(host)), "{}", text);
+                }
+                Err(status) => prop_assert!(status.starts_with('4'), "{}", status),
+            }
+        }
     }
 }

@@ -200,7 +200,10 @@ fn place_of(field: &str, text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::model::noise;
 
     const BASE: &str = "id = \"x\"\ntitle = \"X\"\n\
                         authorization_url = \"https://x.example/a\"\n\
@@ -250,4 +253,36 @@ mod tests {
             assert!(check_endpoint(&Url::parse(bad).unwrap()).is_err(), "{bad}");
         }
     }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_sound_definition_or_refused_at_a_line_of_it(
+            text in prop_oneof![".{0,200}", noise::mutated_text(&SAMPLES)],
+        ) {
+            match Provider::parse(&text) {
+                Ok(provider) => {
+                    for url in [&provider.authorization_url, &provider.token_url] {
+                        prop_assert!(check_endpoint(url).is_ok(), "{}", url);
+                    }
+                    let again = Provider::parse(&provider.to_toml());
+                    prop_assert_eq!(&again.unwrap(), &provider);
+                }
+                Err(error) => {
+                    let lines = text.split('\n').count();
+                    prop_assert!(error.line(&text).is_none_or(|line| (1..=lines).contains(&line)));
+                    prop_assert!(!error.problem().contains('\n'), "{}", error.problem());
+                }
+            }
+        }
+    }
+
+    const SAMPLES: [&str; 6] = [
+        include_str!("presets/parqex.toml"),
+        include_str!("presets/google.toml"),
+        include_str!("presets/microsoft.toml"),
+        include_str!("presets/github.toml"),
+        include_str!("presets/gitlab.toml"),
+        "id = \"x\"\ntitle = \"X\"\nauthorization_url = \"http://127.0.0.1:1/a\"\n\
+         token_url = \"https://x.example/t\"\n[redirect]\nkind = \"fixed_port\"\nport = 80\n",
+    ];
 }

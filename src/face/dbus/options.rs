@@ -91,6 +91,8 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::api::FaultKind;
     use crate::model::AccountName;
@@ -164,5 +166,54 @@ mod tests {
         let fault = options([("client_secret", "fake-secret".into())]).finish().unwrap_err();
         assert!(fault.hint.contains("ostler login"), "{fault}");
         assert!(!fault.to_string().contains("fake-secret"));
+    }
+
+    fn any_variant() -> impl Strategy<Value = Variant<'static>> {
+        let text = prop_oneof![".{0,40}", Just("x".repeat(5000)), Just("work/mail".to_owned())];
+        prop_oneof![
+            text.clone().prop_map(Into::into),
+            any::<u32>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            any::<bool>().prop_map(Into::into),
+            prop::collection::vec(text, 0..300).prop_map(Into::into),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(Into::into),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_map_is_read_strictly_and_refused_in_few_words(
+            entries in prop::collection::hash_map(
+                prop_oneof![
+                    ".{0,80}",
+                    prop::sample::select(vec!["alias", "scopes", "min_validity", "rejected", "detach"])
+                        .prop_map(str::to_owned),
+                ],
+                any_variant(),
+                0..6,
+            ),
+        ) {
+            let count = entries.len();
+            let own = |value| OwnedVariant::try_from(value).unwrap();
+            let entries = entries.into_iter().map(|(name, value)| (name, own(value)));
+            let mut options = Options::new(entries.collect());
+            let taken = [
+                options.parsed::<AccountName>("alias").map(|it| it.is_some()),
+                options.scopes("scopes").map(|it| it.is_some()),
+                options.number("min_validity").map(|it| it.is_some()),
+                options.parsed::<crate::model::Fingerprint>("rejected").map(|it| it.is_some()),
+                options.is_set("detach"),
+            ];
+            let end = options.finish();
+            for fault in taken.iter().filter_map(|it| it.as_ref().err()).chain(end.as_ref().err()) {
+                prop_assert_eq!(fault.kind, FaultKind::InvalidOption);
+                prop_assert!(fault.message.chars().count() <= 300, "{}", fault.message);
+                prop_assert!(!fault.message.chars().any(char::is_control), "{}", fault.message);
+            }
+            if count > 5 {
+                prop_assert!(end.is_err(), "more than there are options");
+            }
+        }
     }
 }

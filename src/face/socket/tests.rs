@@ -15,6 +15,7 @@ use crate::api::{self, Event, INTERFACE_DESCRIPTION, REQUEST_MAX, Request, Respo
 use crate::model::{AccountId, AccountName, RequestId, Scopes};
 
 mod description;
+mod noise;
 
 const TOKEN: &str = "fake-access-token";
 

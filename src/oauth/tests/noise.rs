@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{JSON, JWT, provider, raw, read, read_sent};
-use crate::model::{Landing, RefreshToken};
+use zeroize::Zeroizing;
+
+use super::{JSON, JWT, SENT, provider, raw, read, read_sent};
+use crate::model::{FailureClass, Landing, RawAnswer, RefreshToken, noise};
 use crate::oauth::lifetime::LIFETIME_MAX;
 use crate::provider::Provider;
 
@@ -131,4 +133,107 @@ proptest! {
         let shown = format!("{failure} {failure:?}");
         prop_assert!(!shown.contains(&sent) && !shown.contains(&other), "{}", shown);
     }
+}
+
+/// Answers as they come, which then are damaged.
+const SAMPLES: [&str; 9] = [
+    r#"{"access_token":"fake-access","token_type":"Bearer","expires_in":3600,"refresh_token":"fake-new","scope":"a b"}"#,
+    r#"{"data":{"access_token":"fake-access","refresh_token":"fake-new","expires_at":"2034-11-06T08:49:37Z"}}"#,
+    r#"{"ok":true,"access_token":"e30.eyJpYXQiOjEwMDAsImV4cCI6MTYwMH0.c2ln","refresh_expires_in":86400}"#,
+    "access_token=fake-access&refresh_token=fake-new&expires_in=60&scope=a%20b&token_type=bearer",
+    r#"{"error":"temporarily_unavailable","error_description":"no fake-refresh-sent today"}"#,
+    r#"{"errors":[{"errorType":"server_error","message":"fake-refresh-sent \u0066ake"}],"success":false}"#,
+    r#"{"error":{"code":400,"status":"fake-refresh-sent","message":"fake-refresh-sent"}}"#,
+    "error=slow_down&error_description=fake-refresh-sent",
+    "<!doctype html><title>Welcome</title><form action='?refresh_token=fake-refresh-sent'>",
+];
+
+fn any_header() -> impl Strategy<Value = Option<String>> {
+    let samples = [
+        "120",
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Basic realm=\"x\", Bearer error=\"invalid_token\"",
+        "application/json; charset=utf-8",
+        "text/html",
+    ];
+    prop_oneof![Just(None), ".{0,40}".prop_map(Some), noise::mutated_text(&samples).prop_map(Some),]
+}
+
+prop_compose! {
+    fn damaged()(
+        status in prop_oneof![Just(200_u16), Just(400), Just(401), 100_u16..600],
+        content_type in any_header(),
+        retry_after in any_header(),
+        date in any_header(),
+        www_authenticate in any_header(),
+        body in noise::mutated(&SAMPLES),
+    ) -> RawAnswer {
+        let body = Zeroizing::new(body);
+        RawAnswer { status, content_type, retry_after, date, www_authenticate, body }
+    }
+}
+
+/// Whether the class is one that asks for a login.
+fn ends_the_grant(landing: &Landing) -> bool {
+    matches!(landing, Landing::Failed { failure, .. } if failure.class == FailureClass::DeadGrant)
+}
+
+proptest! {
+    #[test]
+    fn no_damage_to_an_answer_ends_a_grant_or_tells_the_token_that_was_sent(
+        provider in any_provider(),
+        answer in damaged(),
+    ) {
+        let landing = read(&provider, &answer);
+        check_sound(&landing)?;
+        // none of the samples says so, and nothing that happens to them makes them say so
+        prop_assert!(!ends_the_grant(&landing), "{landing:?}");
+        if let Landing::Failed { failure, .. } = &landing {
+            let shown = format!("{failure} {failure:?}");
+            prop_assert!(!shown.contains(SENT), "{}", shown);
+        }
+    }
+
+    #[test]
+    fn a_new_refresh_token_is_kept_whatever_stands_around_it(
+        provider in any_provider().prop_filter(
+            "tokens that lie deeper are looked for by the definition alone",
+            |provider| provider.answer.root.is_none(),
+        ),
+        status in 200_u16..300,
+        content_type in any_header(),
+        token in "[!#-\\[\\]-~]{8,40}",
+        before in prop_oneof![Just(Vec::new()), noise::mutated(&[r#""name":"Jos","n":[1,{"a":"b"}],"#])],
+        behind in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..60),
+            noise::mutated(&[r#","access_token":"fake-access","expires_in":60,"scope":["a","b"]}"#]),
+        ],
+    ) {
+        let mut body = b"{".to_vec();
+        body.extend(&before);
+        body.extend(format!("\"refresh_token\":\"{token}\"").bytes());
+        body.extend(&behind);
+        let landing = read(&provider, &raw(status, content_type.as_deref().unwrap_or(""), &body));
+        let kept = match &landing {
+            Landing::Granted(granted) => granted.refresh.as_ref(),
+            Landing::Failed { rescued, .. } => rescued.as_ref(),
+        };
+        prop_assert_eq!(kept.map(RefreshToken::expose), Some(token.as_str()), "{:?}", landing);
+    }
+}
+
+#[test]
+fn a_byte_that_is_no_utf_8_costs_no_token() {
+    let body = b"{\"name\":\"Jos\xe9\",\"access_token\":\"fake\",\"refresh_token\":\"fake-new\"}";
+    let Landing::Granted(granted) = read(&provider(""), &raw(200, JSON, body)) else {
+        panic!("there is a token")
+    };
+    assert_eq!(granted.refresh.unwrap().expose(), "fake-new");
+    // but one with such a byte in it is none
+    let body = b"{\"refresh_token\":\"fake\xe9new\"}";
+    let Landing::Failed { rescued, .. } = read(&provider(""), &raw(200, JSON, body)) else {
+        panic!("there is no access token")
+    };
+    assert!(rescued.is_none());
 }
