@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::hostile::memory;
 use crate::scene::{Scene, Watch, ask};
 use crate::street::Street;
 use crate::support::daemon::Daemon;
@@ -74,6 +75,7 @@ fn an_answer_that_is_lost_is_asked_for_again_at_once_and_the_login_stays() {
             ("cut", Fault::Truncate),
             ("garbage", Fault::Garbage),
             ("huge", Fault::HugeBody),
+            ("endless", Fault::EndlessChunks),
             ("no-token", Fault::DropField("access_token")),
             ("error-as-success", Fault::Error200),
             ("not-ok", Fault::SlackError),
@@ -86,7 +88,7 @@ fn an_answer_that_is_lost_is_asked_for_again_at_once_and_the_login_stays() {
         let outcomes: Vec<_> = log.refreshes().map(|request| request.outcome.clone()).collect();
         assert_eq!(outcomes, [Outcome::Granted, Outcome::Granted], "{name}");
         let sent: Vec<_> = log.refreshes().map(|request| request.refresh.clone()).collect();
-        let rescued = name == "huge" || name == "no-token";
+        let rescued = ["huge", "endless", "no-token"].contains(&name);
         assert_eq!(sent[0] != sent[1], rescued, "{name}: the newest token known is sent");
     }
     let states = watch.states(&street.daemon);
@@ -100,15 +102,19 @@ fn from_a_strict_provider_too_the_new_refresh_token_is_rescued_out_of_a_spoiled_
     let street = Street::build(
         &Config::parqex(),
         vec![
-            ("endless", Fault::HugeBody),
+            ("huge", Fault::HugeBody),
+            ("endless", Fault::EndlessChunks),
             ("no-token", Fault::DropField("access_token")),
             ("a-form", Fault::FormEncoded),
             ("no-life", Fault::DropField("expires_in")),
         ],
     );
+    let before = memory(&street.daemon);
     for (house, _) in street.renew_in_spite() {
         assert_eq!(house.provider.log().reuses, 0, "{}", house.name);
     }
+    let cost = memory(&street.daemon).saturating_sub(before);
+    assert!(cost < 32 << 20, "{cost} bytes were kept of answers without end");
     street.recover();
 }
 

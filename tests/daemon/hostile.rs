@@ -63,7 +63,7 @@ fn hostile(daemon: &Daemon, kind: Kind) -> UnixStream {
 }
 
 /// The memory that is really the daemon's, in bytes.
-fn memory(daemon: &Daemon) -> u64 {
+pub(crate) fn memory(daemon: &Daemon) -> u64 {
     let path = format!("/proc/{}/status", daemon.pid().unwrap());
     let status = std::fs::read_to_string(path).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

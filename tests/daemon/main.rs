@@ -16,6 +16,7 @@ mod doctor;
 mod hostile;
 mod lock;
 mod logout;
+mod origin;
 mod over;
 mod recorder;
 mod redirects;

@@ -19,12 +19,55 @@ fn status(code: u16, body: &str) -> Fault {
     Fault::Status { code, headers: vec![], body: body.to_owned() }
 }
 
+/// A portal that sends everybody to its login page.
+fn elsewhere() -> Fault {
+    let headers = vec![("Location", "https://portal.example.test/login".to_owned())];
+    Fault::Status { code: 302, headers, body: "<a href=/login>".to_owned() }
+}
+
+#[test]
+fn nobody_waits_longer_than_said_for_an_answer_that_trickles_in() {
+    let config = Config::standard().rotation(Rotation::Grace(Duration::from_secs(30)));
+    let street = Street::build(
+        &config,
+        vec![
+            ("head", Fault::Drip("HTTP/1.1 200 OK\r\nX: ")),
+            ("body", Fault::Drip("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")),
+            ("line", Fault::Drip("HTTP/1.1 2")),
+            ("nothing", Fault::Drip("")),
+        ],
+    );
+    for house in &street.houses {
+        house.provider.next(house.fault.clone());
+    }
+    street.each(|daemon, house| {
+        let rejected = secret::fingerprint(&house.first);
+        let question = json!({ "account": house.name, "rejected": rejected, "timeout_ms": 1 });
+        let (kind, parameters) = fault(ask(daemon, "GetToken", &question));
+        assert_eq!(kind, "Timeout", "{}: {parameters}", house.name);
+        // it goes on trickling
+        house.provider.wait(|log| log.refreshes().count() == 1 && log.in_flight == 1).unwrap();
+        assert_eq!(house.token(daemon), house.first, "{}", house.name);
+        let mut patient = crate::scene::want(daemon, house.name, &house.first);
+        house.provider.release();
+        let new = token_of(&patient.answer().unwrap());
+        assert!(house.provider.is_access_token_valid(&new), "{}", house.name);
+        assert_eq!(house.provider.log().refreshes().count(), 2, "{}", house.name);
+    });
+    street.recover();
+}
+
 #[test]
 fn each_kind_of_trouble_is_named_and_costs_nothing() {
     let table = [
         ("reset", Fault::ResetBefore, "Offline", "answer did not arrive"),
         ("portal", Fault::CaptiveHtml200, "Offline", "something else than the provider answered"),
         ("redirect", Fault::Redirect307, "Offline", "something else than the provider answered"),
+        ("login-page", elsewhere(), "Offline", "something else than the provider answered"),
+        ("enrol", status(511, "<html>"), "Offline", "something else than the provider answered"),
+        ("proxy", status(407, "<html>"), "Offline", "something else than the provider answered"),
+        ("list", status(200, "[1]"), "Offline", "something else than the provider answered"),
+        ("refusal", status(403, r#"{"message":"no"}"#), "ProviderError", "HTTP status 403"),
         ("gateway", Fault::Http502Html, "ProviderError", "HTTP status 502"),
         ("busy", Fault::TemporarilyUnavailable503, "ProviderError", "temporarily_unavailable"),
         ("teapot", status(418, "short and stout"), "ProviderError", "HTTP status 418"),

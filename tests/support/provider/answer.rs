@@ -1,5 +1,7 @@
 //! Answers of the token endpoint, whole and spoiled.
 
+use std::time::Duration;
+
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -24,12 +26,14 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     typed(status, "application/json", body.to_string())
 }
 
-/// What a client gets whose request is swallowed by a fault.
+/// What a client gets whose request is swallowed by a fault. `released` hears of every release since
+/// the request came.
 pub(super) async fn swallow(
     fault: Fault,
     line: &Line,
     query: &str,
     params: &[(String, String)],
+    mut released: watch::Receiver<()>,
 ) -> Response {
     match fault {
         Fault::ResetBefore => cut(line),
@@ -59,6 +63,15 @@ pub(super) async fn swallow(
         }
         // the HTTP server drops this future when the client hangs up
         Fault::Hang => std::future::pending().await,
+        Fault::Drip(start) => {
+            tokio::select! {
+                biased;
+                // it fails when the provider is dropped
+                _ = released.changed() => {}
+                () = drip(start, line) => {}
+            }
+            cut(line)
+        }
         Fault::Echo(code) => echo(code, params),
         after => unreachable!("{after:?} swallows no request"),
     }
@@ -99,6 +112,7 @@ pub(super) async fn give(
         Some(Fault::LostResponse) => return cut(line),
         Some(Fault::Truncate) => return half(&answer, line).await,
         Some(Fault::HugeBody) => return flood(&answer, line).await,
+        Some(Fault::EndlessChunks) => return chunks(&answer, line).await,
         Some(before) => unreachable!("{before:?} lets no request succeed"),
     }
     json(StatusCode::OK, &answer.into())
@@ -165,6 +179,29 @@ async fn flood(answer: &Map<String, Value>, line: &Line) -> Response {
         sent = line.write(&chunk).await;
     }
     cut(line)
+}
+
+/// The same in chunks.
+async fn chunks(answer: &Map<String, Value>, line: &Line) -> Response {
+    let mut start = json!(answer).to_string();
+    start.pop();
+    let start = format!("{start},\"padding\":\"");
+    let head = head("Transfer-Encoding: chunked");
+    let mut sent = line.write(format!("{head}{:x}\r\n{start}\r\n", start.len()).as_bytes()).await;
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    while sent.is_ok() {
+        sent = line.write(chunk.as_bytes()).await;
+    }
+    cut(line)
+}
+
+/// The beginning of an answer, and then a byte now and then until nobody takes it.
+async fn drip(start: &str, line: &Line) {
+    let mut sent = line.write(start.as_bytes()).await;
+    while sent.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        sent = line.write(b"x").await;
+    }
 }
 
 fn head(header: &str) -> String {

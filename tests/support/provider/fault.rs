@@ -39,6 +39,9 @@ pub(crate) enum Fault {
     Redirect307,
     /// Before: no answer until the client gives up.
     Hang,
+    /// Before: an answer that begins like that and goes on byte by byte, until the test lets it go
+    /// ([`super::Provider::release`]) or the client gives up.
+    Drip(&'static str),
     /// Before: 400 with that error code, and the whole request repeated in its description.
     Echo(&'static str),
     /// After: the connection closes without an answer.
@@ -63,6 +66,8 @@ pub(crate) enum Fault {
     FormEncoded,
     /// After: the answer starts well and does not end for 100 MiB.
     HugeBody,
+    /// After: the same in chunks, of which no one is the last.
+    EndlessChunks,
     /// After: 200, said to be JSON, and is not.
     Garbage,
 }
@@ -80,6 +85,7 @@ impl Fault {
                 | Self::TemporarilyUnavailable503
                 | Self::Redirect307
                 | Self::Hang
+                | Self::Drip(_)
                 | Self::Echo(_)
         )
     }

@@ -41,7 +41,7 @@ pub(super) async fn token(
     let swallowing = shared.orders().before();
     if let Some(fault) = swallowing {
         flight.settle(Outcome::Swallowed, Some(fault.clone()));
-        return answer::swallow(fault, &line, &ask.query, &ask.params).await;
+        return answer::swallow(fault, &line, &ask.query, &ask.params, released).await;
     }
     match act(&shared, &ask, &grant) {
         Ok(issued) => {
