@@ -63,7 +63,7 @@ pub struct Limits {
 
 impl Default for Limits {
     /// 1536 connections are enough for a thousand callers that wait and some more. Each can hold
-    /// 64 KiB of a request that is not finished and [`SEND_BUFFER`] of answers that are not read,
+    /// 64 KiB of a request that is not finished and `SEND_BUFFER` of answers that are not read,
     /// which together is less than the memory that the service may have (`MemoryMax=`).
     fn default() -> Self {
         Self {
