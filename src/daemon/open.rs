@@ -10,6 +10,7 @@ use crate::engine::{Info, Parts};
 use crate::lifecycle;
 use crate::oauth::{Http, HttpOptions, OauthError};
 use crate::store::{self, StoreError};
+use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::places::{Places, PlacesError, private_directory};
@@ -60,6 +61,7 @@ impl OpenError {
 pub(super) fn open(
     places: &Places,
     clock: &Clock,
+    alarm: Alarm,
     bus: Arc<AtomicBool>,
 ) -> Result<Opened, OpenError> {
     private_directory(&places.state)?;
@@ -79,6 +81,18 @@ pub(super) fn open(
     let limits = lifecycle::Settings { max_flights: settings.max_flights, ..Default::default() };
     let info = Info { places: at, bus };
     let clock = clock.clone();
-    let parts = Parts { store, reports, loaded, http, catalog, clock, settings: limits, info };
+    let courier = Arc::new(http.clone());
+    let parts = Parts {
+        store,
+        reports,
+        loaded,
+        http,
+        courier,
+        catalog,
+        clock,
+        alarm,
+        settings: limits,
+        info,
+    };
     Ok(Opened { lock, settings, parts })
 }

@@ -17,6 +17,7 @@ use crate::engine::{Control, Engine, Handle, impaired};
 use crate::face::dbus::Notices;
 use crate::face::socket;
 use crate::store::Store;
+use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::lock::LockError;
 use crate::sys::log::LogControl;
@@ -38,10 +39,11 @@ pub(super) async fn serve(
     log: LogControl,
 ) -> Result<(), DaemonError> {
     let clock = Clock::open().map_err(DaemonError::system("the clock"))?;
+    let alarm = Alarm::new().map_err(DaemonError::system("the alarm"))?;
     let mut signals = Signals::listen().map_err(DaemonError::system("signals"))?;
     let passed = sys::socket::passed()?;
     let on_bus = Arc::new(AtomicBool::new(false));
-    let opened = open::open(places, &clock, Arc::clone(&on_bus));
+    let opened = open::open(places, &clock, alarm, Arc::clone(&on_bus));
     let opened = match opened {
         // somebody started a second daemon by hand: the first one is the one to ask
         Err(OpenError::Lock(error @ LockError::Taken { .. })) if passed.is_none() => {
@@ -55,7 +57,7 @@ pub(super) async fn serve(
     let (orders, control) = mpsc::channel(ORDERS);
     let (handle, settings, keeping, lock) = match opened {
         Ok(Opened { lock, settings, parts }) => {
-            let (engine, handle) = Engine::new(parts).map_err(DaemonError::system("the alarm"))?;
+            let (engine, handle) = Engine::new(parts);
             let keeping = tokio::spawn(async { engine.run(control).await.map(Some) });
             (handle, settings, keeping, Some(lock))
         }

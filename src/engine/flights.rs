@@ -134,9 +134,9 @@ impl Engine {
             login = flying.request.is_some(),
             "sending"
         );
-        let http = self.http.clone();
+        let courier = Arc::clone(&self.courier);
         self.tasks.spawn(async move {
-            let result = match tokio::time::timeout(FLIGHT_MAX, http.send(request)).await {
+            let result = match tokio::time::timeout(FLIGHT_MAX, courier.deliver(request)).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => Err(error.into_failure()),
                 Err(_) => Err(overdue()),

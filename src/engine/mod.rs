@@ -27,6 +27,8 @@ mod recovery;
 mod shown;
 mod signins;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use handle::{Handle, Watch};
 pub use impaired::impaired;

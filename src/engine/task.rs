@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Interval;
 
 use super::doctor::{Doctor, Examined};
 use super::faults;
@@ -21,7 +22,7 @@ use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
     AccountId, AccountName, ClientKey, ClientRecord, FlightId, ProviderId, RequestId,
 };
-use crate::oauth::Http;
+use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
 use crate::store::{self, Loaded, Report, Store};
 use crate::sys::alarm::Alarm;
@@ -38,10 +39,14 @@ pub struct Parts {
     pub loaded: Loaded,
     /// The way to providers.
     pub http: Http,
+    /// The way of token requests: the same, as a rule.
+    pub courier: Arc<dyn Courier>,
     /// The providers that can be named.
     pub catalog: Catalog,
     /// The clocks.
     pub clock: Clock,
+    /// What rings by them.
+    pub alarm: Alarm,
     /// Limits.
     pub settings: Settings,
     /// What status shows of the daemon.
@@ -97,6 +102,7 @@ pub struct Engine {
     pub(super) lifecycle: Lifecycle,
     pub(super) store: Store,
     pub(super) http: Http,
+    pub(super) courier: Arc<dyn Courier>,
     pub(super) catalog: Catalog,
     pub(super) clock: Clock,
     pub(super) info: Info,
@@ -142,9 +148,11 @@ pub struct Engine {
 const CALLBACKS: usize = 16;
 
 impl Engine {
-    /// An engine that takes up what its store has on record. Call inside the runtime.
-    pub fn new(parts: Parts) -> io::Result<(Self, Handle)> {
-        let Parts { store, reports, loaded, http, catalog, clock, settings, info } = parts;
+    /// An engine that takes up what its store has on record.
+    #[must_use]
+    pub fn new(parts: Parts) -> (Self, Handle) {
+        let Parts { store, reports, loaded, http, courier, catalog, clock, alarm, settings, info } =
+            parts;
         let (mail, mailbox) = mpsc::channel(MAILBOX);
         let (callbacks, called_back) = mpsc::channel(CALLBACKS);
         let (events, _) = broadcast::channel(EVENTS);
@@ -153,6 +161,7 @@ impl Engine {
             lifecycle: Lifecycle::new(settings, boot_id, loaded.next_flight),
             store,
             http,
+            courier,
             catalog,
             started: clock.now().wall.seconds(),
             clock,
@@ -175,7 +184,7 @@ impl Engine {
             effects: Vec::new(),
             turns: VecDeque::new(),
             in_turn: false,
-            alarm: Alarm::new()?,
+            alarm,
             reports,
             mailbox,
             called_back,
@@ -185,38 +194,47 @@ impl Engine {
             told_line: String::new(),
         };
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
-        Ok((engine, Handle { mailbox: mail, events }))
+        (engine, Handle { mailbox: mail, events })
     }
 
     /// Runs until it has drained, or until `control` is gone. Gives the store back, to be closed.
     pub async fn run(mut self, mut control: mpsc::Receiver<Control>) -> io::Result<Store> {
         let mut watchdog = notify::watchdog_interval().map(tokio::time::interval);
         self.tell(Event::Alarm);
-        loop {
-            self.tell_manager();
-            if self.draining && self.lifecycle.is_quiet() && self.leaving.is_empty() {
-                return Ok(self.finish());
-            }
-            self.alarm.set(self.lifecycle.next_deadline())?;
-            // A stop never waits behind a crowd; what frees callers goes before what adds more of
-            // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
-            tokio::select! {
-                biased;
-                order = control.recv(), if !self.draining => match order {
-                    Some(Control::Reload(catalog)) => self.reload(*catalog),
-                    Some(Control::Drain) | None => self.drain(),
-                },
-                () = tick(watchdog.as_mut()) => notify::watchdog(),
-                Some(report) = self.reports.recv() => self.reported(report),
-                Some(done) = self.tasks.join_next() => self.done(done),
-                Some(callback) = self.called_back.recv() => self.callback(callback),
-                rung = self.alarm.ring() => {
-                    rung?;
-                    self.tell(Event::Alarm);
-                }
-                Some(message) = self.mailbox.recv() => self.ask(message),
-            }
+        while self.step(&mut control, watchdog.as_mut()).await? {}
+        Ok(self.finish())
+    }
+
+    /// Waits for the next thing and takes it up. `false` when there is nothing left to wait for.
+    pub(super) async fn step(
+        &mut self,
+        control: &mut mpsc::Receiver<Control>,
+        watchdog: Option<&mut Interval>,
+    ) -> io::Result<bool> {
+        self.tell_manager();
+        if self.draining && self.lifecycle.is_quiet() && self.leaving.is_empty() {
+            return Ok(false);
         }
+        self.alarm.set(self.lifecycle.next_deadline())?;
+        // A stop never waits behind a crowd; what frees callers goes before what adds more of
+        // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
+        tokio::select! {
+            biased;
+            order = control.recv(), if !self.draining => match order {
+                Some(Control::Reload(catalog)) => self.reload(*catalog),
+                Some(Control::Drain) | None => self.drain(),
+            },
+            () = tick(watchdog) => notify::watchdog(),
+            Some(report) = self.reports.recv() => self.reported(report),
+            Some(done) = self.tasks.join_next() => self.done(done),
+            Some(callback) = self.called_back.recv() => self.callback(callback),
+            rung = self.alarm.ring() => {
+                rung?;
+                self.tell(Event::Alarm);
+            }
+            Some(message) = self.mailbox.recv() => self.ask(message),
+        }
+        Ok(true)
     }
 
     /// Takes an event to the lifecycle and does what follows from it. What an effect gives rise to
@@ -343,7 +361,7 @@ impl Engine {
 }
 
 /// When the next sign of life is due.
-pub(super) async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
+pub(super) async fn tick(watchdog: Option<&mut Interval>) {
     match watchdog {
         Some(interval) => {
             interval.tick().await;

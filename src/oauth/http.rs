@@ -7,6 +7,7 @@
 
 use std::error::Error;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -64,6 +65,21 @@ pub struct Http {
     /// out.
     direct: Arc<OnceLock<Option<reqwest::Client>>>,
     options: Arc<HttpOptions>,
+}
+
+/// What takes a token request to its endpoint, once, and brings the answer back.
+pub trait Courier: Send + Sync {
+    /// Sends it and reads the answer whole.
+    fn deliver(&self, request: TokenRequest) -> Delivery<'_>;
+}
+
+/// A request on its way.
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = Result<RawAnswer, SendError>> + Send + 'a>>;
+
+impl Courier for Http {
+    fn deliver(&self, request: TokenRequest) -> Delivery<'_> {
+        Box::pin(self.send(request))
+    }
 }
 
 /// A request that brought no answer, or none that could be read to its end.

@@ -44,7 +44,7 @@ pub use authorize::Authorization;
 pub use callback::CallbackError;
 pub use discovery::{DiscoveryError, discover};
 pub use error::OauthError;
-pub use http::{Http, HttpOptions, SendError};
+pub use http::{Courier, Delivery, Http, HttpOptions, SendError};
 pub use loopback::Loopback;
 pub use page::CallbackPage;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};

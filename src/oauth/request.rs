@@ -56,6 +56,16 @@ impl SentSecrets {
     }
 }
 
+#[cfg(test)]
+impl TokenRequest {
+    /// A parameter of the request as it travels in a form.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        let body = self.0.body.as_deref()?;
+        let mut pairs = url::form_urlencoded::parse(body);
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+}
+
 impl fmt::Debug for SentSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SentSecrets(…)")

@@ -40,6 +40,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::by_hand;
 
 pub use checkup::{Checkup, Sound, check};
 pub use command::{

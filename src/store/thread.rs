@@ -17,18 +17,20 @@ const UNDER_WAY: usize = 1024;
 
 /// How many commands share a commit. A commit costs a sync of the disk, a further command in it a
 /// few microseconds; the bound keeps the first one's report from waiting long.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// Takes commands for the thread. Dropping it lets the thread finish what is queued, unattended;
 /// [`Store::close`] waits for that.
 pub struct Store {
     commands: mpsc::Sender<Accepted>,
     reports: mpsc::Sender<Report>,
-    thread: JoinHandle<()>,
+    /// `None` where somebody else makes the worker work.
+    thread: Option<JoinHandle<()>>,
 }
 
-struct Accepted {
-    command: Command,
+/// A command with the place that is reserved for its report.
+pub(super) struct Accepted {
+    pub(super) command: Command,
     place: mpsc::OwnedPermit<Report>,
 }
 
@@ -50,7 +52,7 @@ impl Store {
     pub fn close(self) {
         let Self { commands, reports, thread } = self;
         drop((commands, reports));
-        if thread.join().is_err() {
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread had panicked");
         }
     }
@@ -58,28 +60,47 @@ impl Store {
 
 /// Starts the thread.
 pub(super) fn start(writer: Writer) -> io::Result<(Store, mpsc::Receiver<Report>)> {
-    let (commands, queue) = mpsc::channel(UNDER_WAY);
-    let (reports, reader) = mpsc::channel(UNDER_WAY);
-    let thread =
-        std::thread::Builder::new().name("store".to_owned()).spawn(move || run(writer, queue))?;
-    Ok((Store { commands, reports, thread }, reader))
+    let (mut store, worker, reader) = pair(writer);
+    let thread = std::thread::Builder::new().name("store".to_owned());
+    store.thread = Some(thread.spawn(move || worker.run())?);
+    Ok((store, reader))
 }
 
-fn run(mut writer: Writer, mut queue: mpsc::Receiver<Accepted>) {
-    while let Some(first) = queue.blocking_recv() {
+/// The store, and the work that its thread does.
+pub(super) fn pair(writer: Writer) -> (Store, Worker, mpsc::Receiver<Report>) {
+    let (commands, queue) = mpsc::channel(UNDER_WAY);
+    let (reports, reader) = mpsc::channel(UNDER_WAY);
+    (Store { commands, reports, thread: None }, Worker { writer, queue }, reader)
+}
+
+/// What the thread does.
+pub(super) struct Worker {
+    pub(super) writer: Writer,
+    pub(super) queue: mpsc::Receiver<Accepted>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            self.turn(first, BATCH);
+        }
+        self.writer.finish();
+    }
+
+    /// Commits a command and those that wait behind it, `most` in all, and reports.
+    pub(super) fn turn(&mut self, first: Accepted, most: usize) {
         let mut batch = vec![first.command];
         let mut places = vec![first.place];
-        while batch.len() < BATCH
-            && let Ok(next) = queue.try_recv()
+        while batch.len() < most
+            && let Ok(next) = self.queue.try_recv()
         {
             batch.push(next.command);
             places.push(next.place);
         }
-        let reports = writer.commit(batch);
+        let reports = self.writer.commit(batch);
         debug_assert_eq!(reports.len(), places.len(), "each command has one report");
         for (place, report) in places.into_iter().zip(reports) {
             place.send(report);
         }
     }
-    writer.finish();
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::time::{
@@ -13,14 +14,23 @@ use tokio::io::unix::AsyncFd;
 
 use crate::model::Boot;
 
+/// What an alarm rings by: one instant on the boot clock, and the news that it is there.
+pub trait Timer: Send {
+    /// Sets it; `None` silences it. An instant that has passed is due at once.
+    fn set(&mut self, at: Option<Boot>) -> io::Result<()>;
+
+    /// Ready once, when the instant is there.
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
 /// Rings once at the instant it is set to.
 pub struct Alarm {
-    timer: AsyncFd<OwnedFd>,
+    timer: Box<dyn Timer>,
     set_to: Option<Boot>,
 }
 
 impl Alarm {
-    /// An alarm that is not set. Call inside the runtime.
+    /// An alarm by the machine's boot clock that is not set. Call inside the runtime.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
@@ -29,14 +39,34 @@ impl Alarm {
             reason = "unsound only for types whose descriptor may change or close, as an OwnedFd's cannot"
         )]
         let timer = AsyncFd::new(timer)?;
-        Ok(Self { timer, set_to: None })
+        Ok(Self::by(Box::new(timer)))
+    }
+
+    /// An alarm by another timer.
+    #[must_use]
+    pub fn by(timer: Box<dyn Timer>) -> Self {
+        Self { timer, set_to: None }
     }
 
     /// Sets it; `None` silences it. Setting it to what it is set to costs nothing.
     pub fn set(&mut self, at: Option<Boot>) -> io::Result<()> {
-        if at == self.set_to {
-            return Ok(());
+        if at != self.set_to {
+            self.timer.set(at)?;
+            self.set_to = at;
         }
+        Ok(())
+    }
+
+    /// Waits until it rings. It has to be set anew afterwards.
+    pub async fn ring(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|context| self.timer.poll_due(context)).await?;
+        self.set_to = None;
+        Ok(())
+    }
+}
+
+impl Timer for AsyncFd<OwnedFd> {
+    fn set(&mut self, at: Option<Boot>) -> io::Result<()> {
         // all zeros would disarm the timer, so the past is the first millisecond of this boot
         let value = at.map_or(Timespec { tv_sec: 0, tv_nsec: 0 }, |at| {
             let millis = at.0.max(1);
@@ -44,23 +74,18 @@ impl Alarm {
         });
         let once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: once, it_value: value };
-        timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &spec)?;
-        self.set_to = at;
+        timerfd_settime(self.get_ref(), TimerfdTimerFlags::ABSTIME, &spec)?;
         Ok(())
     }
 
-    /// Waits until it rings. It has to be set anew afterwards.
-    pub async fn ring(&mut self) -> io::Result<()> {
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let mut ready = self.timer.readable().await?;
+            let mut ready = ready!(self.poll_read_ready(context))?;
             let mut expirations = [0; 8];
-            match rustix::io::read(self.timer.get_ref(), &mut expirations) {
-                Ok(_) => {
-                    self.set_to = None;
-                    return Ok(());
-                }
+            match rustix::io::read(self.get_ref(), &mut expirations) {
+                Ok(_) => return Poll::Ready(Ok(())),
                 Err(Errno::AGAIN) => ready.clear_ready(),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
     }

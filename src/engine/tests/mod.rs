@@ -1,0 +1,8 @@
+//! The engine as it is, on the store as it is, with clocks that a test moves and a model of a provider.
+
+mod crowd;
+mod histories;
+mod provider;
+mod sky;
+mod steps;
+mod world;

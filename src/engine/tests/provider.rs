@@ -1,0 +1,191 @@
+//! A model of authorization servers, and of what the daemon has in its hands: it knows of each refresh
+//! token whether it still works, and whether the daemon could know its successor.
+
+use std::collections::HashMap;
+
+/// What a server does to a refresh token that was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is dead at once, and a second use ends the grant.
+    Strict,
+    /// It works for [`GRACE`] more; a use after that ends the grant.
+    Timed,
+    /// It works until its successor is used; a use after that ends the grant.
+    Confirmed,
+    /// It is never replaced.
+    Static,
+}
+
+/// How long a [`Kind::Timed`] server forgives a second use, in milliseconds.
+pub(super) const GRACE: i64 = 30_000;
+
+/// Where a refresh token is, as far as the daemon is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Custody {
+    /// In an answer on its way.
+    Away,
+    /// In the memory of the daemon that runs.
+    Held,
+    /// On the disk.
+    Durable,
+    /// In an answer that never arrived, or in the memory of a daemon that crashed.
+    Lost,
+}
+
+struct Refresh {
+    custody: Custody,
+    used: Option<i64>,
+    successors: Vec<usize>,
+}
+
+/// An access token as it was given out.
+pub(super) struct Access {
+    pub(super) expires: i64,
+    /// Which boot it was given out in.
+    pub(super) boot: u32,
+    pub(super) durable: bool,
+}
+
+/// The grant of one account.
+pub(super) struct Grant {
+    pub(super) kind: Kind,
+    /// Why the server does not honour it any more.
+    pub(super) over: Option<&'static str>,
+    tokens: Vec<Refresh>,
+    lifetime: i64,
+    /// Whether the server may still call the sound grant dead once by mistake.
+    may_err: bool,
+}
+
+/// What a server makes of a refresh token.
+pub(super) enum Verdict {
+    Granted { refresh: Option<String>, access: String, lifetime: i64 },
+    Dead,
+}
+
+/// All servers.
+#[derive(Default)]
+pub(super) struct Servers {
+    pub(super) grants: HashMap<&'static str, Grant>,
+    pub(super) accesses: HashMap<String, Access>,
+    /// What must never happen, and did.
+    pub(super) wrong: Vec<String>,
+    pub(super) refreshes: u64,
+    next_access: u64,
+    pub(super) boot: u32,
+}
+
+/// The account and the number of a refresh token.
+pub(super) fn parse(token: &str) -> Option<(&str, usize)> {
+    let (account, number) = token.strip_prefix("rt-")?.split_once('-')?;
+    Some((account, number.parse().ok()?))
+}
+
+/// The refresh tokens that a text holds whole.
+pub(super) fn refresh_tokens(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"').filter(|part| parse(part).is_some())
+}
+
+impl Servers {
+    /// A grant whose first tokens the daemon has on its disk.
+    pub(super) fn add(&mut self, account: &'static str, kind: Kind, lifetime: i64, expires: i64) {
+        let first = Refresh { custody: Custody::Durable, used: None, successors: Vec::new() };
+        let tokens = vec![first];
+        self.grants.insert(account, Grant { kind, over: None, tokens, lifetime, may_err: true });
+        let access = Access { expires, boot: 0, durable: true };
+        self.accesses.insert(format!("at-{account}"), access);
+    }
+
+    /// A refresh token arrives at its server.
+    pub(super) fn take(&mut self, token: &str, now: i64) -> Verdict {
+        let Some((account, number)) = parse(token) else { return Verdict::Dead };
+        let Some(grant) = self.grants.get_mut(account) else { return Verdict::Dead };
+        if grant.over.is_some() {
+            return Verdict::Dead;
+        }
+        if grant.newer_at_hand(number) {
+            self.wrong.push(format!("{token} was sent though its successor was at hand"));
+        }
+        if !grant.honours(number, now) {
+            grant.over = Some("a refresh token was used twice");
+            return Verdict::Dead;
+        }
+        grant.tokens[number].used.get_or_insert(now);
+        let lifetime = grant.lifetime;
+        let refresh = (grant.kind != Kind::Static).then(|| {
+            let next = grant.tokens.len();
+            grant.tokens[number].successors.push(next);
+            let custody = Custody::Away;
+            grant.tokens.push(Refresh { custody, used: None, successors: Vec::new() });
+            format!("rt-{account}-{next}")
+        });
+        self.refreshes += 1;
+        self.next_access += 1;
+        let access = format!("at-{account}-{}", self.next_access);
+        let boot = self.boot;
+        let given = Access { expires: now + lifetime, boot, durable: false };
+        self.accesses.insert(access.clone(), given);
+        Verdict::Granted { refresh, access, lifetime }
+    }
+
+    /// Whether a server calls a sound grant dead by mistake: once, and none that says what it means.
+    pub(super) fn errs(&mut self, token: &str) -> bool {
+        let Some((account, _)) = parse(token) else { return false };
+        let Some(grant) = self.grants.get_mut(account) else { return false };
+        grant.kind != Kind::Strict && std::mem::take(&mut grant.may_err)
+    }
+
+    /// What happened to a refresh token on its way.
+    pub(super) fn note(&mut self, token: &str, custody: Custody) {
+        let Some((account, number)) = parse(token) else { return };
+        let Some(grant) = self.grants.get_mut(account) else { return };
+        let Some(refresh) = grant.tokens.get_mut(number) else { return };
+        if refresh.custody != Custody::Durable {
+            refresh.custody = custody;
+        }
+    }
+
+    /// The daemon crashed: what was not on its disk is lost.
+    pub(super) fn forget_memory(&mut self) {
+        for token in self.grants.values_mut().flat_map(|grant| &mut grant.tokens) {
+            if token.custody != Custody::Durable {
+                token.custody = Custody::Lost;
+            }
+        }
+    }
+}
+
+impl Grant {
+    /// Whether the server takes this refresh token.
+    fn honours(&self, number: usize, now: i64) -> bool {
+        let token = &self.tokens[number];
+        match self.kind {
+            _ if self.over.is_some() => false,
+            Kind::Static => true,
+            Kind::Strict => token.successors.is_empty(),
+            Kind::Timed => token.used.is_none_or(|used| used + GRACE > now),
+            Kind::Confirmed => {
+                !token.successors.iter().any(|next| self.tokens[*next].used.is_some())
+            }
+        }
+    }
+
+    fn newer_at_hand(&self, number: usize) -> bool {
+        self.tokens[number].successors.iter().any(|next| {
+            matches!(self.tokens[*next].custody, Custody::Durable | Custody::Held)
+                || self.newer_at_hand(*next)
+        })
+    }
+
+    /// Whether the newest refresh token that the daemon has works, and will go on working.
+    pub(super) fn stands(&self, now: i64) -> bool {
+        let newest = self
+            .tokens
+            .iter()
+            .rposition(|token| matches!(token.custody, Custody::Durable | Custody::Held));
+        newest.is_some_and(|number| {
+            let forgiven = self.kind == Kind::Timed && !self.tokens[number].successors.is_empty();
+            !forgiven && self.honours(number, now)
+        })
+    }
+}

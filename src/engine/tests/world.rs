@@ -1,0 +1,506 @@
+//! A machine with one daemon on it that can crash: real files, true time, and the engine stepped by
+//! hand.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::future::poll_fn;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::provider::{Custody, Kind, Servers, refresh_tokens};
+use super::sky::Sky;
+use crate::api::{Fault, GetToken, Request, Response};
+use crate::engine::Handle;
+use crate::engine::task::{Control, Engine, Info, Parts};
+use crate::lifecycle::{Event, Settings};
+use crate::model::{
+    AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, Face,
+    Fingerprint, FlightId, Generation, GrantChange, Issued, Now, RefreshToken, Scopes, Stamp,
+    TokenType, Wall,
+};
+use crate::oauth::{Http, HttpOptions};
+use crate::provider::Catalog;
+use crate::store::{Attempt, Begin, BeginKind, Command, Exchange, Places, by_hand};
+use crate::sys::alarm::{Alarm, Timer};
+use crate::sys::clock::{Clock, Time};
+
+/// The wall clock at the true time 0, in milliseconds.
+const EPOCH: i64 = 1_800_000_000_000;
+/// How long the machine was up when a history begins.
+const UP: i64 = 1_000_000;
+
+/// The accounts of the small world, and what their servers do.
+pub(super) const ACCOUNTS: [(&str, &str, Kind, i64); 5] = [
+    ("one", "strict", Kind::Strict, 3_600_000),
+    ("two", "strict", Kind::Strict, 900_000),
+    ("three", "timed", Kind::Timed, 1_800_000),
+    ("four", "confirmed", Kind::Confirmed, 1_200_000),
+    ("five", "static", Kind::Static, 3_600_000),
+];
+
+/// The time of a boot.
+#[derive(Debug)]
+struct Hour {
+    /// The true time, in milliseconds.
+    now: AtomicI64,
+    /// What the boot clock shows beyond it.
+    up: AtomicI64,
+    /// How far the wall clock is off.
+    offset: AtomicI64,
+    /// What the alarm is set to, on the boot clock.
+    alarm: AtomicI64,
+}
+
+impl Time for Hour {
+    fn now(&self) -> Now {
+        let now = self.now.load(Relaxed);
+        Now {
+            wall: Wall(EPOCH + now + self.offset.load(Relaxed)),
+            boot: Boot(now + self.up.load(Relaxed)),
+        }
+    }
+}
+
+/// A timer that needs no waking: the engine is asked again whenever something may have happened.
+struct Bell(Arc<Hour>);
+
+impl Timer for Bell {
+    fn set(&mut self, at: Option<Boot>) -> io::Result<()> {
+        self.0.alarm.store(at.map_or(i64::MAX, |at| at.0), Relaxed);
+        Ok(())
+    }
+
+    fn poll_due(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.alarm.load(Relaxed) > Time::now(&*self.0).boot.0 {
+            return Poll::Pending;
+        }
+        self.0.alarm.store(i64::MAX, Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Fault>>>>;
+
+/// Somebody who waits for an answer.
+pub(super) struct Question {
+    pub(super) account: &'static str,
+    /// How long they wait once the engine has heard them, and until when that is.
+    patience: i64,
+    pub(super) deadline: Option<i64>,
+    answer: Answer,
+}
+
+/// A daemon at work.
+struct Running {
+    engine: Engine,
+    handle: Handle,
+    desk: by_hand::ByHand,
+    control: mpsc::Receiver<Control>,
+    _orders: mpsc::Sender<Control>,
+}
+
+pub(super) struct World {
+    hour: Arc<Hour>,
+    boots: u32,
+    home: TempDir,
+    running: Option<Running>,
+    pub(super) sky: Sky,
+    pub(super) questions: Vec<Question>,
+    /// What was answered, for the history to judge.
+    pub(super) answered: Vec<(&'static str, Result<Response, Fault>)>,
+    pub(super) rejected: HashMap<&'static str, Fingerprint>,
+    read_only: bool,
+    /// Whether the disk ever refused: the end of a flight may then be missing until the next start.
+    pub(super) refused: bool,
+    /// The furthest that the wall clock was ever ahead, and where it was at the last start.
+    latest: i64,
+    started_at: i64,
+    /// The generation of each account at the last start.
+    generations: HashMap<AccountId, Generation>,
+    pub(super) unfinished: Vec<Attempt>,
+    pub(super) steps: u64,
+    settings: Settings,
+}
+
+impl World {
+    /// A daemon with accounts that were signed in just now, each with its own tokens. Call inside a
+    /// runtime whose time stands still.
+    pub(super) fn new(accounts: &[(&'static str, &'static str, Kind, i64)]) -> Self {
+        Self::with(accounts, Settings::default())
+    }
+
+    pub(super) fn with(
+        accounts: &[(&'static str, &'static str, Kind, i64)],
+        settings: Settings,
+    ) -> Self {
+        let home = home();
+        if accounts == ACCOUNTS {
+            static IMAGE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+            let image = IMAGE.get_or_init(|| {
+                let first = self::home();
+                sign_in(&places(first.path()), accounts);
+                read(first.path())
+            });
+            write(home.path(), image);
+        } else {
+            sign_in(&places(home.path()), accounts);
+        }
+        let sky = Sky::default();
+        let mut servers = Servers::default();
+        for (name, _, kind, lifetime) in accounts {
+            servers.add(name, *kind, *lifetime, *lifetime);
+        }
+        sky.air().servers = servers;
+        let hour = Hour {
+            now: AtomicI64::new(0),
+            up: AtomicI64::new(UP),
+            offset: AtomicI64::new(0),
+            alarm: AtomicI64::new(i64::MAX),
+        };
+        let mut world = Self {
+            hour: Arc::new(hour),
+            boots: 0,
+            home,
+            running: None,
+            sky,
+            questions: Vec::new(),
+            answered: Vec::new(),
+            rejected: HashMap::new(),
+            read_only: false,
+            refused: false,
+            latest: 0,
+            started_at: 0,
+            generations: HashMap::new(),
+            unfinished: Vec::new(),
+            steps: 0,
+            settings,
+        };
+        world.start();
+        world
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.hour.now.load(Relaxed)
+    }
+
+    /// Whether a token of that boot has an age that can be told: not after a reboot with a clock that
+    /// was set back.
+    pub(super) fn can_tell_age(&self, boot: u32) -> bool {
+        boot == self.boots || self.started_at >= self.latest
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.running.as_ref().unwrap().engine
+    }
+
+    /// The daemon starts on the files as they are.
+    fn start(&mut self) {
+        let clock = Clock::of(BootId(format!("boot-{}", self.boots)), Arc::clone(&self.hour) as _);
+        self.hour.alarm.store(i64::MAX, Relaxed);
+        self.started_at = self.hour.offset.load(Relaxed);
+        let opened = by_hand::open(&places(self.home.path()), clock.now()).unwrap();
+        let (store, reports, loaded, desk) = opened;
+        for record in &loaded.accounts {
+            let before = self.generations.insert(record.seed.id.clone(), record.generation);
+            if before.is_some_and(|before| before > record.generation) {
+                let wrong = format!("{} is back at an older generation", record.seed.name);
+                self.sky.air().servers.wrong.push(wrong);
+            }
+        }
+        self.unfinished = Vec::new();
+        for attempt in &loaded.attempts {
+            self.unfinished.push(Attempt {
+                flight: attempt.flight,
+                kind: attempt.kind.clone(),
+                sent: attempt.sent.clone(),
+                answer: None,
+            });
+        }
+        let (orders, control) = mpsc::channel(1);
+        let parts = Parts {
+            store,
+            reports,
+            loaded,
+            http: http(),
+            courier: Arc::new(self.sky.clone()),
+            catalog: catalog(),
+            clock,
+            alarm: Alarm::by(Box::new(Bell(Arc::clone(&self.hour)))),
+            settings: self.settings,
+            info: Info { places: places(self.home.path()), bus: Arc::default() },
+        };
+        let (mut engine, handle) = Engine::new(parts);
+        // as the loop does before its first step
+        engine.tell(Event::Alarm);
+        self.read_only = false;
+        self.running = Some(Running { engine, handle, desk, control, _orders: orders });
+    }
+
+    /// The daemon dies at once and starts on what the disk has.
+    pub(super) fn crash(&mut self, arrives: impl Fn(usize) -> bool, boot: Option<i64>, down: i64) {
+        let after = home();
+        copy(self.home.path(), after.path());
+        self.running = None;
+        self.home = after;
+        self.questions.clear();
+        self.sky.air().fall(arrives);
+        self.set_time(self.now() + down);
+        if let Some(offset) = boot {
+            self.boots += 1;
+            self.hour.up.store(-self.now(), Relaxed);
+            self.set_clock(offset);
+            self.sky.air().servers.boot = self.boots;
+        }
+        self.start();
+    }
+
+    pub(super) fn set_clock(&mut self, offset: i64) {
+        self.hour.offset.store(offset, Relaxed);
+        self.latest = self.latest.max(offset);
+    }
+
+    pub(super) fn read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+        self.refused |= read_only;
+        self.running.as_ref().unwrap().desk.read_only(read_only);
+    }
+
+    pub(super) fn ask(&mut self, who: &'static str, get: GetToken) {
+        let patience = i64::from(get.timeout_ms.unwrap());
+        let handle = self.running.as_ref().unwrap().handle.clone();
+        let caller = Caller { face: Face::Socket, uid: 1000, pid: None };
+        let mut answer: Answer =
+            Box::pin(async move { handle.ask(caller, Request::GetToken(get)).await });
+        // puts the question into the mailbox
+        let polled = answer.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(polled.is_pending(), "the engine has not been asked yet");
+        self.questions.push(Question { account: who, patience, deadline: None, answer });
+    }
+
+    /// The engine takes up one thing. Whether there was one.
+    pub(super) async fn engine_steps(&mut self) -> bool {
+        // tasks of the engine go on here
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        let Running { engine, control, .. } = self.running.as_mut().unwrap();
+        let polled = {
+            let mut step = pin!(engine.step(control, None));
+            poll_fn(|context| Poll::Ready(step.as_mut().poll(context))).await
+        };
+        self.hear();
+        match polled {
+            Poll::Ready(result) => {
+                assert!(result.unwrap(), "the engine must not end");
+                self.steps += 1;
+                true
+            }
+            Poll::Pending => {
+                // nothing is left in the mailbox
+                let now = self.now();
+                for question in &mut self.questions {
+                    question.deadline.get_or_insert(now + question.patience);
+                }
+                false
+            }
+        }
+    }
+
+    /// The disk commits one command. Whether there was one.
+    pub(super) fn disk_steps(&mut self) -> bool {
+        let took = !self.read_only;
+        let sky = self.sky.clone();
+        let committed = self.running.as_mut().unwrap().desk.turn(|command| {
+            if took {
+                note_durable(&mut sky.air().servers, command);
+            }
+        });
+        self.steps += u64::from(committed);
+        committed
+    }
+
+    fn hear(&mut self) {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let questions = std::mem::take(&mut self.questions);
+        for mut question in questions {
+            match question.answer.as_mut().poll(&mut context) {
+                Poll::Pending => self.questions.push(question),
+                Poll::Ready(answer) => self.answered.push((question.account, answer)),
+            }
+        }
+    }
+
+    /// When something happens next without anybody's doing.
+    pub(super) fn next(&self) -> i64 {
+        let alarm = self.hour.alarm.load(Relaxed).saturating_sub(self.hour.up.load(Relaxed));
+        alarm.min(self.sky.air().next().unwrap_or(i64::MAX))
+    }
+
+    pub(super) async fn pass_to(&mut self, then: i64) {
+        let span = u64::try_from(then - self.now()).unwrap();
+        self.set_time(then);
+        tokio::time::advance(Duration::from_millis(span)).await;
+    }
+
+    fn set_time(&self, now: i64) {
+        self.hour.now.store(now, Relaxed);
+        self.sky.air().now = now;
+    }
+}
+
+/// What a command makes durable.
+fn note_durable(servers: &mut Servers, command: &Command) {
+    match command {
+        Command::Answered { answer, .. } => {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            for token in refresh_tokens(&text) {
+                servers.note(token, Custody::Durable);
+            }
+            // cut short behind the refresh token: it is found all the same
+            if let Some(token) = text.strip_prefix("{\"refresh_token\":\"") {
+                servers.note(token.split('"').next().unwrap(), Custody::Durable);
+            }
+        }
+        Command::Grant(change) => {
+            if let Some(token) = &change.refresh {
+                servers.note(token.expose(), Custody::Durable);
+            }
+            if let Some(issued) = &change.issued
+                && let Some(access) = servers.accesses.get_mut(issued.access.expose())
+            {
+                access.durable = true;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn places(home: &Path) -> Places {
+    Places {
+        database: home.join("state/ostler/ostler.db"),
+        keys: home.join("config/ostler/keys.toml"),
+    }
+}
+
+/// In memory where that is to be had: there are thousands of them, and each commit syncs.
+fn home() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
+fn read(home: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut open = vec![home.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in directory.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if !path.to_string_lossy().ends_with("-shm") {
+                let place = path.strip_prefix(home).unwrap().to_owned();
+                files.push((place, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files
+}
+
+fn write(home: &Path, files: &[(PathBuf, Vec<u8>)]) {
+    for (place, bytes) in files {
+        let path = home.join(place);
+        let mut directory = DirBuilder::new();
+        directory.recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
+        let mut file = OpenOptions::new();
+        let mut file = file.write(true).create_new(true).mode(0o600).open(path).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    write(to, &read(from));
+}
+
+fn http() -> Http {
+    static HTTP: OnceLock<Http> = OnceLock::new();
+    HTTP.get_or_init(|| Http::new(&HttpOptions::default()).unwrap()).clone()
+}
+
+fn catalog() -> Catalog {
+    static CATALOG: OnceLock<Catalog> = OnceLock::new();
+    let read = || {
+        let kinds = [
+            ("strict", "kind = \"strict\""),
+            ("timed", "kind = \"timed\"\nseconds = 30"),
+            ("confirmed", "kind = \"until_confirmed\""),
+            ("static", "kind = \"static\""),
+        ];
+        let files = kinds.map(|(id, rotation)| {
+            let text = format!(
+                "id = \"{id}\"\ntitle = \"{id}\"\n\
+                 authorization_url = \"https://{id}.example/authorize\"\n\
+                 token_url = \"https://{id}.example/token\"\nclient_auth = \"none\"\n\
+                 [rotation]\n{rotation}\n"
+            );
+            (PathBuf::from(format!("{id}.toml")), text)
+        });
+        let (catalog, errors) = Catalog::read(files);
+        assert!(errors.is_empty(), "{errors:?}");
+        catalog
+    };
+    CATALOG.get_or_init(read).clone()
+}
+
+/// Signs accounts in, on a disk that has none.
+fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]) {
+    let now = Now { wall: Wall(EPOCH), boot: Boot(UP) };
+    let sent = Stamp { at: now, boot_id: BootId("boot-0".into()) };
+    let (store, mut reports, _, mut desk) = by_hand::open(places, now).unwrap();
+    for (number, (name, provider, _, lifetime)) in accounts.iter().enumerate() {
+        let flight = FlightId(number as u64 + 1);
+        let mut id = [0; 8];
+        id[..4].copy_from_slice(&u32::try_from(number).unwrap().to_le_bytes());
+        let key = ClientKey { provider: provider.parse().unwrap(), client: "app".parse().unwrap() };
+        let seed = AccountSeed {
+            id: AccountId::from_random(id),
+            name: name.parse().unwrap(),
+            client: key.clone(),
+            scopes: Scopes::parse_lenient("open close"),
+        };
+        let account = seed.id.clone();
+        let client = ClientRecord { key, redirect_uri: None, discovered: None };
+        let kind = BeginKind::Exchange(Exchange { seed, client, secret: None });
+        let begin = Begin { flight, sent: sent.clone(), kind };
+        let generation = Generation(1);
+        let issued = Issued {
+            access: Arc::new(AccessToken::new(format!("at-{name}"))),
+            token_type: TokenType::Bearer,
+            scopes: Scopes::parse_lenient("open close"),
+            sent: sent.clone(),
+            lifetime: Some(Duration::from_millis(u64::try_from(*lifetime).unwrap())),
+            generation,
+        };
+        let change = GrantChange {
+            flight,
+            account,
+            generation,
+            refresh: Some(RefreshToken::new(format!("rt-{name}-0"))),
+            issued: Some(Arc::new(issued)),
+            refresh_lifetime: None,
+        };
+        store.send(Command::Begin(Box::new(begin))).unwrap();
+        store.send(Command::Grant(Box::new(change))).unwrap();
+        if number % 64 == 63 {
+            desk.turns();
+            while reports.try_recv().is_ok() {}
+        }
+    }
+    desk.turns();
+}

@@ -1,0 +1,48 @@
+//! A store whose worker works when a test says so: the room above plays with the order of commits and
+//! everything else, and crashes in between.
+
+use tokio::sync::mpsc;
+
+use super::super::keys::Machine;
+use super::super::open::open_writer;
+use super::super::thread::{BATCH, Worker, pair};
+use super::super::{Command, Loaded, Places, Report, Store, StoreError};
+use crate::model::Now;
+
+/// The worker. Dropped, it leaves its files as a crash would, but for SQLite's own tidying up.
+pub(crate) struct ByHand(Worker);
+
+/// As [`super::super::open`], without the thread.
+pub(crate) fn open(
+    places: &Places,
+    now: Now,
+) -> Result<(Store, mpsc::Receiver<Report>, Loaded, ByHand), StoreError> {
+    let (writer, loaded) = open_writer(places, &Machine::here(), now)?;
+    let (store, worker, reports) = pair(writer);
+    Ok((store, reports, loaded, ByHand(worker)))
+}
+
+impl ByHand {
+    /// Commits one command, if one waits, and reports. `witness` sees it first.
+    pub(crate) fn turn(&mut self, witness: impl FnOnce(&Command)) -> bool {
+        let Ok(first) = self.0.queue.try_recv() else { return false };
+        witness(&first.command);
+        self.0.turn(first, 1);
+        true
+    }
+
+    /// Commits what waits, as the thread would.
+    pub(crate) fn turns(&mut self) -> bool {
+        let mut any = false;
+        while let Ok(first) = self.0.queue.try_recv() {
+            self.0.turn(first, BATCH);
+            any = true;
+        }
+        any
+    }
+
+    /// From now on the file system takes nothing, or takes writes again.
+    pub(crate) fn read_only(&self, read_only: bool) {
+        self.0.writer.connection().pragma_update(None, "query_only", read_only).unwrap();
+    }
+}
