@@ -16,7 +16,7 @@ const ROOMS: [(&str, u8, &[&str]); 13] = [
     ("oauth", 2, &["provider", "model", "crash"]),
     ("store", 2, &["model", "crash"]),
     ("sys", 2, &["model"]),
-    ("config", 2, &[]),
+    ("config", 2, &["model"]),
     ("engine", 3, &["lifecycle", "oauth", "store", "sys", "api", "provider", "model", "crash"]),
     ("face", 4, &["api", "engine", "sys", "model"]),
     (

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 use crate::model::{
-    AccessToken, AccountId, AccountName, ClientId, FailureClass, ProviderId, RequestId, Scopes,
+    AccessToken, AccountId, AccountName, ClientId, FailureClass, Mode, ProviderId, RequestId,
+    Scopes,
 };
 
 /// What a [`super::Request`] is answered with when all went well.
@@ -128,6 +129,15 @@ pub struct Account {
     pub last_failure: Option<FailureClass>,
     /// Failures in a row.
     pub failures: u32,
+    /// When it is kept fresh.
+    pub mode: Mode,
+    /// When the refresh token ends, unless a refresh moves that on: then the user must sign in
+    /// again. Absent where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_ends_at: Option<i64>,
+    /// Whether that is so near that the user should know: in the last quarter of its life, and at
+    /// most a week before.
+    pub login_ends_soon: bool,
 }
 
 /// The daemon itself.

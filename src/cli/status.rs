@@ -80,6 +80,9 @@ fn overview(status: &Status, look: Look) -> String {
     for account in accounts.iter().filter(|account| account.state == State::LoginRequired) {
         let _ = writeln!(text, "{} needs you: {}", account.name, login_command(account));
     }
+    for account in accounts.iter().filter(|account| account.login_ends_soon) {
+        let _ = writeln!(text, "{}: {}", account.name, ending(account, daemon.now));
+    }
     text.push_str(&about(daemon));
     text
 }
@@ -113,6 +116,25 @@ fn next_refresh(account: &Account, now: i64) -> String {
     }
 }
 
+/// How long a login lasts if nothing is done.
+fn login_left(account: &Account, now: i64) -> String {
+    match account.login_ends_at {
+        Some(at) if at > now => format!("in {}, unless a refresh moves that on", span(at - now)),
+        _ => String::new(),
+    }
+}
+
+/// What to say of a login that ends soon.
+fn ending(account: &Account, now: i64) -> String {
+    let login = login_command(account);
+    match account.login_ends_at {
+        Some(at) if at > now => {
+            format!("the login ends in {}; sign in again in good time: {login}", span(at - now))
+        }
+        _ => format!("the login should have ended by now; sign in again: {login}"),
+    }
+}
+
 fn last_error(account: &Account) -> String {
     let class = account.last_failure.map(crate::model::FailureClass::as_str);
     let what = account.detail.as_deref().or(class).unwrap_or_default();
@@ -140,13 +162,15 @@ fn detail(account: &Account, now: i64) -> String {
         ("token expires", at(account.expires_at, token(account, now))),
         ("last refresh", at(account.last_refresh, ago.unwrap_or_default())),
         ("next refresh", at(account.next_refresh, next_refresh(account, now))),
+        ("mode", account.mode.as_str().to_owned()),
+        ("login ends", at(account.login_ends_at, login_left(account, now))),
         ("last error", last_error(account)),
     ];
     let mut text = String::new();
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "{name:14} {}", one_line(value));
     }
-    if account.state == State::LoginRequired {
+    if account.state == State::LoginRequired || account.login_ends_soon {
         let _ = writeln!(text, "{:14} {}", "to do", login_command(account));
     }
     text

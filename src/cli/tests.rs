@@ -166,7 +166,8 @@ fn token() -> Value {
 fn account(name: &str, state: &str) -> Value {
     json!({"id": "aaaaaaaaaaaaa", "name": name, "provider": "parqex", "client_id": "cli", "state": state,
            "scopes": ["OPENDOOR"], "expires_at": 1_800_003_480, "last_refresh": 1_799_999_000,
-           "next_refresh": 1_800_002_700, "failures": 0})
+           "next_refresh": 1_800_002_700, "failures": 0, "mode": "always",
+           "login_ends_soon": false})
 }
 
 fn status(accounts: Value) -> Value {

@@ -1,7 +1,11 @@
 //! Floor 2: settings, from `$XDG_CONFIG_HOME/ostler/ostler.toml`. Everything has a default; the file
 //! need not be there.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+
+use crate::model::{AccountName, Mode, Modes};
 
 /// What a user can set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -13,11 +17,29 @@ pub struct Settings {
     pub max_connections: usize,
     /// Whether the desktop is told when an account has to be signed in again.
     pub notifications: bool,
+    /// When accounts are refreshed without anybody asking: `always`, `warm` or `lazy`.
+    pub mode: Mode,
+    /// What holds for single accounts, by name.
+    pub accounts: BTreeMap<AccountName, AccountSettings>,
+}
+
+/// What a user can set for one account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSettings {
+    /// Its mode.
+    pub mode: Mode,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_flights: 32, max_connections: 1536, notifications: true }
+        Self {
+            max_flights: 32,
+            max_connections: 1536,
+            notifications: true,
+            mode: Mode::default(),
+            accounts: BTreeMap::new(),
+        }
     }
 }
 
@@ -55,6 +77,13 @@ impl Settings {
         }
         Ok(settings)
     }
+
+    /// The modes of all accounts.
+    #[must_use]
+    pub fn modes(&self) -> Modes {
+        let accounts = self.accounts.iter().map(|(name, own)| (name.clone(), own.mode));
+        Modes { default: self.mode, accounts: accounts.collect() }
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +97,16 @@ mod tests {
         assert_eq!(Settings::parse("").unwrap(), Settings::default());
         let error = Settings::parse("max_flights = 8\nmax_flight = 9\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("max_flight"), "{error}");
+    }
+
+    #[test]
+    fn an_account_may_have_a_mode_of_its_own() {
+        let text = "mode = \"warm\"\n[accounts.\"work/mail\"]\nmode = \"lazy\"\n";
+        let modes = Settings::parse(text).unwrap().modes();
+        assert_eq!(modes.of(&"work/mail".parse().unwrap()), Mode::Lazy);
+        assert_eq!(modes.of(&"parqex".parse().unwrap()), Mode::Warm);
+        let error = Settings::parse("mode = \"hot\"").unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("always"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::config::{Settings, SettingsError};
+use crate::engine::Reload;
 use crate::provider::Catalog;
+use crate::sys::places::Places;
 
 /// The longest file that is read, in bytes.
 const FILE_MAX: u64 = 64 * 1024;
@@ -45,6 +47,17 @@ pub(super) fn settings(path: &Path) -> Result<Settings, FilesError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
         Err(source) => Err(FilesError::Read { path: shown(), source }),
+    }
+}
+
+/// Both, read anew. Settings that cannot be used leave those in force that were read before.
+pub(super) fn reload(places: &Places) -> Reload {
+    let settings = settings(&places.settings())
+        .inspect_err(|error| tracing::error!(%error, "settings not used"))
+        .ok();
+    Reload {
+        catalog: catalog(&places.providers()),
+        modes: settings.map(|settings| settings.modes()),
     }
 }
 

@@ -92,6 +92,7 @@ pub(super) fn open(
         clock,
         alarm,
         settings: limits,
+        modes: settings.modes(),
         info,
     };
     Ok(Opened { lock, settings, parts })

@@ -119,8 +119,7 @@ async fn heed(signals: &mut Signals, orders: &mpsc::Sender<Control>, places: &Pl
         match signal {
             Signal::Reload => {
                 notify::reloading();
-                let catalog = Box::new(files::catalog(&places.providers()));
-                let _ = orders.send(Control::Reload(catalog)).await;
+                let _ = orders.send(Control::Reload(Box::new(files::reload(places)))).await;
                 notify::ready();
             }
             Signal::Stop => {

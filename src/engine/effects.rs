@@ -27,6 +27,11 @@ impl Engine {
                 self.leaving.insert(account.clone(), Leaving { waiter, name });
                 self.write(Command::Erase { account });
             }
+            Effect::Storm { account } => tracing::warn!(
+                %account,
+                "its token is renewed more often than makes sense: some program reports every new one \
+                 as rejected; from now on it is renewed every few minutes at most"
+            ),
             Effect::NoSuchAccount { waiter } => {
                 if let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) {
                     asker.answer(Err(faults::no_such_account(account)));

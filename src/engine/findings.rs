@@ -282,6 +282,9 @@ mod tests {
             next_refresh: Some(1_000_030),
             last_failure: None,
             failures: 2,
+            mode: crate::model::Mode::Always,
+            login_ends_at: None,
+            login_ends_soon: false,
         }
     }
 

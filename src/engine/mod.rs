@@ -32,4 +32,4 @@ mod tests;
 
 pub use handle::{Handle, Watch};
 pub use impaired::impaired;
-pub use task::{Control, Engine, Info, Parts};
+pub use task::{Control, Engine, Info, Parts, Reload};

@@ -33,6 +33,9 @@ pub(super) fn rules(provider: &Provider) -> Rules {
         not_before: provider.refresh_not_before.map(Duration::from_secs),
         refresh_late: provider.at_dies_at_refresh == AtRefresh::Dies,
         throttle,
+        refresh_lifetime: provider.rt_lifetime.map(Duration::from_secs),
+        refresh_idle: provider.rt_idle.map(Duration::from_secs),
+        grant_lifetime: provider.rt_absolute.map(Duration::from_secs),
         case_insensitive: provider.scopes.case_insensitive,
     }
 }

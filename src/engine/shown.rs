@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::task::Engine;
 use crate::api::{Account, DaemonInfo, ProviderInfo, Response, State, Status, Token};
 use crate::lifecycle::{Doing, HandOut, View};
-use crate::model::{AccountName, AccountSeed, Now, Scopes};
+use crate::model::{AccountName, AccountSeed, Mode, Now, Scopes};
 use crate::provider::{Provider, Redirect};
 
 /// A token as handed out.
@@ -43,6 +43,9 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
         next_refresh: view.next.map(seconds),
         last_failure: view.last_failure,
         failures: view.failures,
+        mode: view.mode,
+        login_ends_at: view.ends.map(seconds),
+        login_ends_soon: view.warns.is_some_and(|from| from <= now.boot),
     }
 }
 
@@ -133,5 +136,8 @@ fn signing_in(seed: &AccountSeed) -> Account {
         next_refresh: None,
         last_failure: None,
         failures: 0,
+        mode: Mode::default(),
+        login_ends_at: None,
+        login_ends_soon: false,
     }
 }

@@ -20,7 +20,7 @@ use super::signins::{Callback, Ended, SignIn};
 use crate::api::{Event as News, LoggedOut, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
-    AccountId, AccountName, ClientKey, ClientRecord, FlightId, ProviderId, RequestId,
+    AccountId, AccountName, ClientKey, ClientRecord, FlightId, Modes, ProviderId, RequestId,
 };
 use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
@@ -49,6 +49,8 @@ pub struct Parts {
     pub alarm: Alarm,
     /// Limits.
     pub settings: Settings,
+    /// Which accounts are kept fresh ahead of time.
+    pub modes: Modes,
     /// What status shows of the daemon.
     pub info: Info,
 }
@@ -62,11 +64,20 @@ pub struct Info {
     pub bus: Arc<AtomicBool>,
 }
 
+/// What the user's files say now.
+#[derive(Debug)]
+pub struct Reload {
+    /// The providers that can be named.
+    pub catalog: Catalog,
+    /// Which accounts are kept fresh ahead of time; as before if the settings cannot be used.
+    pub modes: Option<Modes>,
+}
+
 /// What the daemon tells the engine.
 #[derive(Debug)]
 pub enum Control {
-    /// The provider definitions were read anew.
-    Reload(Box<Catalog>),
+    /// The user's files were read anew.
+    Reload(Box<Reload>),
     /// End what is under way and stop.
     Drain,
 }
@@ -151,8 +162,19 @@ impl Engine {
     /// An engine that takes up what its store has on record.
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Handle) {
-        let Parts { store, reports, loaded, http, courier, catalog, clock, alarm, settings, info } =
-            parts;
+        let Parts {
+            store,
+            reports,
+            loaded,
+            http,
+            courier,
+            catalog,
+            clock,
+            alarm,
+            settings,
+            modes,
+            info,
+        } = parts;
         let (mail, mailbox) = mpsc::channel(MAILBOX);
         let (callbacks, called_back) = mpsc::channel(CALLBACKS);
         let (events, _) = broadcast::channel(EVENTS);
@@ -193,6 +215,8 @@ impl Engine {
             line_is_old: true,
             told_line: String::new(),
         };
+        // before the first account, so that none is refreshed that should rest
+        engine.tell(Event::Modes(modes));
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
         (engine, Handle { mailbox: mail, events })
     }
@@ -311,7 +335,11 @@ impl Engine {
         }
     }
 
-    fn reload(&mut self, catalog: Catalog) {
+    fn reload(&mut self, files: Reload) {
+        let Reload { catalog, modes } = files;
+        if let Some(modes) = modes {
+            self.tell(Event::Modes(modes));
+        }
         self.catalog = catalog;
         let unpinned = self.clients.keys().filter(|key| !self.pinned.contains_key(key));
         let providers: BTreeSet<ProviderId> = unpinned.map(|key| key.provider.clone()).collect();
@@ -320,7 +348,7 @@ impl Engine {
             self.tell(Event::Rules { provider, rules });
         }
         recovery::read_on(self);
-        tracing::info!("provider definitions read anew");
+        tracing::info!("settings and provider definitions read anew");
     }
 
     fn drain(&mut self) {

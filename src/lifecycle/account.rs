@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::retry::Streak;
-use super::schedule;
+use super::schedule::{self, StormGuard};
+use super::term::Term;
 use super::traffic::Urgency;
 use super::words::{Ask, HandOut, Refusal, Rules, WaiterId};
 use crate::model::{
     AccountSeed, Boot, Failure, FailureClass, Fingerprint, FlightId, Generation, GrantChange,
-    Issued, Scopes, Standing,
+    Issued, Mode, Scopes, Stamp, Standing,
 };
 
 /// The life that a token must have left when the caller does not say.
@@ -27,6 +28,11 @@ pub(super) struct Account {
     pub(super) latest: Generation,
     /// Whether there is a refresh token.
     pub(super) renewable: bool,
+    /// What is known of its life.
+    pub(super) term: Option<Term>,
+    pub(super) mode: Mode,
+    /// When somebody last asked for a token.
+    pub(super) asked: Option<Boot>,
     pub(super) token: Option<Cached>,
     pub(super) phase: Phase,
     /// A code exchange under way that will renew this account.
@@ -35,6 +41,8 @@ pub(super) struct Account {
     pub(super) last_failure: Option<Failure>,
     /// When the last refresh was started.
     pub(super) last_start: Option<Boot>,
+    /// What keeps refreshes that nobody's schedule asks for within bounds.
+    pub(super) guard: StormGuard,
     /// The questions that wait for a token.
     pub(super) waiters: Vec<Ask>,
     /// The one who waits for the logout, once that was asked for.
@@ -89,6 +97,9 @@ pub(super) enum Phase {
 /// A grant on its way to the disk, as far as it is needed again when it has arrived.
 pub(super) struct Pending {
     pub(super) generation: Generation,
+    /// When the request was sent that brought it.
+    pub(super) sent: Stamp,
+    pub(super) refresh_lifetime: Option<Duration>,
     pub(super) issued: Option<Arc<Issued>>,
     pub(super) brings_refresh: bool,
     /// The failure that the rest of the answer was, if only a refresh token could be rescued.
@@ -116,12 +127,16 @@ impl Account {
             generation: Generation(0),
             latest: Generation(0),
             renewable: false,
+            term: None,
+            mode: Mode::default(),
+            asked: None,
             token: None,
             phase: Phase::Idle,
             exchange: None,
             streak: Streak::default(),
             last_failure: None,
             last_start: None,
+            guard: StormGuard::default(),
             waiters: Vec::new(),
             leaving: None,
             unresolved: None,
@@ -160,8 +175,13 @@ impl Account {
             Some(refusal) => self.second_best(ask, now, refusal),
             None => match self.phase {
                 // The next try comes too late for this caller: say so now rather than then.
-                Phase::Waiting(until) if until > ask.deadline && self.last_failure.is_some() => {
+                Phase::Waiting(until) if until > ask.deadline => {
                     self.second_best(ask, now, self.unavailable())
+                }
+                Phase::Idle if self.earliest_start(now) > Some(ask.deadline) => {
+                    let retry_at = self.earliest_start(now);
+                    let refusal = Refusal::Unavailable { failure: too_soon(), retry_at };
+                    self.second_best(ask, now, refusal)
                 }
                 _ if shut_until > Some(ask.deadline) => {
                     let failure = self.last_failure.clone().unwrap_or_else(in_trouble);
@@ -228,9 +248,10 @@ impl Account {
             Phase::Waiting(until) => Some(until),
             _ => None,
         };
-        match &self.last_failure {
-            Some(failure) => Refusal::Unavailable { failure: failure.clone(), retry_at },
-            None => Refusal::TimedOut,
+        match (&self.last_failure, retry_at) {
+            (Some(failure), _) => Refusal::Unavailable { failure: failure.clone(), retry_at },
+            (None, Some(_)) => Refusal::Unavailable { failure: too_soon(), retry_at },
+            (None, None) => Refusal::TimedOut,
         }
     }
 
@@ -244,7 +265,8 @@ impl Account {
             Phase::Queued { .. } | Phase::Flying => None,
         };
         let patience = self.waiters.iter().map(|ask| ask.deadline).min();
-        let end = if self.renewable || self.standing != Standing::Good {
+        let lasts = self.renewable || self.exchange.is_some();
+        let end = if lasts || self.standing != Standing::Good {
             None
         } else {
             self.token.as_ref().and_then(|token| token.expires)
@@ -257,23 +279,73 @@ impl Account {
         if self.obstacle().is_some() {
             return None;
         }
-        // without a token, or with an attempt unresolved, it was due long ago
-        match &self.token {
-            Some(token) if self.unresolved.is_none() => Some(token.due),
-            _ => Some(Boot(i64::MIN)),
+        if self.unresolved.is_some() {
+            return Some(LONG_AGO);
+        }
+        let keep_alive = self
+            .term
+            .as_ref()
+            .zip(self.rules.as_ref())
+            .and_then(|(term, rules)| term.keep_alive(rules, &self.seed.id, self.generation));
+        [self.due_ahead(), keep_alive].into_iter().flatten().min()
+    }
+
+    /// When its mode wants a fresh token, whether or not anybody asks.
+    fn due_ahead(&self) -> Option<Boot> {
+        match (self.mode, &self.token) {
+            (Mode::Lazy, _) | (Mode::Warm, None) => None,
+            (Mode::Always, token) => Some(token.as_ref().map_or(LONG_AGO, |token| token.due)),
+            (Mode::Warm, Some(token)) => {
+                let cools = self.asked? + self.lifetime()? * WARM_LIVES;
+                (token.due <= cools).then_some(token.due)
+            }
         }
     }
 
+    /// Whether a failed refresh is tried again with nobody waiting and before the next is due.
+    pub(super) fn persists(&self) -> bool {
+        // a token of unknown fate, and a verdict that wants a second opinion, are not left lying
+        let open = self.unresolved.is_some() || self.streak.called_dead;
+        self.last_failure.is_some() && (open || self.due_ahead().is_some())
+    }
+
     /// The earliest moment at which the next refresh may start.
-    pub(super) fn earliest_start(&self) -> Option<Boot> {
+    pub(super) fn earliest_start(&self, now: Boot) -> Option<Boot> {
         let rules = self.rules.as_ref()?;
-        let stated = self.token.as_ref().and_then(Cached::lifetime);
-        let lifetime = schedule::scheduling_lifetime(stated, rules);
-        let gap = self.last_start.map(|start| start + schedule::min_gap(lifetime, rules));
+        let gap = self.last_start.zip(self.lifetime());
+        let gap = gap.map(|(start, lifetime)| start + schedule::min_gap(lifetime, rules));
         // nobody's hurry makes a provider take a refresh that it refuses as too early
         let expires = self.token.as_ref().and_then(|token| token.expires);
         let allowed = rules.not_before.and_then(|span| expires.map(|expires| expires - span));
-        gap.max(allowed)
+        [gap, allowed, self.guarded(now)].into_iter().max().flatten()
+    }
+
+    /// Until when the storm guard keeps it, if it does: a token that is due or gone is never kept
+    /// from being renewed.
+    fn guarded(&self, now: Boot) -> Option<Boot> {
+        let forced = self.token.as_ref().is_some_and(|token| {
+            token.due > now && token.expires.is_none_or(|expires| expires > now)
+        });
+        self.guard.opens().filter(|opens| forced && self.unresolved.is_none() && *opens > now)
+    }
+
+    /// Whether a question meets the storm guard, for the first time in this storm.
+    pub(super) fn storms(&mut self, now: Boot) -> bool {
+        self.guarded(now).is_some() && self.guard.tell()
+    }
+
+    /// A refresh starts.
+    pub(super) fn starts(&mut self, now: Boot) {
+        self.last_start = Some(now);
+        if let Some(lifetime) = self.lifetime() {
+            self.guard.count(lifetime, now);
+        }
+    }
+
+    /// The life of its access tokens, as far as the schedule is concerned.
+    fn lifetime(&self) -> Option<Duration> {
+        let stated = self.token.as_ref().and_then(Cached::lifetime);
+        self.rules.as_ref().map(|rules| schedule::scheduling_lifetime(stated, rules))
     }
 
     /// Notes something for the watchers.
@@ -302,6 +374,12 @@ impl Account {
     }
 }
 
+/// What was due before anybody looked.
+const LONG_AGO: Boot = Boot(i64::MIN);
+
+/// For how many lives of its token a warm account is kept fresh after somebody asked.
+const WARM_LIVES: u32 = 5;
+
 /// Why an account without a refresh token ends.
 pub(super) const NOT_RENEWABLE: &str =
     "the provider gave no refresh token, so the login ends with its access token";
@@ -309,6 +387,12 @@ pub(super) const NOT_RENEWABLE: &str =
 /// What is known of a provider that other accounts found in trouble.
 fn in_trouble() -> Failure {
     Failure::new(FailureClass::Transient, "it is left alone until it has recovered")
+}
+
+/// Why nothing is sent although nothing failed.
+fn too_soon() -> Failure {
+    let detail = "its token was renewed a moment ago, and the next refresh has to wait";
+    Failure::new(FailureClass::Transient, detail)
 }
 
 impl Cached {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::account::{Account, Cached, Look, News, Pending, Phase};
 use super::schedule;
 use super::signin::SignIn;
+use super::term::Term;
 use super::traffic::{Traffic, Urgency};
 use super::view::View;
 use super::words::{Ask, Effect, Event, Origin, Purpose, Refusal, Rules};
 use crate::model::{
-    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Now, ProviderId,
-    RequestId, Standing,
+    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Mode, Modes, Now,
+    ProviderId, RequestId, Standing,
 };
 
 /// Limits.
@@ -50,6 +51,7 @@ pub struct Lifecycle {
     pub(super) waiting: usize,
     /// Exchanges whose grant could not be saved yet.
     pub(super) unsaved_exchanges: usize,
+    modes: Modes,
     pub(super) draining: bool,
 }
 
@@ -65,7 +67,7 @@ pub(super) struct Flight {
 #[derive(Debug, Clone)]
 pub(super) enum Task {
     Refresh { place: usize, origin: Origin, generation: Generation },
-    Exchange { request: RequestId, seed: AccountSeed, rules: Rules },
+    Exchange { request: RequestId, seed: AccountSeed, rules: Box<Rules> },
 }
 
 impl Lifecycle {
@@ -86,6 +88,7 @@ impl Lifecycle {
             touched: Vec::new(),
             waiting: 0,
             unsaved_exchanges: 0,
+            modes: Modes::default(),
             draining: false,
         }
     }
@@ -105,6 +108,7 @@ impl Lifecycle {
             Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
             Event::Logout { account, waiter } => self.logout(&account, waiter, out),
             Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now, out),
+            Event::Modes(modes) => self.set_modes(modes),
             Event::Drain => self.drain(now, out),
         }
         self.tick(now, out);
@@ -160,10 +164,16 @@ impl Lifecycle {
             out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
             return;
         };
+        let cold = account.mode == Mode::Warm && account.asked < Some(now.boot);
+        account.asked = Some(now.boot);
         let exempt = account.is_busy() || account.unresolved.is_some();
         let origin = account.origin().filter(|_| !exempt);
         let shut_until = origin.and_then(|origin| self.traffic.shut_until(origin));
-        let result = match account.look(&ask, shut_until, now.boot) {
+        let look = account.look(&ask, shut_until, now.boot);
+        if !matches!(look, Look::Served(_)) && account.storms(now.boot) {
+            out.push(Effect::Storm { account: account.seed.name.clone() });
+        }
+        let result = match look {
             Look::Served(hand_out) => Ok(hand_out),
             Look::Refused(refusal) => Err(refusal),
             Look::Wanted if self.draining && !account.is_busy() => {
@@ -181,14 +191,19 @@ impl Lifecycle {
             }
         };
         out.push(Effect::Answer { waiter, result });
+        if cold {
+            self.rearm(place);
+        }
     }
 
     /// Starts a refresh as soon as gap, back-off and the number of flights allow it.
-    pub(super) fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
+    fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
         match account.phase {
-            Phase::Idle => match account.earliest_start() {
-                Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
+            Phase::Idle => match account.earliest_start(now.boot) {
+                Some(earliest) if earliest > now.boot => {
+                    account.phase = Phase::Waiting(earliest);
+                }
                 _ => self.start(place, urgency, now),
             },
             Phase::Queued { urgent, .. } if urgency < urgent => {
@@ -225,7 +240,7 @@ impl Lifecycle {
         let Some(rules) = &account.rules else { return };
         let origin = rules.origin.clone();
         account.phase = Phase::Flying;
-        account.last_start = Some(now.boot);
+        account.starts(now.boot);
         let generation = account.generation;
         let resolves = account.unresolved;
         let purpose = Purpose::Refresh { generation };
@@ -288,6 +303,18 @@ impl Lifecycle {
         }
     }
 
+    fn set_modes(&mut self, modes: Modes) {
+        self.modes = modes;
+        for place in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            let mode = self.modes.of(&account.seed.name);
+            if std::mem::replace(&mut account.mode, mode) != mode {
+                self.touch(place, News::Changed);
+                self.rearm(place);
+            }
+        }
+    }
+
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
         self.end_all_sign_ins(out);
@@ -334,7 +361,7 @@ impl Lifecycle {
                 account.phase = Phase::Idle;
                 // after a failure or a gap, go on only if there still is a reason to
                 let held = matches!(account.standing, Standing::Held { .. });
-                let wanted = !account.waiters.is_empty() || account.last_failure.is_some();
+                let wanted = !account.waiters.is_empty() || account.persists();
                 let can = account.renewable && account.rules.is_some();
                 if can && (held || wanted || due.is_some_and(|due| due <= now.boot)) {
                     self.start(place, self.urgency(place), now);
@@ -375,7 +402,8 @@ impl Lifecycle {
     }
 
     /// Puts an account that is new here in its place.
-    pub(super) fn admit(&mut self, account: Account) -> usize {
+    pub(super) fn admit(&mut self, mut account: Account) -> usize {
+        account.mode = self.modes.of(&account.seed.name);
         let name = account.seed.name.clone();
         let place = self.free.pop().unwrap_or_else(|| {
             self.accounts.push(None);
@@ -400,6 +428,14 @@ impl Lifecycle {
             let fingerprint = issued.access.fingerprint();
             Cached { fingerprint, expires: stated.map(|span| sent + span), due, sent, issued }
         });
+    }
+
+    /// Notes what is known of the life of an account's refresh token.
+    pub(super) fn take_term(&mut self, place: usize, mut term: Term, now: Now) {
+        term.place(&self.boot_id, now);
+        if let Some(account) = &mut self.accounts[place] {
+            account.term = Some(term);
+        }
     }
 
     /// Notes news of an account.

@@ -28,6 +28,7 @@ mod restore;
 mod retry;
 mod schedule;
 mod signin;
+mod term;
 #[cfg(test)]
 mod tests;
 mod traffic;

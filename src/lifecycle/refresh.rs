@@ -1,10 +1,12 @@
 //! The way of a flight: begun, landed, saved; and what its end means to those who wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::account::{Account, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::retry::{self, Streak, Verdict};
+use super::term::Term;
 use super::traffic::Outcome;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
@@ -146,6 +148,8 @@ impl Lifecycle {
         let Some(entry) = self.flights.get_mut(&flight) else { return };
         entry.pending = Some(Pending {
             generation,
+            sent: sent.clone(),
+            refresh_lifetime,
             issued: issued.clone(),
             brings_refresh: refresh.is_some(),
             failure,
@@ -200,10 +204,11 @@ impl Lifecycle {
                     .unwrap_or_else(|| self.admit(Account::new(seed.clone(), None)));
                 self.unqueue(place);
                 if let Some(account) = &mut self.accounts[place] {
-                    account.rules = Some(rules);
+                    account.rules = Some(*rules);
                     account.seed = seed.clone();
                     account.latest = account.latest.max(pending.generation);
                     account.renewable = false;
+                    account.term = None;
                     account.token = None;
                     account.exchange = None;
                     if !account.is_busy() {
@@ -247,7 +252,9 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Pending { generation, issued, brings_refresh, failure, .. } = pending;
+        let Pending { generation, sent, refresh_lifetime, issued, brings_refresh, failure, .. } =
+            pending;
+        self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
         let Some(account) = &mut self.accounts[place] else { return };
         account.generation = generation;
         account.renewable |= brings_refresh;
@@ -279,6 +286,30 @@ impl Lifecycle {
         }
         self.leave_if_free(place, out);
         self.rearm(place);
+    }
+
+    /// A grant begins the life of a new refresh token, or was a use of the one in force.
+    fn renew_term(
+        &mut self,
+        place: usize,
+        brings_refresh: bool,
+        sent: Stamp,
+        lifetime: Option<Duration>,
+        now: Now,
+    ) {
+        let Some(account) = &mut self.accounts[place] else { return };
+        let term = match account.term.take() {
+            Some(mut term) if !brings_refresh => {
+                term.renew(sent, lifetime);
+                term
+            }
+            before if brings_refresh => {
+                let signed_in = before.map_or(Some(sent.at.wall), |term| term.signed_in());
+                Term::new(sent.clone(), lifetime, sent, signed_in)
+            }
+            _ => return,
+        };
+        self.take_term(place, term, now);
     }
 
     /// Sends a grant to the disk once more.
@@ -404,6 +435,7 @@ impl Lifecycle {
                 account.exchange = None;
             }
             self.leave_if_free(place, out);
+            self.rearm(place);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::account::{Account, Phase};
 use super::machine::{Flight, Lifecycle, Task};
+use super::term::Term;
 use super::words::Rules;
 use crate::model::{
     AccountName, AccountRecord, AccountSeed, FlightId, Generation, Now, RequestId, Standing,
@@ -30,15 +31,25 @@ impl Lifecycle {
         account.standing = record.standing;
         account.generation = record.generation;
         account.latest = record.generation;
-        account.renewable = record.has_refresh_token;
+        account.renewable = record.refresh.is_some();
         account.streak.ambiguous_since = unresolved.map(|_| now.boot);
         account.unresolved = unresolved;
         account.unsettled = unresolved.is_some();
         let place = self.admit(account);
+        if let Some(refresh) = record.refresh {
+            // the last access token came with the last use
+            let used = record.issued.as_ref().map_or(&refresh.sent, |issued| &issued.sent).clone();
+            let term = Term::new(refresh.sent, refresh.lifetime, used, record.signed_in);
+            self.take_term(place, term, now);
+        }
         if let Some(issued) = record.issued {
             self.take_token(place, issued, now);
-            self.rearm(place);
         }
+        if let Some(account) = &mut self.accounts[place] {
+            // who asked before the restart is not on record; the last refresh was for somebody
+            account.asked = account.token.as_ref().map(|token| token.sent);
+        }
+        self.rearm(place);
     }
 
     /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
@@ -71,7 +82,7 @@ impl Lifecycle {
         {
             account.exchange = Some(flight);
         }
-        let task = Task::Exchange { request, seed, rules };
+        let task = Task::Exchange { request, seed, rules: Box::new(rules) };
         self.flights.insert(flight, Flight { task, resolves: None, pending: None });
     }
 }

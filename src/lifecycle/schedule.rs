@@ -72,6 +72,41 @@ pub(super) fn attainable(min_valid: Duration, lifetime: Duration, rules: &Rules)
     if min_valid <= lifetime.mul_f64(0.9) { min_valid } else { margin(lifetime, rules) }
 }
 
+/// Refreshes that may be forced in a row, and the time after which one more may.
+const STORM_BURST: u32 = 10;
+const STORM_PACE: Duration = Duration::from_mins(6);
+
+/// Keeps refreshes that callers force, by reporting fresh tokens as rejected, within bounds: ten in a
+/// row, then ten an hour; for tokens of a short life twice as many as their schedule makes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct StormGuard {
+    /// When all is forgotten: each refresh moves it on.
+    rested: Option<Boot>,
+    /// The pace of the last refresh.
+    pace: Duration,
+    /// Whether the storm was told of.
+    told: bool,
+}
+
+impl StormGuard {
+    /// A refresh starts, forced or not.
+    pub(super) fn count(&mut self, lifetime: Duration, now: Boot) {
+        self.told &= self.rested > Some(now);
+        self.pace = (lifetime / 3).min(STORM_PACE);
+        self.rested = Some(self.rested.map_or(now, |rested| rested.max(now)) + self.pace);
+    }
+
+    /// When the next may be forced.
+    pub(super) fn opens(&self) -> Option<Boot> {
+        self.rested.map(|rested| rested - self.pace * STORM_BURST)
+    }
+
+    /// Whether the storm has not been told of yet; it has then.
+    pub(super) fn tell(&mut self) -> bool {
+        !std::mem::replace(&mut self.told, true)
+    }
+}
+
 /// A number from 0 to below 1 that depends on the account and a count alone: it spreads accounts
 /// over time and is the same after a restart.
 pub(super) fn spread(account: &AccountId, count: u64) -> f64 {

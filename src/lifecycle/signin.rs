@@ -54,7 +54,7 @@ impl Lifecycle {
         }
         let purpose = Purpose::Exchange { request: request.clone() };
         out.push(Effect::Begin { flight, account: seed.clone(), purpose });
-        let task = Task::Exchange { request: request.clone(), seed, rules };
+        let task = Task::Exchange { request: request.clone(), seed, rules: Box::new(rules) };
         self.flights.insert(flight, Flight { task, pending: None, resolves: None });
     }
 

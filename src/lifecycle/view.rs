@@ -2,7 +2,7 @@
 
 use super::account::{Account, Phase};
 use super::machine::Lifecycle;
-use crate::model::{AccountSeed, Boot, FailureClass, Scopes, Standing};
+use crate::model::{AccountSeed, Boot, FailureClass, Mode, Scopes, Standing};
 
 /// An account at a moment.
 #[derive(Debug, Clone)]
@@ -27,6 +27,12 @@ pub struct View<'a> {
     pub failures: u32,
     /// Whether there is a refresh token.
     pub renewable: bool,
+    /// When it is kept fresh.
+    pub mode: Mode,
+    /// When the login ends, unless a refresh moves that on.
+    pub ends: Option<Boot>,
+    /// From when on that is so near that the user should know.
+    pub warns: Option<Boot>,
 }
 
 /// What an account is doing.
@@ -104,6 +110,10 @@ impl Account {
             Phase::Idle => self.due().filter(|due| due.0 != i64::MIN),
             _ => None,
         };
+        let life = match self.standing {
+            Standing::NeedsLogin { .. } => None,
+            _ => self.term.as_ref().zip(self.rules.as_ref()),
+        };
         View {
             seed: &self.seed,
             doing,
@@ -115,6 +125,9 @@ impl Account {
             last_failure: failure.map(|failure| failure.class),
             failures: self.streak.failures,
             renewable: self.renewable,
+            mode: self.mode,
+            ends: life.and_then(|(term, rules)| term.end(rules)),
+            warns: life.and_then(|(term, rules)| term.warns(rules)),
         }
     }
 }

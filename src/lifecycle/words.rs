@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::{
     AccountId, AccountName, AccountSeed, Boot, Failure, Fingerprint, FlightId, Generation,
-    GrantChange, Issued, Landing, ProviderId, RequestId, Scopes, Stamp, Standing,
+    GrantChange, Issued, Landing, Modes, ProviderId, RequestId, Scopes, Stamp, Standing,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -88,6 +88,8 @@ pub enum Event {
         /// The rules, if the provider is known.
         rules: Option<Rules>,
     },
+    /// The user has set which accounts are kept fresh ahead of time.
+    Modes(Modes),
     /// The daemon stops: flights end, none starts.
     Drain,
 }
@@ -180,6 +182,12 @@ pub enum Effect {
         name: AccountName,
         /// Who waits.
         waiter: WaiterId,
+    },
+    /// Somebody has an account's token renewed more often than can make sense. Said once until it
+    /// has been quiet for a while.
+    Storm {
+        /// Which account's.
+        account: AccountName,
     },
     /// There is no such account to log out.
     NoSuchAccount {
@@ -300,6 +308,12 @@ pub struct Rules {
     pub refresh_late: bool,
     /// The least time between two refreshes that the provider's throttle allows.
     pub throttle: Option<Duration>,
+    /// Life of a refresh token when the answer does not say.
+    pub refresh_lifetime: Option<Duration>,
+    /// How long a refresh token lives unused.
+    pub refresh_idle: Option<Duration>,
+    /// How long a login lasts, whatever is done.
+    pub grant_lifetime: Option<Duration>,
     /// Whether scopes are compared without case.
     pub case_insensitive: bool,
 }

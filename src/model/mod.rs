@@ -8,10 +8,12 @@
 //! | scopes | [`scope`] |
 //! | who asks | [`caller`] |
 //! | what a token endpoint gave, and why it did not | [`landing`] |
+//! | which accounts are kept fresh ahead of time | [`mode`] |
 //! | what is written down about a client, an account and a grant | [`record`] |
 
 pub mod caller;
 pub mod landing;
+pub mod mode;
 pub mod names;
 #[cfg(test)]
 pub(crate) mod noise;
@@ -22,11 +24,14 @@ pub mod time;
 
 pub use caller::{Caller, Face};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
+pub use mode::{Mode, Modes};
 pub use names::{
     AccountId, AccountName, ClientId, ClientKey, FlightId, Generation, NameError, ProviderId,
     RequestId,
 };
-pub use record::{AccountRecord, AccountSeed, ClientRecord, GrantChange, Issued, Standing};
+pub use record::{
+    AccountRecord, AccountSeed, ClientRecord, GrantChange, Issued, RefreshRecord, Standing,
+};
 pub use scope::{Scope, Scopes};
 pub use secret::{
     AccessToken, AuthorizationCode, ClientSecret, Fingerprint, PkceVerifier, RefreshToken,

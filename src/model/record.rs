@@ -7,7 +7,7 @@ use super::landing::TokenType;
 use super::names::{AccountId, AccountName, ClientKey, FlightId, Generation};
 use super::scope::Scopes;
 use super::secret::{AccessToken, RefreshToken};
-use super::time::Stamp;
+use super::time::{Stamp, Wall};
 
 /// A client registration as stored: everything a token request needs but the secret, which stays
 /// sealed until a flight needs it.
@@ -61,10 +61,21 @@ pub struct AccountRecord {
     pub standing: Standing,
     /// The generation of its current refresh token; 0 if it never had one.
     pub generation: Generation,
-    /// Whether there is a refresh token to use: some providers give only access tokens.
-    pub has_refresh_token: bool,
+    /// The refresh token in force, if there is one: some providers give only access tokens.
+    pub refresh: Option<RefreshRecord>,
+    /// When the user signed in; not known of accounts from before that was written down.
+    pub signed_in: Option<Wall>,
     /// The last access token.
     pub issued: Option<Arc<Issued>>,
+}
+
+/// What is on record of a refresh token, but for the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshRecord {
+    /// When the request was sent that brought it.
+    pub sent: Stamp,
+    /// Its life from then, where the provider said.
+    pub lifetime: Option<Duration>,
 }
 
 /// An access token as issued. Shared by reference: a hand-out copies a pointer.

@@ -63,7 +63,14 @@ pub async fn discover(http: &Http, issuer: &str) -> Result<Provider, DiscoveryEr
     for url in places {
         let method = Method::GET;
         let headers = plain_headers();
-        let request = Outgoing { method, url, headers, body: None, refresh_fields: Vec::new() };
+        let request = Outgoing {
+            method,
+            url,
+            headers,
+            body: None,
+            refresh_fields: Vec::new(),
+            patience: None,
+        };
         let answer = http.carry(request).await.map_err(DiscoveryError::Unreachable)?;
         match metadata(&answer) {
             Some(metadata) => return metadata.into_provider(issuer),

@@ -147,16 +147,19 @@ impl Http {
 
     /// The request, ready to be sent on the way that leads to its address.
     pub(super) fn prepare(&self, request: Outgoing) -> Result<reqwest::RequestBuilder, SendError> {
-        let Outgoing { method, url, headers, body, refresh_fields: _ } = request;
+        let Outgoing { method, url, headers, body, refresh_fields: _, patience } = request;
         if let Err(problem) = check_endpoint(&url) {
             return Err(unsent(format!("the endpoint {problem}")));
         }
         let client = if is_loopback(&url) { self.direct()? } else { &self.routed };
-        let request = client.request(method, url).headers(headers);
-        Ok(match body {
-            Some(body) => request.body(body.to_vec()),
-            None => request,
-        })
+        let mut request = client.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body.to_vec());
+        }
+        if let Some(patience) = patience {
+            request = request.timeout(patience.min(self.options.total_timeout));
+        }
+        Ok(request)
     }
 
     fn direct(&self) -> Result<&reqwest::Client, SendError> {

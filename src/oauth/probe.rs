@@ -60,6 +60,7 @@ impl Http {
             headers: plain_headers(),
             body: None,
             refresh_fields: Vec::new(),
+            patience: None,
         };
         let request = self
             .prepare(outgoing)

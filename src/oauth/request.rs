@@ -1,6 +1,7 @@
 //! Token requests (RFC 6749, 4.1.3 and 6), in each provider's dialect.
 
 use std::fmt;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use reqwest::Method as HttpMethod;
@@ -81,6 +82,8 @@ pub(super) struct Outgoing {
     /// Under which names a new refresh token would come: an answer cut short behind one is worth
     /// reading.
     pub(super) refresh_fields: Vec<String>,
+    /// How long all may take, to the last byte of the answer; as long as any request if absent.
+    pub(super) patience: Option<Duration>,
 }
 
 impl TokenRequest {
@@ -94,7 +97,8 @@ impl TokenRequest {
         params.set("grant_type", "refresh_token");
         params.set("refresh_token", token.expose());
         params.extend(&provider.refresh_params);
-        let outgoing = build(provider, provider.refresh_endpoint(), client, params)?;
+        let mut outgoing = build(provider, provider.refresh_endpoint(), client, params)?;
+        outgoing.patience = provider.refresh_patience();
         let secrets = SentSecrets::of(&outgoing, client, []);
         Ok(Self(outgoing, secrets))
     }
@@ -260,7 +264,14 @@ fn build(
         Method::Get => HttpMethod::GET,
         Method::Put => HttpMethod::PUT,
     };
-    Ok(Outgoing { method, url, headers, body, refresh_fields: refresh_fields(provider) })
+    Ok(Outgoing {
+        method,
+        url,
+        headers,
+        body,
+        refresh_fields: refresh_fields(provider),
+        patience: None,
+    })
 }
 
 /// The headers that a definition adds or changes. Authorization is not among those it may.

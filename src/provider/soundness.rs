@@ -7,6 +7,9 @@ use url::Url;
 use super::definition::{Method, Provider, Rotation};
 use super::{Body, Redirect};
 
+/// The least time that an answer to a refresh is waited for.
+const PATIENCE_MIN: Duration = Duration::from_secs(10);
+
 /// Why a text is not a provider's definition.
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
@@ -104,6 +107,18 @@ impl Provider {
         match self.rotation {
             Rotation::Timed { seconds } => Duration::from_secs(seconds),
             _ => Duration::from_secs(30),
+        }
+    }
+
+    /// How long an answer to a refresh is waited for, where that is less than for any request. A
+    /// provider that forgives a second use for a while must be asked again within that while: half
+    /// of it for the first answer leaves room for the second request. With any other, the answer is
+    /// worth the wait: a strict one that is given up too early has spent the refresh token.
+    #[must_use]
+    pub fn refresh_patience(&self) -> Option<Duration> {
+        match self.rotation {
+            Rotation::Timed { .. } => Some((self.grace() / 2).max(PATIENCE_MIN)),
+            _ => None,
         }
     }
 

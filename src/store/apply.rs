@@ -68,11 +68,14 @@ pub(super) fn grant(
         // before goes on, even where this one brought nothing in its place.
         refresh::supersede(db, &account, &flight.sent)?;
         access::delete(db, &account)?;
+        account::set_signed_in(db, account.row, flight.sent.at.wall)?;
     }
     if let Some(token) = &change.refresh {
         let (generation, lifetime) = (change.generation, change.refresh_lifetime);
         let fresh = Fresh { token, generation, sent: &flight.sent, lifetime };
         refresh::put(db, sealer, &account, &fresh)?;
+    } else if let Some(lifetime) = change.refresh_lifetime {
+        refresh::prolong(db, &account, &flight.sent, lifetime)?;
     }
     if let Some(issued) = &change.issued {
         access::put(db, sealer, &account, issued)?;

@@ -134,6 +134,21 @@ impl AccountObject {
         Ok(seconds(self.account()?.next_refresh))
     }
 
+    #[zbus(property)]
+    fn mode(&self) -> Result<String, Refusal> {
+        Ok(self.account()?.mode.as_str().to_owned())
+    }
+
+    #[zbus(property)]
+    fn login_ends_at(&self) -> Result<i64, Refusal> {
+        Ok(seconds(self.account()?.login_ends_at))
+    }
+
+    #[zbus(property)]
+    fn login_ends_soon(&self) -> Result<bool, Refusal> {
+        Ok(self.account()?.login_ends_soon)
+    }
+
     #[zbus(signal)]
     pub(super) async fn access_token_changed(
         emitter: &SignalEmitter<'_>,

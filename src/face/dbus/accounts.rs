@@ -137,6 +137,17 @@ fn difference(before: &Account, after: &Account) -> HashMap<&'static str, Varian
             before.next_refresh != after.next_refresh,
             seconds(after.next_refresh).into(),
         ),
+        ("Mode", before.mode != after.mode, after.mode.as_str().into()),
+        (
+            "LoginEndsAt",
+            before.login_ends_at != after.login_ends_at,
+            seconds(after.login_ends_at).into(),
+        ),
+        (
+            "LoginEndsSoon",
+            before.login_ends_soon != after.login_ends_soon,
+            after.login_ends_soon.into(),
+        ),
     ];
     all.into_iter().filter(|entry| entry.1).map(|(name, _, value)| (name, value)).collect()
 }

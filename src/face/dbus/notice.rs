@@ -274,6 +274,9 @@ mod tests {
             next_refresh: None,
             last_failure: None,
             failures: 1,
+            mode: crate::model::Mode::Always,
+            login_ends_at: None,
+            login_ends_soon: false,
         }
     }
 

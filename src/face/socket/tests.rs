@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::api::{self, Event, INTERFACE_DESCRIPTION, REQUEST_MAX, Request, Response};
-use crate::model::{AccountId, AccountName, RequestId, Scopes};
+use crate::model::{AccountId, AccountName, Mode, RequestId, Scopes};
 
 mod description;
 mod noise;
@@ -44,6 +44,9 @@ fn account(name: &str) -> api::Account {
         next_refresh: Some(1_799_999_000),
         last_failure: Some(crate::model::FailureClass::Transient),
         failures: 1,
+        mode: Mode::Always,
+        login_ends_at: None,
+        login_ends_soon: false,
     }
 }
 

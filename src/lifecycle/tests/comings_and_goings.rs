@@ -1,10 +1,10 @@
 //! Sign-ins, logouts and the end of the daemon, told as sentences.
 
-use super::rules;
 use super::scenarios::doing;
 use super::world::{World, name, seed};
+use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, SignInEnd};
-use crate::model::Landing;
+use crate::model::{FailureClass, Landing};
 
 #[test]
 fn a_sign_in_makes_an_account_once_its_grant_is_saved() {
@@ -118,4 +118,24 @@ fn a_login_without_a_refresh_token_ends_with_its_access_token() {
     let asked = world.ask("door", 60, 20);
     assert!(matches!(world.answer(asked), Some(Err(Refusal::LoginRequired { .. }))));
     assert!(world.begins.is_empty());
+}
+
+#[test]
+fn a_login_that_is_being_renewed_when_it_ends_ends_only_if_that_fails() {
+    let mut world = World::new();
+    let request = world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request });
+    world.begin(Ok(()));
+    let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
+    granted.refresh = None;
+    world.land(Landing::Granted(granted));
+    world.save(true);
+    let request = world.sign_in(2, "door", rules());
+    world.tell(Event::Redeem { request });
+    world.begin(Ok(()));
+    world.pass_seconds(101);
+    assert_ne!(doing(&world, "door"), Doing::LoginRequired, "the new one is on its way");
+    world.land(Landing::Failed { failure: failure(FailureClass::DeadGrant), rescued: None });
+    world.pass_seconds(1);
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::world::{World, request};
 use super::{failure, rules};
 use crate::lifecycle::{Event, Rules, Settings, SignInEnd};
-use crate::model::{AccessToken, FailureClass, Landing, RefreshToken, Standing};
+use crate::model::{AccessToken, FailureClass, Landing, Mode, Modes, RefreshToken, Standing};
 
 const WHO: [&str; 3] = ["one", "two", "three"];
 
@@ -17,7 +17,7 @@ enum Step {
     Ask { who: usize, min_valid: u64, patience: u64, report: bool },
     Pass(u64),
     Begin(bool),
-    Grant { lifetime: u64, rotates: bool },
+    Grant { lifetime: u64, rotates: bool, days: Option<u32> },
     Fail { class: FailureClass, rescued: bool },
     Save(bool),
     SignIn { number: u8, who: usize },
@@ -25,6 +25,7 @@ enum Step {
     Cancel(u8),
     Logout(usize),
     Rules(bool),
+    Mode(Mode),
     Rotate,
     Drain,
 }
@@ -48,8 +49,8 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         6 => (0..5000_u64).prop_map(Step::Pass),
         8 => prop::bool::weighted(0.9).prop_map(Step::Begin),
-        6 => (1..4000_u64, any::<bool>())
-            .prop_map(|(lifetime, rotates)| Step::Grant { lifetime, rotates }),
+        6 => (1..4000_u64, any::<bool>(), prop::option::of(0..3_u32))
+            .prop_map(|(lifetime, rotates, days)| Step::Grant { lifetime, rotates, days }),
         4 => (class(), prop::bool::weighted(0.2))
             .prop_map(|(class, rescued)| Step::Fail { class, rescued }),
         8 => prop::bool::weighted(0.8).prop_map(Step::Save),
@@ -58,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..250_u8).prop_map(Step::Cancel),
         1 => (0..3_usize).prop_map(Step::Logout),
         1 => any::<bool>().prop_map(Step::Rules),
+        1 => prop_oneof![Just(Mode::Always), Just(Mode::Warm), Just(Mode::Lazy)].prop_map(Step::Mode),
         2 => Just(Step::Rotate),
         1 => prop::bool::weighted(0.1).prop_map(|drain| if drain { Step::Drain } else { Step::Rotate }),
     ]
@@ -76,10 +78,11 @@ fn take(world: &mut World, step: &Step) {
                 world.begin(if took { Ok(()) } else { Err("full".into()) });
             }
         }
-        Step::Grant { lifetime, rotates } => {
+        Step::Grant { lifetime, rotates, days } => {
             if !world.air.is_empty() {
                 let Landing::Granted(mut granted) = world.granted(lifetime) else { unreachable!() };
                 granted.refresh = granted.refresh.filter(|_| rotates);
+                granted.refresh_lifetime = days.map(|days| Duration::from_hours(24) * days);
                 world.land(Landing::Granted(granted));
             }
         }
@@ -117,6 +120,9 @@ fn take(world: &mut World, step: &Step) {
             let rules = known.then(rules);
             world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules });
         }
+        Step::Mode(default) => {
+            world.tell(Event::Modes(Modes { default, ..Modes::default() }));
+        }
         Step::Rotate => {
             // the disk and the air keep no order between accounts
             if world.air.len() > 1 {
@@ -135,9 +141,11 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         strict in any::<bool>(),
         flights in 1..4_usize,
+        idle in any::<bool>(),
     ) {
         let mut world = World::with(Settings { max_flights: flights, max_waiters: 40 });
-        let rules = Rules { strict, ..rules() };
+        let refresh_idle = idle.then_some(Duration::from_hours(5));
+        let rules = Rules { strict, refresh_idle, ..rules() };
         world.restore("one", 3600, 100, rules.clone());
         world.restore_as("two", Standing::Good, 60, 100, rules.clone(), None);
         for step in steps {

@@ -2,6 +2,7 @@
 
 mod comings_and_goings;
 mod invariants;
+mod keeping;
 mod scenarios;
 mod world;
 
@@ -20,6 +21,9 @@ pub(super) fn rules() -> Rules {
         not_before: None,
         refresh_late: false,
         throttle: None,
+        refresh_lifetime: None,
+        refresh_idle: None,
+        grant_lifetime: None,
         case_insensitive: false,
     }
 }

@@ -12,7 +12,7 @@ use crate::lifecycle::{
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, ClientKey,
     Failure, Fingerprint, FlightId, Generation, GrantChange, Granted, Issued, Landing, Now,
-    RefreshToken, RequestId, Scopes, Stamp, Standing, TokenType, Wall,
+    RefreshRecord, RefreshToken, RequestId, Scopes, Stamp, Standing, TokenType, Wall,
 };
 
 /// The start of all virtual time.
@@ -33,6 +33,7 @@ pub(super) struct World {
     pub(super) erased: Vec<AccountId>,
     pub(super) abandoned: Vec<FlightId>,
     pub(super) changes: Vec<(AccountName, bool)>,
+    pub(super) storms: Vec<AccountName>,
     /// What each flight under way sends.
     pub(super) open: HashMap<FlightId, (AccountId, Purpose)>,
     sent_at: HashMap<FlightId, Now>,
@@ -82,6 +83,7 @@ impl World {
             erased: Vec::new(),
             abandoned: Vec::new(),
             changes: Vec::new(),
+            storms: Vec::new(),
             open: HashMap::new(),
             sent_at: HashMap::new(),
             asked: HashSet::new(),
@@ -122,7 +124,8 @@ impl World {
             seed: seed(who),
             standing,
             generation: Generation(1),
-            has_refresh_token: true,
+            refresh: Some(RefreshRecord { sent: issued.sent.clone(), lifetime: None }),
+            signed_in: None,
             issued: Some(Arc::new(issued)),
         };
         self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
@@ -321,6 +324,7 @@ impl World {
                 assert!(!busy, "erased under a flight");
                 self.erased.push(account);
             }
+            Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } => {}
         }
     }

@@ -1,8 +1,10 @@
 //! `account`: who signed in to what, and where it stands.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use crate::model::{AccountId, AccountRecord, AccountSeed, ClientKey, Generation, Standing};
+use crate::model::{
+    AccountId, AccountRecord, AccountSeed, ClientKey, Generation, RefreshRecord, Standing, Wall,
+};
 
 use super::super::error::{Refusal, StoreError};
 use super::super::sql;
@@ -73,6 +75,16 @@ pub(in super::super) fn set_standing(
     Ok(execute(db, sql, params![id, name, why])? > 0)
 }
 
+/// Notes when an account's user signed in.
+pub(in super::super) fn set_signed_in(
+    db: &Connection,
+    row: i64,
+    signed_in: Wall,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE account SET signed_in_wall_ms = ?2 WHERE id = ?1";
+    execute(db, sql, params![row, signed_in.0]).map(drop)
+}
+
 /// Deletes an account, and with it its tokens.
 pub(in super::super) fn delete(db: &Connection, row: i64) -> Result<(), StoreError> {
     execute(db, "DELETE FROM account WHERE id = ?1", [row]).map(drop)
@@ -83,9 +95,11 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
     let mut accounts = Vec::new();
     let sql = "SELECT a.account, a.name, c.provider, c.client, a.scopes, a.standing, a.why,
                       a.generation,
-                      EXISTS (SELECT 1 FROM refresh_token r
-                              WHERE r.account = a.id AND r.superseded_wall_ms IS NULL)
-               FROM account a JOIN client c ON c.id = a.client ORDER BY a.id";
+                      r.sent_wall_ms, r.sent_boot_ms, r.sent_boot_id, r.lifetime_ms,
+                      a.signed_in_wall_ms
+               FROM account a JOIN client c ON c.id = a.client
+               LEFT JOIN refresh_token r ON r.account = a.id AND r.superseded_wall_ms IS NULL
+               ORDER BY a.id";
     each(db, sql, |row| {
         accounts.push(AccountRecord {
             seed: AccountSeed {
@@ -96,10 +110,19 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
             },
             standing: sql::standing(row, 5)?,
             generation: row.get(7)?,
-            has_refresh_token: row.get(8)?,
+            refresh: refresh(row)?,
+            signed_in: row.get::<_, Option<i64>>(12)?.map(Wall),
             issued: None,
         });
         Ok(())
     })?;
     Ok(accounts)
+}
+
+/// What is on record of the refresh token in force, if there is one.
+fn refresh(row: &Row<'_>) -> rusqlite::Result<Option<RefreshRecord>> {
+    if row.get::<_, Option<i64>>(8)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(RefreshRecord { sent: sql::stamp(row, 8)?, lifetime: sql::lifetime(row, 11)? }))
 }

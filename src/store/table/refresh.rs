@@ -63,6 +63,21 @@ pub(in super::super) fn put(
     .map(drop)
 }
 
+/// The token in force stays, and the provider has said how long it lives from now on.
+pub(in super::super) fn prolong(
+    db: &Connection,
+    account: &Account,
+    sent: &Stamp,
+    lifetime: Duration,
+) -> Result<(), StoreError> {
+    let Stamp { at, boot_id } = sent;
+    let sql = "UPDATE refresh_token
+               SET sent_wall_ms = ?2, sent_boot_ms = ?3, sent_boot_id = ?4, lifetime_ms = ?5
+               WHERE account = ?1 AND superseded_wall_ms IS NULL";
+    let lifetime = sql::millis(Some(lifetime));
+    execute(db, sql, params![account.row, at.wall.0, at.boot.0, boot_id.0, lifetime]).map(drop)
+}
+
 /// Puts the token in force, if there is one, out of force. It is kept, superseded at the moment the
 /// request was sent whose answer did so: an answer that looked good may still turn out not to be.
 pub(in super::super) fn supersede(

@@ -28,7 +28,7 @@ fn a_sign_in_is_there_after_a_restart() {
     assert_eq!(record.seed, seed(1));
     assert_eq!(record.standing, Standing::Good);
     assert_eq!(record.generation, Generation(1));
-    assert!(record.has_refresh_token);
+    assert!(record.refresh.is_some());
     let loaded = record.issued.as_ref().unwrap();
     let wanted = issued(1);
     assert_eq!(loaded.access, wanted.access);
@@ -148,7 +148,7 @@ fn nothing_of_the_login_before_goes_on_in_another() {
     assert_eq!(generations(&home), [(1, true)]);
     let mut run = reopened(run, &home);
     let record = &run.loaded.accounts[0];
-    assert!(!record.has_refresh_token);
+    assert!(record.refresh.is_none());
     assert_eq!(record.issued.as_ref().unwrap().access.expose(), "canary-access-2");
     let refused = run.begin(3, refresh(1, 2)).unwrap_err();
     assert_eq!(refused, Refusal::NoRefreshToken.into());
@@ -225,7 +225,7 @@ fn an_account_without_refresh_token_has_nothing_to_refresh_with() {
     run.grant(change(1, 1, 0, None)).unwrap();
     assert_eq!(run.begin(2, refresh(1, 0)).unwrap_err(), Refusal::NoRefreshToken.into());
     run.close();
-    assert!(!home.open().loaded.accounts[0].has_refresh_token);
+    assert!(home.open().loaded.accounts[0].refresh.is_none());
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn standings_survive_and_a_grant_sets_them_right() {
         run.stand(standing.clone()).unwrap();
         run = reopened(run, &home);
         assert_eq!(run.loaded.accounts[0].standing, standing);
-        assert!(run.loaded.accounts[0].has_refresh_token);
+        assert!(run.loaded.accounts[0].refresh.is_some());
     }
     run.begin(2, refresh(1, 1)).unwrap();
     run.grant(change(2, 1, 2, Some("canary-refresh-2"))).unwrap();

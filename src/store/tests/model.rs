@@ -219,7 +219,7 @@ impl Model {
             let record = found[number];
             assert_eq!(record.seed, seed(*number));
             assert_eq!(record.generation, Generation(wanted.generation));
-            assert_eq!(record.has_refresh_token, wanted.refresh.is_some());
+            assert_eq!(record.refresh.is_some(), wanted.refresh.is_some());
             assert_eq!(record.standing != Standing::Good, wanted.held);
             let access = record.issued.as_ref().map(|issued| issued.access.expose());
             assert_eq!(access, wanted.access.as_deref());

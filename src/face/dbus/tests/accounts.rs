@@ -58,10 +58,13 @@ async fn accounts_are_there_from_the_start_with_all_they_show() {
         "ExpiresAt I64(1900000000)",
         "LastRefresh I64(1899990000)",
         "NextRefresh I64(0)",
+        "\"always\"",
+        "LoginEndsAt I64(0)",
+        "LoginEndsSoon Bool(false)",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
-    assert_eq!(shown.len(), 10, "{text}");
+    assert_eq!(shown.len(), 13, "{text}");
     assert!(!text.contains(TOKEN));
 }
 

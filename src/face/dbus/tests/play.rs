@@ -12,7 +12,7 @@ use crate::api::{
     Response, Revocation, State, Token,
 };
 use crate::engine::Handle;
-use crate::model::{AccessToken, AccountId, Caller, RequestId, Scopes};
+use crate::model::{AccessToken, AccountId, Caller, Mode, RequestId, Scopes};
 
 /// What every token holds that the play hands out, so that leaks can be searched for.
 pub(super) const TOKEN: &str = "fake-access-token-canary";
@@ -38,6 +38,9 @@ pub(super) fn account(name: &str) -> Account {
         next_refresh: None,
         last_failure: None,
         failures: 0,
+        mode: Mode::Always,
+        login_ends_at: None,
+        login_ends_soon: false,
     }
 }
 
