@@ -245,7 +245,7 @@ impl Engine {
         tokio::select! {
             biased;
             order = control.recv(), if !self.draining => match order {
-                Some(Control::Reload(catalog)) => self.reload(*catalog),
+                Some(Control::Reload(files)) => self.reload(*files),
                 Some(Control::Drain) | None => self.drain(),
             },
             () = tick(watchdog) => notify::watchdog(),

@@ -24,8 +24,8 @@ use crate::engine::task::{Control, Engine, Info, Parts};
 use crate::lifecycle::{Event, Settings};
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, Face,
-    Fingerprint, FlightId, Generation, GrantChange, Issued, Now, RefreshToken, Scopes, Stamp,
-    TokenType, Wall,
+    Fingerprint, FlightId, Generation, GrantChange, Issued, Modes, Now, RefreshToken, Scopes,
+    Stamp, TokenType, Wall,
 };
 use crate::oauth::{Http, HttpOptions};
 use crate::provider::Catalog;
@@ -236,6 +236,7 @@ impl World {
             clock,
             alarm: Alarm::by(Box::new(Bell(Arc::clone(&self.hour)))),
             settings: self.settings,
+            modes: Modes::default(),
             info: Info { places: places(self.home.path()), bus: Arc::default() },
         };
         let (mut engine, handle) = Engine::new(parts);
