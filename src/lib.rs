@@ -41,7 +41,8 @@
 //! | 3 | [`engine`] | the one task: effects become work | [`lifecycle`], [`oauth`], [`store`], [`sys`], [`api`], [`provider`], [`model`], [`crash`] |
 //! | 2 | [`oauth`] | the protocol: build, send, read | [`provider`], [`model`], [`crash`] |
 //! | 2 | [`store`] | the SQLite thread, migrations, sealing, key slots | [`model`], [`crash`] |
-//! | 2 | [`sys`] | clock, alarm, signals, sockets, lock, log | [`model`] |
+//! | 2 | [`sys`] | clocks, alarm, signals, sockets, networks, lock, log | [`model`] |
+//! | 2 | [`host`] | what the system bus tells: sleep, wake, shutdown, networks | |
 //! | 2 | [`config`] | settings | |
 //! | 1 | [`lifecycle`] | the pure heart: states, schedule, failures | [`model`] |
 //! | 1 | [`api`] | requests, answers, faults, and their wire forms | [`model`] |
@@ -78,6 +79,14 @@
 //! carries ages across a reboot. [`sys::clock`] alone reads clocks; everybody else is given
 //! [`model::Now`].
 //!
+//! The machine's own news are events, too, and hints: they hold a try up for a bounded time or bring one
+//! forward, and nothing depends on them. [`host`] hears on the system bus that the machine is about to
+//! sleep (logind): then nothing leaves any more, and the delay inhibitor that has been held all along is
+//! let go as soon as nothing is under way. After the wake the network has 5 s to come up. `sys::network`
+//! hears of addresses and routes from the kernel (rtnetlink), whoever configures them: that ends
+//! back-offs early, but no pause that a provider asked for. `sys::wall` notices that the wall clock was
+//! set: then what it had placed on the boot clock is placed anew.
+//!
 //! # At rest
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: a commit that returned is on disk. Names, scopes,
@@ -91,6 +100,7 @@ pub mod crash;
 pub mod daemon;
 pub mod engine;
 pub mod face;
+pub mod host;
 pub mod lifecycle;
 pub mod model;
 pub mod oauth;

@@ -3,6 +3,7 @@
 mod args;
 mod bus;
 mod files;
+mod host;
 mod open;
 mod serve;
 

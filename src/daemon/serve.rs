@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Args;
 use super::open::{self, OpenError, Opened};
-use super::{DaemonError, bus, files};
+use super::{DaemonError, bus, files, host};
 use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
 use crate::face::dbus::Notices;
@@ -82,9 +82,12 @@ pub(super) async fn serve(
     if !args.no_bus {
         bus::serve(&mut faces, handle, log, on_bus, notices, shutdown.clone()).await;
     }
+    let mut hints = JoinSet::new();
+    host::listen(&mut hints, &orders);
     notify::ready();
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
     heed(&mut signals, &orders, places).await;
+    hints.shutdown().await;
 
     // Flights go first, since they may hold the only copy of a token; then the faces, whose callers
     // are answered by then.

@@ -24,9 +24,9 @@ pub fn impaired(
             tokio::select! {
                 biased;
                 order = control.recv() => match order {
-                    // new definitions do not mend what is wrong
-                    Some(Control::Reload(_)) => {}
                     Some(Control::Drain) | None => return,
+                    // nothing of it mends what is wrong
+                    Some(_) => {}
                 },
                 () = tick(watchdog.as_mut()) => notify::watchdog(),
                 message = mailbox.recv() => match message {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -80,6 +81,15 @@ pub enum Control {
     Reload(Box<Reload>),
     /// End what is under way and stop.
     Drain,
+    /// The machine is about to sleep or to shut down, and may wait until that is closed: it is, as soon
+    /// as nothing is under way.
+    Rest(Option<OwnedFd>),
+    /// The machine woke, or does not sleep after all.
+    Wake,
+    /// The way to providers may be open again.
+    NetworkUp,
+    /// The wall clock was set.
+    ClockSet,
 }
 
 /// Somebody who waits, for a token or for the end of a logout.
@@ -147,6 +157,8 @@ pub struct Engine {
     mailbox: mpsc::Receiver<Message>,
     called_back: mpsc::Receiver<Callback>,
     draining: bool,
+    /// What keeps the machine from sleeping while something is under way.
+    inhibitor: Option<OwnedFd>,
     /// The state of each account that the log was told last.
     pub(super) announced: HashMap<AccountName, State>,
     /// Whether the line that the service manager shows may be out of date.
@@ -211,6 +223,7 @@ impl Engine {
             mailbox,
             called_back,
             draining: false,
+            inhibitor: None,
             announced: HashMap::new(),
             line_is_old: true,
             told_line: String::new(),
@@ -239,6 +252,9 @@ impl Engine {
         if self.draining && self.lifecycle.is_quiet() && self.leaving.is_empty() {
             return Ok(false);
         }
+        if self.lifecycle.is_quiet() {
+            self.inhibitor = None;
+        }
         self.alarm.set(self.lifecycle.next_deadline())?;
         // A stop never waits behind a crowd; what frees callers goes before what adds more of
         // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
@@ -247,6 +263,10 @@ impl Engine {
             order = control.recv(), if !self.draining => match order {
                 Some(Control::Reload(files)) => self.reload(*files),
                 Some(Control::Drain) | None => self.drain(),
+                Some(Control::Rest(inhibitor)) => self.rest(inhibitor),
+                Some(Control::Wake) => self.wake(),
+                Some(Control::NetworkUp) => self.network_up(),
+                Some(Control::ClockSet) => self.clock_set(),
             },
             () = tick(watchdog) => notify::watchdog(),
             Some(report) = self.reports.recv() => self.reported(report),
@@ -349,6 +369,28 @@ impl Engine {
         }
         recovery::read_on(self);
         tracing::info!("settings and provider definitions read anew");
+    }
+
+    fn rest(&mut self, inhibitor: Option<OwnedFd>) {
+        tracing::info!(flights = self.flying.len(), "the machine is about to sleep or to stop");
+        self.inhibitor = inhibitor;
+        self.tell(Event::Rest);
+    }
+
+    fn wake(&mut self) {
+        tracing::debug!("the machine is awake");
+        self.inhibitor = None;
+        self.tell(Event::Wake);
+    }
+
+    fn network_up(&mut self) {
+        tracing::debug!("the network may be up");
+        self.tell(Event::NetworkUp);
+    }
+
+    fn clock_set(&mut self) {
+        tracing::info!("the wall clock was set");
+        self.tell(Event::ClockSet);
     }
 
     fn drain(&mut self) {

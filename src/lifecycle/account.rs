@@ -34,6 +34,9 @@ pub(super) struct Account {
     /// When somebody last asked for a token.
     pub(super) asked: Option<Boot>,
     pub(super) token: Option<Cached>,
+    /// A token of an earlier boot from a time that the wall clock has not reached yet: not handed out
+    /// until the clock is set and tells its age.
+    pub(super) undated: Option<Arc<Issued>>,
     pub(super) phase: Phase,
     /// A code exchange under way that will renew this account.
     pub(super) exchange: Option<FlightId>,
@@ -131,6 +134,7 @@ impl Account {
             mode: Mode::default(),
             asked: None,
             token: None,
+            undated: None,
             phase: Phase::Idle,
             exchange: None,
             streak: Streak::default(),
@@ -144,6 +148,12 @@ impl Account {
             wake: None,
             news: News::Nothing,
         }
+    }
+
+    /// The last access token, whether its age is known or not.
+    pub(super) fn issued(&self) -> Option<Arc<Issued>> {
+        let known = self.token.as_ref().map(|token| &token.issued);
+        known.or(self.undated.as_ref()).cloned()
     }
 
     /// The generation of what a refresh brings: a new one if that is a refresh token.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::{Account, Cached, Look, News, Pending, Phase};
+use super::rest::Machine;
 use super::schedule;
 use super::signin::SignIn;
 use super::term::Term;
@@ -35,6 +36,8 @@ impl Default for Settings {
 pub struct Lifecycle {
     pub(super) settings: Settings,
     boot_id: BootId,
+    /// Whether the machine around us sleeps, and what it hinted at.
+    pub(super) machine: Machine,
     /// Accounts, by a place that does not change while they exist.
     pub(super) accounts: Vec<Option<Account>>,
     /// Places that nobody has.
@@ -77,6 +80,7 @@ impl Lifecycle {
         Self {
             settings,
             boot_id,
+            machine: Machine::default(),
             accounts: Vec::new(),
             free: Vec::new(),
             places: HashMap::new(),
@@ -110,9 +114,16 @@ impl Lifecycle {
             Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now, out),
             Event::Modes(modes) => self.set_modes(modes),
             Event::Drain => self.drain(now, out),
+            Event::Rest => self.go_to_rest(now),
+            Event::Wake => self.wake(now),
+            Event::NetworkUp => self.network_up(now),
+            Event::ClockSet => self.clock_set(now),
         }
+        self.mind_machine(now);
         self.tick(now, out);
-        while let Some(place) = self.traffic.next(now.boot) {
+        while !self.machine.rests()
+            && let Some(place) = self.traffic.next(now.boot)
+        {
             self.depart(place, now, out);
         }
         self.flush(out);
@@ -123,7 +134,9 @@ impl Lifecycle {
     pub fn next_deadline(&self) -> Option<Boot> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let sign_in = self.sign_ins.iter().filter_map(SignIn::expires).min();
-        [timer, sign_in, self.exchange_retry(), self.traffic.next_deadline()]
+        // who waits for a turn waits for the machine first
+        let turn = if self.machine.rests() { None } else { self.traffic.next_deadline() };
+        [timer, sign_in, self.exchange_retry(), turn, self.machine.next_deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -415,10 +428,12 @@ impl Lifecycle {
         place
     }
 
-    /// Makes a token the one at hand; none is, if it is too old to tell when it was issued.
+    /// Makes a token the one at hand; none is, as long as the wall clock cannot tell how old it is.
     pub(super) fn take_token(&mut self, place: usize, issued: Arc<Issued>, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
-        account.token = issued.sent.on_boot_clock(&self.boot_id, now).map(|sent| {
+        let sent = issued.sent.on_boot_clock(&self.boot_id, now);
+        account.undated = sent.is_none().then(|| Arc::clone(&issued));
+        account.token = sent.map(|sent| {
             let default = account.rules.as_ref().and_then(|rules| rules.default_lifetime);
             let stated = issued.lifetime.or(default);
             let due = account.rules.as_ref().map_or(sent, |rules| {

@@ -24,6 +24,7 @@ mod hold;
 mod leave;
 mod machine;
 mod refresh;
+mod rest;
 mod restore;
 mod retry;
 mod schedule;

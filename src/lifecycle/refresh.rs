@@ -91,8 +91,7 @@ impl Lifecycle {
                             && granted.scopes.is_none()
                         {
                             // without `scope` it is what was granted before (RFC 6749, 6)
-                            let token = account.token.as_ref();
-                            granted.scopes = token.map(|token| token.issued.scopes.clone());
+                            granted.scopes = account.issued().map(|issued| issued.scopes.clone());
                         }
                         let rotates = brought.as_ref().map_or(true, |new| new.refresh.is_some());
                         let generation = account.next_generation(rotates);
@@ -210,6 +209,7 @@ impl Lifecycle {
                     account.renewable = false;
                     account.term = None;
                     account.token = None;
+                    account.undated = None;
                     account.exchange = None;
                     if !account.is_busy() {
                         account.phase = Phase::Idle;

@@ -156,6 +156,12 @@ mod tests {
         Some(term.keep_alive(rules, &account, Generation(1))?.since(Boot(0)))
     }
 
+    fn use_at(term: &mut Term, age: Duration) {
+        let used = at(i64::try_from(age.as_millis()).unwrap());
+        term.renew(used.clone(), None);
+        term.place(&here(), used.at);
+    }
+
     #[test]
     fn a_token_without_a_known_end_is_not_used_for_its_own_sake() {
         assert_eq!(keep_alive(&term(None), &rules()), None);
@@ -186,11 +192,9 @@ mod tests {
             let left = DAY.saturating_sub(due);
             assert!(left >= DAY.saturating_sub(last).mul_f64(0.44));
             last = due;
-            term.renew(at(i64::try_from(due.as_millis()).unwrap()), None);
-            term.place(&here(), at(0).at);
+            use_at(&mut term, due);
         }
-        term.renew(at(i64::try_from((2 * DAY).as_millis()).unwrap()), None);
-        term.place(&here(), at(0).at);
+        use_at(&mut term, 2 * DAY);
         assert_eq!(keep_alive(&term, &rules), None, "it outlived what was said of it");
     }
 

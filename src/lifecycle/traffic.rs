@@ -144,6 +144,14 @@ impl Traffic {
         waiting.filter_map(Lane::opens).min()
     }
 
+    /// Shut lanes may be probed now: the way to them may be another one than before. A pause that a
+    /// provider asked for stays.
+    pub(super) fn reopen(&mut self, now: Boot) {
+        for lane in self.lanes.values_mut() {
+            lane.shut_until = lane.shut_until.map(|until| until.min(now));
+        }
+    }
+
     /// The moment before which nothing can fly in a lane, whoever waits.
     pub(super) fn shut_until(&self, origin: &Origin) -> Option<Boot> {
         let lane = self.lanes.get(origin)?;

@@ -92,6 +92,14 @@ pub enum Event {
     Modes(Modes),
     /// The daemon stops: flights end, none starts.
     Drain,
+    /// The machine is about to sleep or to shut down: flights end, none starts.
+    Rest,
+    /// It woke, or does not sleep after all.
+    Wake,
+    /// A hint: the way to providers may be open again.
+    NetworkUp,
+    /// The wall clock was set.
+    ClockSet,
 }
 
 /// A grant that is not on the disk.

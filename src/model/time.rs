@@ -96,10 +96,11 @@ pub struct Stamp {
 
 impl Stamp {
     /// The instant on today's boot clock. In another boot the wall clock has to serve; `None` if it
-    /// was set back since, so that the age cannot be known.
+    /// was set back since, so that the age cannot be known. It serves, too, where this boot's clock has
+    /// not come that far: in another time namespace it has another offset (`time_namespaces(7)`).
     #[must_use]
     pub fn on_boot_clock(&self, boot_id: &BootId, now: Now) -> Option<Boot> {
-        if self.boot_id == *boot_id {
+        if self.boot_id == *boot_id && self.at.boot <= now.boot {
             return Some(self.at.boot);
         }
         let age = now.wall.0.checked_sub(self.at.wall.0)?;
@@ -137,6 +138,13 @@ mod tests {
         let here = BootId("b1".into());
         let stamp = Stamp { at: now(1_000_000, 5_000), boot_id: here.clone() };
         assert_eq!(stamp.on_boot_clock(&here, now(9_000_000, 6_000)), Some(Boot(5_000)));
+    }
+
+    #[test]
+    fn a_boot_clock_that_went_back_is_another_one() {
+        let here = BootId("b1".into());
+        let stamp = Stamp { at: now(1_000_000, 9_000_000), boot_id: here.clone() };
+        assert_eq!(stamp.on_boot_clock(&here, now(1_060_000, 5_000)), Some(Boot(-55_000)));
     }
 
     #[test]

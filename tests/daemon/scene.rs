@@ -31,12 +31,13 @@ pub(crate) struct Scene {
 impl Scene {
     /// A provider, and a daemon that knows it and has no accounts.
     pub(crate) fn new(config: Config) -> Self {
-        Self::build(config, None)
+        Self::at_home(config, |home| home)
     }
 
     /// The same on a bus.
     pub(crate) fn on_bus(config: Config, bus: Bus) -> Self {
-        Self::build(config, Some(bus))
+        let scene = Self::at_home(config, |home| home.bus(&bus));
+        Self { _bus: Some(bus), ..scene }
     }
 
     /// A provider, and a daemon with an account there.
@@ -46,14 +47,12 @@ impl Scene {
         scene
     }
 
-    fn build(config: Config, bus: Option<Bus>) -> Self {
+    /// A provider, and a daemon in a home that is changed like that.
+    pub(crate) fn at_home(config: Config, change: impl FnOnce(Home) -> Home) -> Self {
         let provider = Provider::start(config);
-        let mut home = home().config(&file(PROVIDER), &provider.definition(PROVIDER)).unwrap();
-        if let Some(bus) = &bus {
-            home = home.bus(bus);
-        }
-        let daemon = Daemon::start(home).unwrap();
-        Self { daemon, provider, _bus: bus }
+        let home = home().config(&file(PROVIDER), &provider.definition(PROVIDER)).unwrap();
+        let daemon = Daemon::start(change(home)).unwrap();
+        Self { daemon, provider, _bus: None }
     }
 
     /// Signs an account in.

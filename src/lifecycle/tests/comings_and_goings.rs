@@ -102,6 +102,23 @@ fn a_drain_lets_flights_land_and_starts_none() {
 }
 
 #[test]
+fn a_login_that_ends_while_it_is_renewed_rings_no_alarm_in_vain() {
+    let mut world = World::new();
+    for number in [1, 2] {
+        let request = world.sign_in(number, "door", rules());
+        world.tell(Event::Redeem { request });
+        world.begin(Ok(()));
+        let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
+        granted.refresh = None;
+        // the world fails at a deadline that has passed
+        world.pass_seconds(if number == 2 { 150 } else { 0 });
+        world.land(Landing::Granted(granted));
+        world.save(true);
+    }
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired, "the new one lived for 100 s, too");
+}
+
+#[test]
 fn a_login_without_a_refresh_token_ends_with_its_access_token() {
     let mut world = World::new();
     let request = world.sign_in(1, "door", rules());

@@ -28,6 +28,11 @@ enum Step {
     Mode(Mode),
     Rotate,
     Drain,
+    Rest,
+    Sleep(u64),
+    Wake,
+    NetworkUp,
+    SetClock(i64),
 }
 
 fn class() -> impl Strategy<Value = FailureClass> {
@@ -61,6 +66,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Rules),
         1 => prop_oneof![Just(Mode::Always), Just(Mode::Warm), Just(Mode::Lazy)].prop_map(Step::Mode),
         2 => Just(Step::Rotate),
+        2 => Just(Step::Rest),
+        1 => (0..20_000_u64).prop_map(Step::Sleep),
+        2 => Just(Step::Wake),
+        3 => Just(Step::NetworkUp),
+        1 => (-40_000_000..40_000_000_i64).prop_map(Step::SetClock),
         1 => prop::bool::weighted(0.1).prop_map(|drain| if drain { Step::Drain } else { Step::Rotate }),
     ]
 }
@@ -130,6 +140,11 @@ fn take(world: &mut World, step: &Step) {
             }
         }
         Step::Drain => world.tell(Event::Drain),
+        Step::Rest => world.tell(Event::Rest),
+        Step::Sleep(seconds) => world.sleep_seconds(seconds),
+        Step::Wake => world.tell(Event::Wake),
+        Step::NetworkUp => world.tell(Event::NetworkUp),
+        Step::SetClock(seconds) => world.set_clock(seconds),
     }
 }
 
@@ -148,6 +163,7 @@ proptest! {
         let rules = Rules { strict, refresh_idle, ..rules() };
         world.restore("one", 3600, 100, rules.clone());
         world.restore_as("two", Standing::Good, 60, 100, rules.clone(), None);
+        world.restore_from_earlier_boot("three", 3600, 100);
         for step in steps {
             take(&mut world, &step);
         }

@@ -3,6 +3,7 @@
 mod comings_and_goings;
 mod invariants;
 mod keeping;
+mod rest;
 mod scenarios;
 mod world;
 

@@ -108,15 +108,35 @@ impl World {
         rules: Rules,
         unresolved: Option<FlightId>,
     ) {
-        let access = Arc::new(AccessToken::new(format!("restored-{who}")));
-        self.durable.insert(access.fingerprint());
         let age = i64::try_from(age * 1000).unwrap();
         let sent = Now { wall: Wall(self.now.wall.0 - age), boot: Boot(self.now.boot.0 - age) };
+        let sent = Stamp { at: sent, boot_id: BootId("here".into()) };
+        self.restore_stamped(who, standing, lifetime, sent, rules, unresolved);
+    }
+
+    /// An account whose token was asked for in an earlier boot, `age` ago by the wall clock of now.
+    pub(super) fn restore_from_earlier_boot(&mut self, who: &str, lifetime: u64, age: i64) {
+        let sent = Now { wall: Wall(self.now.wall.0 - age * 1000), boot: Boot(77_000_000_000) };
+        let sent = Stamp { at: sent, boot_id: BootId("before".into()) };
+        self.restore_stamped(who, Standing::Good, lifetime, sent, super::rules(), None);
+    }
+
+    fn restore_stamped(
+        &mut self,
+        who: &str,
+        standing: Standing,
+        lifetime: u64,
+        sent: Stamp,
+        rules: Rules,
+        unresolved: Option<FlightId>,
+    ) {
+        let access = Arc::new(AccessToken::new(format!("restored-{who}")));
+        self.durable.insert(access.fingerprint());
         let issued = Issued {
             access,
             token_type: TokenType::Bearer,
             scopes: Scopes::parse_lenient("open close"),
-            sent: Stamp { at: sent, boot_id: BootId("here".into()) },
+            sent,
             lifetime: Some(Duration::from_secs(lifetime)),
             generation: Generation(1),
         };
@@ -272,6 +292,17 @@ impl World {
 
     pub(super) fn pass_seconds(&mut self, seconds: u64) {
         self.pass(Duration::from_secs(seconds));
+    }
+
+    /// The machine sleeps: time passes, and no alarm rings before it is over.
+    pub(super) fn sleep_seconds(&mut self, seconds: u64) {
+        self.jump_to(self.now.boot + Duration::from_secs(seconds));
+    }
+
+    /// Somebody sets the wall clock, that many seconds forward.
+    pub(super) fn set_clock(&mut self, seconds: i64) {
+        self.now.wall = Wall(self.now.wall.0 + seconds * 1000);
+        self.tell(Event::ClockSet);
     }
 
     fn jump_to(&mut self, boot: Boot) {
