@@ -102,7 +102,7 @@ fn a_daemon_gives_signs_of_life_whether_it_can_keep_tokens_or_not() {
     let mut daemon = Daemon::start(home).unwrap();
     daemon.wait_notice(|notice| notice == "WATCHDOG=1").unwrap();
     assert!(daemon.terminate().unwrap().success());
-    set_version(&daemon, 99);
+    move_version(&daemon, 90);
     daemon.restart().unwrap();
     daemon.wait_notice(|notice| notice.starts_with("STATUS=cannot keep tokens")).unwrap();
     daemon.wait_notice(|notice| notice == "WATCHDOG=1").unwrap();
