@@ -212,6 +212,13 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
                                        tokens (offline_access, as a rule)",
                 )
             }
+            (Renewal::Possible, _) if account.login_ends_soon => {
+                let when = account.login_ends_at.filter(|at| *at > now);
+                let when =
+                    when.map_or("any moment".to_owned(), |at| format!("in {}", span(at - now)));
+                warning(format!("the login ends {when}, unless the provider moves that on"))
+                    .hint(format!("sign in again in good time; run: {login}"))
+            }
             (Renewal::Possible, Some(left)) => {
                 ok(format!("{}, token good for {}", account.state.as_str(), span(left)))
             }
@@ -263,7 +270,7 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::api::Level;
-    use crate::model::{Boot, Scopes, Wall};
+    use crate::model::{Boot, Mode, Scopes, Wall};
     use crate::oauth::Reached;
 
     const NOW: Now = Now { wall: Wall(1_000_000_000), boot: Boot(5_000) };
@@ -282,7 +289,7 @@ mod tests {
             next_refresh: Some(1_000_030),
             last_failure: None,
             failures: 2,
-            mode: crate::model::Mode::Always,
+            mode: Mode::Always,
             login_ends_at: None,
             login_ends_soon: false,
         }
@@ -309,6 +316,14 @@ mod tests {
         assert_eq!(over.message, "the login is over (invalid_grant)");
         let command = "run: ostler login --issuer https://id.example --as door";
         assert_eq!(over.hint.as_deref(), Some(command));
+        let ending = Account {
+            login_ends_at: Some(1_003_600),
+            login_ends_soon: true,
+            ..account(State::Ready)
+        };
+        let ending = of_account(&ending, Renewal::Possible, NOW);
+        assert_eq!(ending.level, Level::Warning);
+        assert!(ending.message.contains("the login ends in 1 h"), "{}", ending.message);
         let late = Account { expires_at: Some(999_999), ..account(State::BackingOff) };
         let late = of(&late, Renewal::Possible);
         assert_eq!(late.level, Level::Problem);

@@ -136,6 +136,35 @@ mod tests {
         }
     }
 
+    /// What each class of `oauth/tests/table/rows.rs` leads to: at the first failure, and at the tenth.
+    #[test]
+    fn each_class_has_its_action() {
+        let hour = Boot(100_000) + HELD_RETRY;
+        let within = |verdict: &Verdict, most: Duration| match verdict {
+            Verdict::Retry(at) => *at > Boot(100_000) && *at <= Boot(100_000) + most,
+            _ => false,
+        };
+        for (class, first, tenth) in [
+            (FailureClass::NotSent, Duration::from_secs(1), NOT_SENT_MAX),
+            (FailureClass::Ambiguous, Duration::from_millis(250), TRANSIENT_MAX),
+            (FailureClass::Transient, TRANSIENT_MIN, TRANSIENT_MAX),
+            (FailureClass::Captive, TRANSIENT_MIN, TRANSIENT_MAX),
+        ] {
+            for (count, most) in [(1, first), (10, tenth)] {
+                let streak = Streak { failures: count, of_class: count, ..Streak::default() };
+                let verdict = decide(class, streak, &rules());
+                assert!(within(&verdict, most), "{class:?} {count}: {verdict:?}");
+            }
+        }
+        for count in [1, 10] {
+            let streak = Streak { failures: count, of_class: count, ..Streak::default() };
+            let decide = |class| decide(class, streak, &rules());
+            assert_eq!(decide(FailureClass::ClientBroken), Verdict::HoldClient(hour));
+            assert_eq!(decide(FailureClass::RequestBroken), Verdict::Hold(hour));
+            assert_eq!(decide(FailureClass::DeadGrant), Verdict::NeedsLogin);
+        }
+    }
+
     #[test]
     fn an_ambiguous_failure_is_retried_at_once_while_the_provider_may_forgive() {
         let pauses: Vec<i64> = (1..=4).map(|n| after(FailureClass::Ambiguous, n)).collect();

@@ -50,6 +50,19 @@ pub(crate) fn refresh_tokens(daemon: &Daemon, account: &str) -> i64 {
     open(daemon).query_row(sql, [account], |row| row.get(0)).unwrap()
 }
 
+/// Makes all that is on record a thing of an earlier boot, as a restart of the machine does.
+pub(crate) fn reboot(daemon: &Daemon) {
+    let connection = Connection::open(daemon.home().path(FILE)).unwrap();
+    for (table, stamp) in [("access_token", "sent"), ("refresh_token", "sent"), ("attempt", "sent")]
+    {
+        // the boot clock of then counted from somewhere else
+        let sql = format!(
+            "UPDATE {table} SET {stamp}_boot_id = 'an-earlier-boot', {stamp}_boot_ms = {stamp}_boot_ms + 777000000"
+        );
+        connection.execute(&sql, []).unwrap();
+    }
+}
+
 /// The standing of an account and its generation.
 pub(crate) fn standing(daemon: &Daemon, account: &str) -> (String, i64) {
     let sql = "SELECT standing, generation FROM account WHERE name = ?1";

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::database;
 use crate::logind::Logind;
 use crate::scene::{ACCOUNT, Scene, Watch, ask, connect, fault_kind, token_of};
 use crate::support::bus::Bus;
@@ -182,4 +183,37 @@ fn ip(arguments: &[&str]) {
 #[expect(clippy::print_stderr, reason = "a test that is left out says why")]
 fn skip(why: &str) {
     eprintln!("skipped: {why}");
+}
+
+#[test]
+fn a_reboot_between_saving_and_loading_costs_neither_token_nor_refresh() {
+    let mut scene = Scene::signed_in(Config::parqex());
+    let (token, shown) = (scene.token(), scene.account());
+    let sent = scene.provider.log().refreshes().count();
+    scene.daemon.terminate().unwrap();
+    database::reboot(&scene.daemon);
+    scene.daemon.restart().unwrap();
+    assert_eq!(scene.token(), token, "the wall clock places it");
+    let expires = |shown: &Value| shown["expires_at"].as_i64().unwrap();
+    // to the second, for milliseconds are cut off at each end
+    assert!((expires(&scene.account()) - expires(&shown)).abs() <= 1);
+    assert_eq!(scene.provider.log().refreshes().count(), sent);
+    let next = token_of(&scene.renew(&token).unwrap());
+    assert!(scene.admits(&next), "and it goes on from there");
+}
+
+#[test]
+fn a_refresh_that_a_power_cut_left_open_is_settled_after_the_reboot() {
+    let mut scene = Scene::signed_in(
+        Config::parqex().rotation(crate::support::provider::Rotation::Grace(PATIENCE)),
+    );
+    let _caller = scene.refresh_under_way();
+    scene.daemon.kill9().unwrap();
+    scene.provider.behave();
+    scene.provider.release();
+    database::reboot(&scene.daemon);
+    scene.daemon.restart().unwrap();
+    assert!(scene.admits(&scene.token()));
+    assert_eq!(scene.provider.log().reuses, 0);
+    assert_eq!(database::rows(&scene.daemon, "attempt"), 0);
 }
