@@ -92,6 +92,14 @@
 //! SQLite in WAL mode with `synchronous=FULL`: a commit that returned is on disk. Names, scopes,
 //! expiries and states are clear; every secret is sealed under a data key, with the identity of its row
 //! as associated data; the data key is wrapped by key slots in another directory.
+//!
+//! Beside the key slots lie marks of how often each account's refresh token was replaced, with a copy in the cache
+//! directory: a database below its marks is an older copy, and what it would send is spent. Its accounts
+//! need a login then, or the user's word to be tried all the same ([`Resume`](api::Request::Resume)). A
+//! copy older than both marks, such as a snapshot of a whole home, cannot be told.
+//!
+//! No flight begins unless a file of 4 MiB takes its blocks beside the database; a commit of what came
+//! back that finds the disk full is given them.
 
 pub mod api;
 pub mod cli;

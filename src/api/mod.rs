@@ -13,7 +13,7 @@ pub use reply::{
     Account, DaemonInfo, Event, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Response,
     Revocation, State, Status, Token,
 };
-pub use request::{GetToken, Login, Logout, Redirect, Request, RequestRef, Secret};
+pub use request::{GetToken, Login, Logout, Redirect, Request, RequestRef, Resume, Secret};
 
 /// The name of the interface on the socket, and the stem of all D-Bus names.
 pub const INTERFACE: &str = "dev.ostler.Ostler1";

@@ -29,12 +29,14 @@ pub enum Request {
     Logout(Logout),
     /// A look at everything: key, database, providers, accounts.
     Diagnose,
+    /// Tries an account again with the refresh token it has, although something speaks against that.
+    Resume(Resume),
 }
 
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 11] = [
+    pub const METHODS: [&'static str; 12] = [
         "GetToken",
         "ListAccounts",
         "Status",
@@ -45,6 +47,7 @@ impl Request {
         "Cancel",
         "Logout",
         "Diagnose",
+        "Resume",
         "Monitor",
     ];
 }
@@ -131,6 +134,14 @@ impl std::fmt::Debug for Redirect {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logout {
+    /// Which.
+    pub account: AccountName,
+}
+
+/// Tries an account again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
     /// Which.
     pub account: AccountName,
 }

@@ -41,6 +41,8 @@ pub(super) enum Command {
     Accounts(Plain),
     /// Forget an account, and revoke its tokens where the provider can
     Logout(Logout),
+    /// Try an account again with the login it has, although something speaks against that
+    Resume(Resume),
     /// List the providers that can be signed in to by name
     Providers(Plain),
     /// Show what happens, as it happens
@@ -137,6 +139,16 @@ pub(super) struct Logout {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    /// The account
+    #[arg(value_name = "NAME")]
+    pub(super) account: AccountName,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// A command that needs nothing said.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Plain {
@@ -156,7 +168,7 @@ macro_rules! has_format {
     };
 }
 
-has_format!(Login, Token, Status, Logout, Plain);
+has_format!(Login, Token, Status, Logout, Resume, Plain);
 
 impl Command {
     pub(super) fn format(&self) -> Format {
@@ -165,6 +177,7 @@ impl Command {
             Self::Token(args) => args.format(),
             Self::Status(args) => args.format(),
             Self::Logout(args) => args.format(),
+            Self::Resume(args) => args.format(),
             Self::Accounts(args)
             | Self::Providers(args)
             | Self::Monitor(args)

@@ -237,8 +237,8 @@ impl Client {
     }
 }
 
-/// Parameters of a method that has none.
-#[derive(Serialize)]
+/// Parameters of a method, or of its answer, that has none.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Nothing {}
 
 fn nothing() -> &'static RawValue {

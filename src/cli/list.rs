@@ -1,11 +1,12 @@
-//! `ostler accounts`, `ostler providers` and `ostler logout`: a question each, and its answer.
+//! `ostler accounts`, `ostler providers`, `ostler logout` and `ostler resume`: a question each, and its
+//! answer.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::args::{Format, Logout, Plain};
+use super::args::{Format, Logout, Plain, Resume};
 use super::client::{Client, Nothing, PROMPT, parse};
 use super::console::Console;
 use super::failure::Failure;
@@ -107,6 +108,28 @@ pub(super) fn logout(
     };
     let reason = reason.map(|reason| format!(" ({})", one_line(&reason))).unwrap_or_default();
     show(console, &format!("signed out: {account}; {outcome}{reason}\n"))
+}
+
+pub(super) fn resume(
+    args: Resume,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let format = args.format();
+    let request = api::Resume { account: args.account };
+    let answer = match client.call_raw("Resume", &request, PROMPT) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            return Err(failure.sharpen(&request.account, &Scopes::default(), client));
+        }
+    };
+    match unless_json::<Nothing>(Ok(answer), format, console)? {
+        Some(Nothing {}) => {
+            let account = request.account;
+            show(console, &format!("trying again: {account}; see: ostler status {account}\n"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The answer to be shown in words; with `--json` its own text is printed, and nothing is left to show.

@@ -78,6 +78,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Command::Status(args) => status::run(args, &mut connect()?, console),
         Command::Accounts(args) => list::accounts(args, &mut connect()?, console),
         Command::Logout(args) => list::logout(args, &mut connect()?, console),
+        Command::Resume(args) => list::resume(args, &mut connect()?, console),
         Command::Providers(args) => list::providers(args, &mut connect()?, console),
         Command::Monitor(args) => monitor::run(args, &mut connect()?, console),
         Command::Doctor(args) => return doctor::run(args, socket, console),

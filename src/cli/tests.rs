@@ -440,12 +440,13 @@ fn with_no_account_there_is_a_way_to_get_one() {
 }
 
 #[test]
-fn accounts_providers_and_logout_are_shown() {
+fn accounts_providers_logout_and_another_try_are_shown() {
     let daemon = Daemon::new(|method, _| {
         Act::Say(vec![json!({"parameters": match method {
             "ListAccounts" => json!({"accounts": [account("door", "held")]}),
             "ListProviders" => json!({"providers": [{"id": "parqex", "title": "ParqEx",
                 "source": "preset", "scopes": [], "redirect": "paste"}]}),
+            "Resume" => json!({}),
             _ => json!({"account": "door", "revocation": "failed", "reason": "HTTP status 503"}),
         }})])
     });
@@ -462,6 +463,11 @@ fn accounts_providers_and_logout_are_shown() {
         "signed out: door; the provider did not revoke its tokens, so they are good until they \
          expire (HTTP status 503)\n"
     );
+    assert_eq!(
+        daemon.run("ostler resume door").out,
+        "trying again: door; see: ostler status door\n"
+    );
+    assert_eq!(daemon.run("ostler resume door --json").json(), json!({}));
     assert_eq!(daemon.run("ostler logout door --json").json()["revocation"], "failed");
     assert_eq!(daemon.run("ostler accounts --json").json()["accounts"][0]["name"], "door");
 }

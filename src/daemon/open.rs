@@ -70,7 +70,8 @@ pub(super) fn open(
     let settings = files::settings(&places.settings())?;
     let catalog = files::catalog(&places.providers());
     let http = Http::new(&HttpOptions::default())?;
-    let at = store::Places { database: places.database(), keys: places.keys() };
+    let at =
+        store::Places { database: places.database(), keys: places.keys(), marks: places.marks() };
     let store::Opened { store, loaded, reports } = store::open(&at, clock.now())?;
     tracing::info!(
         accounts = loaded.accounts.len(),

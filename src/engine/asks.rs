@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::handle::{Asker, Message};
 use super::task::{Engine, Waiting};
-use crate::api::{GetToken, Logout, Request, Response};
+use crate::api::{GetToken, Logout, Request, Response, Resume};
 use crate::lifecycle::{Ask, Event};
 
 /// How long a caller waits when it does not say.
@@ -44,6 +44,13 @@ impl Engine {
                 let waiter = self.new_waiter();
                 self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
                 self.tell(Event::Logout { account, waiter });
+            }
+            Request::Resume(Resume { account }) => {
+                let face = caller.face.as_str();
+                tracing::info!(%account, face, pid = caller.pid, "another try asked for");
+                let waiter = self.new_waiter();
+                self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
+                self.tell(Event::Resume { account, waiter });
             }
         }
     }

@@ -32,6 +32,7 @@ impl Engine {
                 "its token is renewed more often than makes sense: some program reports every new one \
                  as rejected; from now on it is renewed every few minutes at most"
             ),
+            Effect::Resumed { waiter, result } => self.resumed(waiter, result),
             Effect::NoSuchAccount { waiter } => {
                 if let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) {
                     asker.answer(Err(faults::no_such_account(account)));
@@ -51,6 +52,14 @@ impl Engine {
             }
         };
         asker.answer(result);
+    }
+
+    fn resumed(&mut self, waiter: WaiterId, result: Result<(), Refusal>) {
+        let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) else { return };
+        let client = self.lifecycle.view(&account).map(|view| view.seed.client.clone());
+        let now = self.clock.now();
+        let refused = |refusal| faults::refused(account, client.as_ref(), refusal, now);
+        asker.answer(result.map(|()| Response::Done {}).map_err(refused));
     }
 
     fn changed(&mut self, account: &AccountName, new_token: bool) {

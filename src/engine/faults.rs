@@ -3,7 +3,7 @@
 
 use crate::api::{self, Fault, FaultKind};
 use crate::lifecycle::{Refusal, SignInEnd};
-use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now};
+use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
 use crate::oauth::DiscoveryError;
 
 /// No account has that name.
@@ -27,7 +27,7 @@ pub(super) fn refused(
     let fault = match refusal {
         Refusal::NoSuchAccount | Refusal::LoggedOut => return no_such_account(account),
         Refusal::LoginRequired { why } => {
-            Fault::new(FaultKind::LoginRequired, format!("the login is over ({why})")).hint(login)
+            Fault::new(FaultKind::LoginRequired, login_required(&why)).hint(login)
         }
         Refusal::ScopeNotGranted { missing } => {
             Fault::new(FaultKind::ScopeNotGranted, format!("not granted: {}", missing.join(" ")))
@@ -52,6 +52,12 @@ pub(super) fn refused(
         Refusal::Stopping => stopping(),
     };
     fault.of(account)
+}
+
+/// Why an account has to be signed in again, or looked at by the user at least.
+pub(super) fn login_required(why: &str) -> String {
+    // nobody has said that this one is over
+    if why.starts_with(OLDER_COPY) { why.to_owned() } else { format!("the login is over ({why})") }
 }
 
 /// Why a sign-in ended without an account.

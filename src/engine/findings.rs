@@ -1,6 +1,7 @@
 //! From facts to findings: what each means, and what to do about it.
 
 use super::doctor::{Asked, Examined};
+use super::faults::login_required;
 use crate::api::{Account, Answer, Area, Finding, State, login_command};
 use crate::model::{AccountName, AccountSeed, Now, span};
 use crate::oauth::{Missing, Unreached};
@@ -177,9 +178,7 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
     let warning = |message: String| Finding::warning(Area::Account, name, message);
     let problem = |message: String| Finding::problem(Area::Account, name, message);
     match account.state {
-        State::LoginRequired => {
-            problem(format!("the login is over ({detail})")).hint(format!("run: {login}"))
-        }
+        State::LoginRequired => problem(login_required(detail)).hint(format!("run: {login}")),
         State::Held => problem(format!("the provider rejects the request ({detail})"))
             .hint(format!("check client id and secret, then run: {login}")),
         State::BackingOff => {

@@ -236,7 +236,7 @@ impl Engine {
                 Command::Erase { account } => {
                     self.hear(Report::Erased { account, result: Err(error) });
                 }
-                Command::Abandon { .. } | Command::Stand { .. } | Command::Probe => {}
+                Command::Abandon { .. } | Command::Stand { .. } => {}
             }
         }
     }
@@ -293,7 +293,6 @@ impl Engine {
                     tracing::warn!(%account, %error, "standing not written down");
                 }
             }
-            Report::Probed { .. } => {}
         }
     }
 

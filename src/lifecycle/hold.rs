@@ -1,10 +1,11 @@
 //! Clients that a provider rejects, and those that work again: what is true of one account is true of
-//! all that share its client.
+//! all that share its client. And accounts that the user wants tried again against all odds.
 
-use super::account::{News, Phase};
+use super::account::{NOT_RENEWABLE, News, Phase};
 use super::machine::Lifecycle;
+use super::traffic::Urgency;
 use super::words::{Effect, Refusal};
-use crate::model::{Boot, ClientKey, Now, Standing};
+use crate::model::{AccountName, Boot, ClientKey, Now, Standing};
 
 impl Lifecycle {
     /// Stops all accounts of a client that the provider rejects: one request has told enough.
@@ -48,5 +49,45 @@ impl Lifecycle {
                 self.rearm(place);
             }
         }
+    }
+
+    /// Tries an account with the refresh token it has, because the user says so. It is in good standing
+    /// until the provider says otherwise.
+    pub(super) fn resume(
+        &mut self,
+        name: &AccountName,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let place = *self.places.get(name).ok_or(Refusal::NoSuchAccount)?;
+        let account = self.accounts[place].as_mut().ok_or(Refusal::NoSuchAccount)?;
+        if account.leaving.is_some() {
+            return Err(Refusal::NoSuchAccount);
+        }
+        if self.draining {
+            return Err(Refusal::Stopping);
+        }
+        if !account.renewable {
+            return Err(Refusal::LoginRequired { why: NOT_RENEWABLE.into() });
+        }
+        if account.rules.is_none() {
+            return Err(Refusal::Held { why: account.undefined() });
+        }
+        if account.is_busy() {
+            // which is the try that is wanted
+            return Ok(());
+        }
+        if account.standing != Standing::Good {
+            account.standing = Standing::Good;
+            let (account, standing) = (account.seed.id.clone(), Standing::Good);
+            out.push(Effect::Stand { account, standing });
+        }
+        if let Phase::Waiting(_) = account.phase {
+            account.phase = Phase::Idle;
+        }
+        account.streak.called_dead = false;
+        self.touch(place, News::Changed);
+        self.want_refresh(place, Urgency::Waited, now);
+        Ok(())
     }
 }

@@ -111,6 +111,10 @@ impl Lifecycle {
             Event::Redeem { request } => self.redeem(&request, out),
             Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
             Event::Logout { account, waiter } => self.logout(&account, waiter, out),
+            Event::Resume { account, waiter } => {
+                let result = self.resume(&account, now, out);
+                out.push(Effect::Resumed { waiter, result });
+            }
             Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now, out),
             Event::Modes(modes) => self.set_modes(modes),
             Event::Drain => self.drain(now, out),
@@ -210,7 +214,7 @@ impl Lifecycle {
     }
 
     /// Starts a refresh as soon as gap, back-off and the number of flights allow it.
-    fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
+    pub(super) fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
         match account.phase {
             Phase::Idle => match account.earliest_start(now.boot) {

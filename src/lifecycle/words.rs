@@ -81,6 +81,13 @@ pub enum Event {
         /// Who waits for it.
         waiter: WaiterId,
     },
+    /// The user wants an account tried again, whatever speaks against it.
+    Resume {
+        /// Which.
+        account: AccountName,
+        /// Who waits for the word that it will be.
+        waiter: WaiterId,
+    },
     /// A provider's definition was read anew, or is gone.
     Rules {
         /// Whose.
@@ -196,6 +203,13 @@ pub enum Effect {
     Storm {
         /// Which account's.
         account: AccountName,
+    },
+    /// An account is tried again, or cannot be.
+    Resumed {
+        /// Who waits.
+        waiter: WaiterId,
+        /// Why not.
+        result: Result<(), Refusal>,
     },
     /// There is no such account to log out.
     NoSuchAccount {

@@ -30,7 +30,8 @@ pub use names::{
     RequestId,
 };
 pub use record::{
-    AccountRecord, AccountSeed, ClientRecord, GrantChange, Issued, RefreshRecord, Standing,
+    AccountRecord, AccountSeed, ClientRecord, GrantChange, Issued, OLDER_COPY, RefreshRecord,
+    Standing,
 };
 pub use scope::{Scope, Scopes};
 pub use secret::{

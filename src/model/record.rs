@@ -35,6 +35,10 @@ pub struct AccountSeed {
     pub scopes: Scopes,
 }
 
+/// How the reason begins why an account needs the user's word although its login may be good: its
+/// refresh token comes from an older copy of the database.
+pub const OLDER_COPY: &str = "an older copy of the database was found";
+
 /// Where an account stands, as far as a restart must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -42,7 +46,7 @@ pub enum Standing {
     Good,
     /// The provider ended the grant; the user must sign in again. The refresh token is kept, sealed.
     NeedsLogin {
-        /// What the provider said.
+        /// What the provider said, or what begins with [`OLDER_COPY`].
         why: String,
     },
     /// The provider rejects the client or the form of the request; the grant may be fine.

@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 
 use crate::model::{
-    AccountId, AccountSeed, ClientRecord, ClientSecret, FlightId, GrantChange, Standing,
+    AccountId, AccountName, AccountSeed, ClientRecord, ClientSecret, FlightId, Generation,
+    GrantChange, OLDER_COPY, Standing, Wall,
 };
 
 use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange};
@@ -66,9 +67,11 @@ pub(super) fn grant(
     if let AttemptKind::Exchange { .. } = flight.kind {
         // Another login: its tokens may be for another person or other scopes. Nothing of the one
         // before goes on, even where this one brought nothing in its place.
-        refresh::supersede(db, &account, &flight.sent)?;
+        refresh::set_aside(db, &account, &flight.sent)?;
         access::delete(db, &account)?;
         account::set_signed_in(db, account.row, flight.sent.at.wall)?;
+    } else {
+        refresh::release(db, &account.id)?;
     }
     if let Some(token) = &change.refresh {
         let (generation, lifetime) = (change.generation, change.refresh_lifetime);
@@ -98,6 +101,9 @@ pub(super) fn abandon(
     attempt::delete(db, flight.flight)?;
     if let Some(standing) = standing {
         account::set_standing(db, account, standing)?;
+        if let Standing::NeedsLogin { .. } = standing {
+            refresh::quarantine(db, account, flight.sent.at.wall)?;
+        }
     }
     // an erased account's client may have waited for this sign-in
     match flight.kind {
@@ -112,10 +118,40 @@ pub(super) fn stand(
     standing: &Standing,
 ) -> Result<(), StoreError> {
     if account::set_standing(db, account, standing)? {
-        Ok(())
+        match standing {
+            // its token is to be used again
+            Standing::Good => refresh::release(db, account),
+            Standing::NeedsLogin { .. } | Standing::Held { .. } => Ok(()),
+        }
     } else {
         Err(Refusal::UnknownAccount.into())
     }
+}
+
+/// An account whose newest generation is known to be a higher one: this database is an older copy. What
+/// it was about to send, or has on record as an answer, is as old.
+pub(super) fn set_back(
+    db: &Connection,
+    id: &AccountId,
+    newest: Generation,
+    now: Wall,
+) -> Result<Option<AccountName>, StoreError> {
+    let found = account::find(db, id)?;
+    if found.as_ref().map_or(Generation(0), |account| account.generation) >= newest {
+        return Ok(None);
+    }
+    attempt::delete_all(db, id)?;
+    let Some(account) = found else { return Ok(None) };
+    // what comes next is newer than all that ever was
+    account::set_generation(db, account.row, newest)?;
+    let name = account::name(db, account.row)?;
+    let why = format!(
+        "{OLDER_COPY}: the login may still be good, but if its refresh token was replaced since, to \
+         use it now could end it; to have it tried all the same, run: ostler resume {name}"
+    );
+    account::set_standing(db, id, &Standing::NeedsLogin { why })?;
+    refresh::quarantine(db, id, now)?;
+    Ok(Some(name))
 }
 
 /// The end of an account.
@@ -135,10 +171,6 @@ pub(super) fn erase(
     account::delete(db, found.row)?;
     client::delete_unused(db)?;
     Ok(erased)
-}
-
-pub(super) fn probe(db: &Connection) -> Result<(), StoreError> {
-    meta::probe(db)
 }
 
 fn open_attempt(

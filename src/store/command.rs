@@ -48,8 +48,6 @@ pub enum Command {
         /// Which.
         account: AccountId,
     },
-    /// A durable write of one row: can the disk take a commit?
-    Probe,
 }
 
 /// The start of a flight.
@@ -134,11 +132,6 @@ pub enum Report {
         account: AccountId,
         /// What is left to be revoked at the provider.
         result: Result<Box<Erased>, StoreError>,
-    },
-    /// The disk took a commit, or did not.
-    Probed {
-        /// Whether it did.
-        result: Result<(), StoreError>,
     },
 }
 

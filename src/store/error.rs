@@ -51,6 +51,14 @@ pub enum StoreError {
     /// No commit is possible at present: a refresh started now could lose a rotated token.
     #[error(transparent)]
     Unwritable(#[from] Unwritable),
+    /// There is no room for what would come back: a refresh started now could lose a rotated token.
+    #[error("nothing is sent while the disk has no room for the answer: cannot keep some in {}: {kind}", path.display())]
+    NoRoom {
+        /// The file that keeps it.
+        path: PathBuf,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
     /// A row or a page does not hold what it should.
     #[error("the database is damaged: {detail}")]
     Damaged {
@@ -163,7 +171,13 @@ impl StoreError {
     /// Whether the same command may succeed later.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unwritable(_) | Self::File { .. } | Self::Key(KeyError::NoRandomness))
+        matches!(
+            self,
+            Self::Unwritable(_)
+                | Self::NoRoom { .. }
+                | Self::File { .. }
+                | Self::Key(KeyError::NoRandomness)
+        )
     }
 }
 

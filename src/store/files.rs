@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 
 const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(super) const FILE_MODE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// Makes the directory of a file, parents included, and checks that files can be made in it: `SQLite`

@@ -17,9 +17,12 @@
 //! | `schema` | the list of migrations, what makes a file ours, the pragmas |
 //! | `seal` | encrypts a value so that it opens in its own row and nowhere else |
 //! | `keys`, `keyfile` | where the data key comes from |
+//! | `reserve` | keeps room on the disk for an answer before a request may leave |
+//! | `marks` | keeps outside the database how new it must be, so that an older copy is noticed |
 //!
 //! What never happens here: a file is recreated or removed because it could not be read; a refresh
-//! token in force is deleted by anything but [`Command::Erase`]; an older generation replaces a newer
+//! token in force is deleted by anything but [`Command::Erase`] or thirty days after the provider called
+//! it dead; an older generation replaces a newer
 //! one; a report arrives before its commit.
 
 mod apply;
@@ -29,8 +32,10 @@ mod error;
 mod files;
 mod keyfile;
 mod keys;
+mod marks;
 mod open;
 mod raw;
+mod reserve;
 mod schema;
 mod seal;
 mod sql;

@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use crate::model::Now;
+use crate::model::{Now, Wall};
 
+use super::apply;
 use super::command::{Loaded, Report};
 use super::error::{KeyError, StoreError};
 use super::files;
 use super::keyfile::KeyFile;
 use super::keys::Machine;
+use super::marks::{Mark, Marks};
+use super::reserve::Reserve;
 use super::schema::{self, FileKind};
 use super::seal::{DataKey, Sealer};
-use super::table::{access, account, attempt, client, meta};
+use super::table::{access, account, attempt, client, meta, refresh};
 use super::thread::{self, Store};
 use super::writer::Writer;
 
@@ -26,6 +29,9 @@ pub struct Places {
     pub database: PathBuf,
     /// The key file: `$XDG_CONFIG_HOME/ostler/keys.toml`.
     pub keys: PathBuf,
+    /// The copies of the high-water marks, in trees that a backup does not bring back all at once:
+    /// `$XDG_CONFIG_HOME/ostler/marks` and `$XDG_CACHE_HOME/ostler/marks`.
+    pub marks: Vec<PathBuf>,
 }
 
 /// A store at work.
@@ -54,11 +60,52 @@ pub(super) fn open_writer(
     machine: &Machine,
     now: Now,
 ) -> Result<(Writer, Loaded), StoreError> {
-    let connection = connect(&places.database)?;
+    let mut connection = connect(&places.database)?;
     let (key, protection) = data_key(&connection, &places.keys, machine, now)?;
     let sealer = Sealer::new(meta::database(&connection)?, &key);
-    let loaded = load(&connection, &sealer, protection)?;
-    Ok((Writer::new(connection, sealer), loaded))
+    // all of it is read before anything is changed: what cannot be read stays as it is
+    let mut loaded = load(&connection, &sealer, protection.clone())?;
+    let mut marks = Marks::open(&places.marks, &sealer);
+    let changes = connection.total_changes();
+    bring_up_to_date(&mut connection, &marks, now)?;
+    if connection.total_changes() != changes {
+        loaded = load(&connection, &sealer, protection)?;
+    }
+    for account in &loaded.accounts {
+        let asked = account.issued.as_ref().map_or(Wall(0), |issued| issued.sent.at.wall);
+        let mark = Mark { generation: account.generation, asked };
+        marks.set(&sealer, &account.seed.id, mark);
+    }
+    let mut reserve = Reserve::beside(&places.database);
+    if let Err(error) = reserve.keep() {
+        tracing::warn!(%error, "the disk is full");
+    }
+    Ok((Writer::new(connection, sealer, reserve, marks, now.wall), loaded))
+}
+
+/// What a start changes: accounts that were set back by an older copy of the database ask before they
+/// are used, and quarantines that are over end.
+fn bring_up_to_date(
+    connection: &mut Connection,
+    marks: &Marks,
+    now: Now,
+) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (account, mark) in marks.iter() {
+        if let Some(name) = apply::set_back(&transaction, account, mark.generation, now.wall)? {
+            tracing::error!(
+                account = %name,
+                newest = mark.generation.0,
+                asked_ms = mark.asked.0,
+                "the database is an older copy: not using its refresh token unless told to"
+            );
+        }
+    }
+    transaction.commit()?;
+    if let Err(error) = refresh::erase_all_quarantined(connection, now.wall) {
+        tracing::warn!(%error, "tokens whose time in quarantine is over stay for now");
+    }
+    Ok(())
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
@@ -87,6 +134,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         schema::claim(&connection)?;
     }
     schema::configure(&connection, path)?;
+    schema::check(&connection)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }

@@ -3,32 +3,88 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::crash::{self, Point};
-use crate::model::{AccountId, FlightId, GrantChange};
+use crate::model::Wall;
 
 use super::apply;
 use super::command::{Command, Credentials, Erased, Report};
-use super::error::StoreError;
+use super::error::{StoreError, Unwritable};
+use super::marks::{Mark, Marks};
+use super::reserve::Reserve;
 use super::seal::Sealer;
-use super::table::attempt;
+use super::table::{attempt, refresh};
 
-/// The one connection, and what opens the values in it.
+/// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
     connection: Connection,
     sealer: Sealer,
+    reserve: Reserve,
+    marks: Marks,
+    /// When tokens whose time in quarantine was over were erased last.
+    swept: Wall,
 }
 
+/// How often quarantine is looked at, by the time of what happens anyway.
+const SWEEP: i64 = 24 * 60 * 60 * 1000;
+
 impl Writer {
-    pub(super) fn new(connection: Connection, sealer: Sealer) -> Self {
-        Self { connection, sealer }
+    pub(super) fn new(
+        connection: Connection,
+        sealer: Sealer,
+        reserve: Reserve,
+        marks: Marks,
+        swept: Wall,
+    ) -> Self {
+        Self { connection, sealer, reserve, marks, swept }
     }
 
     /// Commits the batch, and then reports on each command of it, in order. A command that fails
     /// undoes nothing but itself; a commit that fails undoes them all.
     pub(super) fn commit(&mut self, batch: Vec<Command>) -> Vec<Report> {
+        let room = match batch.iter().find_map(start) {
+            Some(now) => {
+                self.sweep(now);
+                self.reserve.keep()
+            }
+            None => Ok(()),
+        };
+        let mut outcomes = self.write(&batch.iter().collect::<Vec<_>>(), &room);
+        let (starved, places): (Vec<_>, Vec<_>) = batch
+            .iter()
+            .zip(&mut outcomes)
+            .filter(|(command, outcome)| is_starved(command, outcome))
+            .unzip();
+        if !starved.is_empty() && self.reserve.give_up() {
+            tracing::warn!("the disk is full: using the room that was kept for answers");
+            for (place, outcome) in places.into_iter().zip(self.write(&starved, &room)) {
+                *place = outcome;
+            }
+        }
+        let erases = |outcome: &Outcome| matches!(outcome, Ok(Gave::Erased(_)));
+        if outcomes.iter().any(erases) {
+            self.checkpoint();
+        }
+        for (command, outcome) in batch.iter().zip(&outcomes) {
+            if outcome.is_ok() {
+                self.mark(command);
+            }
+        }
+        batch.into_iter().zip(outcomes).map(|(command, outcome)| report(command, outcome)).collect()
+    }
+
+    /// Runs the batch as one transaction. Where there is no `room` for an answer, nothing begins.
+    fn write(&mut self, batch: &[&Command], room: &Result<(), StoreError>) -> Vec<Outcome> {
         let mut unit = Unit::begin(&mut self.connection);
-        let applied: Vec<_> =
-            batch.into_iter().map(|command| unit.apply(&self.sealer, command)).collect();
-        let brings_a_grant = applied.iter().any(Applied::granted);
+        let outcomes: Vec<_> = batch
+            .iter()
+            .map(|command| match command {
+                Command::Begin(_) => room.clone().and_then(|()| unit.apply(&self.sealer, command)),
+                _ => unit.apply(&self.sealer, command),
+            })
+            .collect();
+        let brings_a_grant = batch
+            .iter()
+            .zip(&outcomes)
+            .any(|(command, outcome)| matches!(command, Command::Grant(_)) && outcome.is_ok());
         if brings_a_grant {
             crash::point(Point::BeforeCommit);
         }
@@ -36,10 +92,32 @@ impl Writer {
         if brings_a_grant && committed.is_ok() {
             crash::point(Point::AfterCommit);
         }
-        if committed.is_ok() && applied.iter().any(Applied::erased) {
-            self.checkpoint();
+        let settled = |outcome: Outcome| outcome.and_then(|gave| committed.clone().map(|()| gave));
+        outcomes.into_iter().map(settled).collect()
+    }
+
+    /// Keeps the marks in step with what is on the disk by now.
+    fn mark(&mut self, command: &Command) {
+        match command {
+            Command::Grant(change) => {
+                let asked = change.issued.as_ref().map_or(Wall(0), |issued| issued.sent.at.wall);
+                let mark = Mark { generation: change.generation, asked };
+                self.marks.set(&self.sealer, &change.account, mark);
+            }
+            Command::Erase { account } => self.marks.remove(account),
+            _ => {}
         }
-        applied.into_iter().map(|applied| applied.report(&committed)).collect()
+    }
+
+    /// Ends quarantines once a day. That can wait: whether it works or not is not this batch's affair.
+    fn sweep(&mut self, now: Wall) {
+        if now.0.saturating_sub(self.swept.0) < SWEEP {
+            return;
+        }
+        self.swept = now;
+        if let Err(error) = refresh::erase_quarantined(&self.connection, now) {
+            tracing::warn!(%error, "tokens whose time in quarantine is over stay for now");
+        }
     }
 
     /// The orderly end.
@@ -74,15 +152,13 @@ impl Writer {
 /// One transaction; once it is lost, the reason.
 struct Unit<'c>(Result<Transaction<'c>, StoreError>);
 
-/// A command that ran, before its commit.
-enum Applied {
-    Begun(FlightId, Result<Credentials, StoreError>),
-    Answered(FlightId, Result<(), StoreError>),
-    Granted(Box<GrantChange>, Result<(), StoreError>),
-    Abandoned(FlightId, Result<(), StoreError>),
-    Stood(AccountId, Result<(), StoreError>),
-    Erased(AccountId, Result<Box<Erased>, StoreError>),
-    Probed(Result<(), StoreError>),
+/// What came of a command, and what its report brings.
+type Outcome = Result<Gave, StoreError>;
+
+enum Gave {
+    Nothing,
+    Credentials(Credentials),
+    Erased(Box<Erased>),
 }
 
 impl<'c> Unit<'c> {
@@ -91,33 +167,25 @@ impl<'c> Unit<'c> {
         Self(begun.map_err(StoreError::from))
     }
 
-    fn apply(&mut self, sealer: &Sealer, command: Command) -> Applied {
+    fn apply(&mut self, sealer: &Sealer, command: &Command) -> Outcome {
+        let nothing = |()| Gave::Nothing;
         match command {
             Command::Begin(start) => {
-                let result = self.run(|db| apply::begin(db, sealer, &start));
-                Applied::Begun(start.flight, result)
+                self.run(|db| apply::begin(db, sealer, start)).map(Gave::Credentials)
             }
             Command::Answered { flight, answer } => {
-                let result = self.run(|db| attempt::set_answer(db, sealer, flight, &answer));
-                Applied::Answered(flight, result)
+                self.run(|db| attempt::set_answer(db, sealer, *flight, answer)).map(nothing)
             }
-            Command::Grant(change) => {
-                let result = self.run(|db| apply::grant(db, sealer, &change));
-                Applied::Granted(change, result)
-            }
+            Command::Grant(change) => self.run(|db| apply::grant(db, sealer, change)).map(nothing),
             Command::Abandon { flight, account, standing } => {
-                let result = self.run(|db| apply::abandon(db, flight, &account, standing.as_ref()));
-                Applied::Abandoned(flight, result)
+                self.run(|db| apply::abandon(db, *flight, account, standing.as_ref())).map(nothing)
             }
             Command::Stand { account, standing } => {
-                let result = self.run(|db| apply::stand(db, &account, &standing));
-                Applied::Stood(account, result)
+                self.run(|db| apply::stand(db, account, standing)).map(nothing)
             }
-            Command::Erase { account } => {
-                let result = self.run(|db| apply::erase(db, sealer, &account).map(Box::new));
-                Applied::Erased(account, result)
-            }
-            Command::Probe => Applied::Probed(self.run(apply::probe)),
+            Command::Erase { account } => self
+                .run(|db| apply::erase(db, sealer, account))
+                .map(|erased| Gave::Erased(Box::new(erased))),
         }
     }
 
@@ -159,45 +227,43 @@ fn rolled_back() -> StoreError {
     StoreError::Sqlite { code, message: "the transaction was rolled back".to_owned() }
 }
 
-impl Applied {
-    fn granted(&self) -> bool {
-        matches!(self, Self::Granted(_, Ok(())))
-    }
-
-    fn erased(&self) -> bool {
-        matches!(self, Self::Erased(_, Ok(_)))
-    }
-
-    /// What to report, now that the commit is known to have happened or not.
-    fn report(self, committed: &Result<(), StoreError>) -> Report {
-        match self {
-            Self::Begun(flight, result) => {
-                Report::Begun { flight, result: settled(result, committed) }
-            }
-            Self::Answered(flight, result) => {
-                Report::Answered { flight, result: settled(result, committed) }
-            }
-            Self::Granted(change, result) => Report::Granted {
-                flight: change.flight,
-                result: settled(result, committed).map_err(|error| (error, change)),
-            },
-            Self::Abandoned(flight, result) => {
-                Report::Abandoned { flight, result: settled(result, committed) }
-            }
-            Self::Stood(account, result) => {
-                Report::Stood { account, result: settled(result, committed) }
-            }
-            Self::Erased(account, result) => {
-                Report::Erased { account, result: settled(result, committed) }
-            }
-            Self::Probed(result) => Report::Probed { result: settled(result, committed) },
-        }
+/// When the flight starts that a command is the intent of.
+fn start(command: &Command) -> Option<Wall> {
+    match command {
+        Command::Begin(begin) => Some(begin.sent.at.wall),
+        _ => None,
     }
 }
 
-fn settled<T>(
-    result: Result<T, StoreError>,
-    committed: &Result<(), StoreError>,
-) -> Result<T, StoreError> {
-    result.and_then(|value| committed.clone().map(|()| value))
+/// Whether a command may use the room that is kept: it is not for those who have yet to start.
+fn is_starved(command: &Command, outcome: &Outcome) -> bool {
+    let full = StoreError::from(Unwritable::Full);
+    start(command).is_none() && outcome.as_ref().err() == Some(&full)
+}
+
+/// What to report of a command, now that it is known what came of it.
+fn report(command: Command, outcome: Outcome) -> Report {
+    match command {
+        Command::Begin(start) => Report::Begun {
+            flight: start.flight,
+            result: outcome.map(|gave| match gave {
+                Gave::Credentials(credentials) => credentials,
+                Gave::Nothing | Gave::Erased(_) => unreachable!("an intent gives credentials"),
+            }),
+        },
+        Command::Answered { flight, .. } => Report::Answered { flight, result: outcome.map(drop) },
+        Command::Grant(change) => Report::Granted {
+            flight: change.flight,
+            result: outcome.map(drop).map_err(|error| (error, change)),
+        },
+        Command::Abandon { flight, .. } => Report::Abandoned { flight, result: outcome.map(drop) },
+        Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
+        Command::Erase { account } => Report::Erased {
+            account,
+            result: outcome.map(|gave| match gave {
+                Gave::Erased(erased) => erased,
+                Gave::Nothing | Gave::Credentials(_) => unreachable!("an end gives what it left"),
+            }),
+        },
+    }
 }

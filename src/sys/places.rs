@@ -13,6 +13,8 @@ pub struct Places {
     pub state: PathBuf,
     /// `$XDG_CONFIG_HOME/ostler`: settings, key file, provider definitions.
     pub config: PathBuf,
+    /// `$XDG_CACHE_HOME/ostler`: what may be lost.
+    pub cache: PathBuf,
 }
 
 /// Why the directories cannot be told or used.
@@ -58,6 +60,7 @@ impl Places {
             runtime: runtime.join("ostler"),
             state: home("XDG_STATE_HOME", ".local/state")?.join("ostler"),
             config: home("XDG_CONFIG_HOME", ".config")?.join("ostler"),
+            cache: home("XDG_CACHE_HOME", ".cache")?.join("ostler"),
         })
     }
 
@@ -83,6 +86,13 @@ impl Places {
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.config.join("keys.toml")
+    }
+
+    /// How new the database must be. One copy lies beside the keys, for a database that is brought
+    /// back alone; the other where backups as a rule do not look.
+    #[must_use]
+    pub fn marks(&self) -> Vec<PathBuf> {
+        [&self.config, &self.cache].map(|directory| directory.join("marks")).into()
     }
 
     /// The settings.

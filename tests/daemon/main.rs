@@ -12,6 +12,7 @@ mod crash_points;
 mod crowd;
 mod database;
 mod dbus;
+mod disk;
 mod doctor;
 mod hostile;
 mod lock;

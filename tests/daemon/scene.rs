@@ -47,6 +47,11 @@ impl Scene {
         scene
     }
 
+    /// A provider, and a daemon that was started otherwise.
+    pub(crate) fn of(daemon: Daemon, provider: Provider) -> Self {
+        Self { daemon, provider, _bus: None }
+    }
+
     /// A provider, and a daemon in a home that is changed like that.
     pub(crate) fn at_home(config: Config, change: impl FnOnce(Home) -> Home) -> Self {
         let provider = Provider::start(config);

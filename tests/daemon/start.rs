@@ -40,6 +40,7 @@ fn assert_impaired(daemon: &mut Daemon, bus: &str, words: &str) {
         ("ListAccounts", json!({})),
         ("Login", json!({ "provider": PROVIDER })),
         ("Logout", json!({ "account": ACCOUNT })),
+        ("Resume", json!({ "account": ACCOUNT })),
     ] {
         let (kind, parameters) = fault(ask(daemon, method, &parameters));
         assert_eq!(kind, "Storage", "{method}");

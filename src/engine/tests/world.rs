@@ -388,6 +388,7 @@ fn places(home: &Path) -> Places {
     Places {
         database: home.join("state/ostler/ostler.db"),
         keys: home.join("config/ostler/keys.toml"),
+        marks: Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::refusal::{Refusal, mismatch};
 use super::sign_in::{self, Terms};
 use super::token::{self, Details, TokenText};
-use crate::api::{Account, Fault, FaultKind, Login, Logout, Request, Response, Revocation};
+use crate::api::{Account, Fault, FaultKind, Login, Logout, Request, Response, Resume, Revocation};
 use crate::model::AccountId;
 
 /// An account on the bus. Its state is in [`super::accounts`]; this knows only whose it is.
@@ -64,6 +64,23 @@ impl AccountObject {
         };
         options.finish()?;
         sign_in::start(&self.context, connection, asker, login, terms).await
+    }
+
+    // not the last of the methods: busctl of systemd 252 complains of a signal's arguments when the
+    // argument before them was one of direction "in"
+    async fn resume(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        Options::new(options).finish()?;
+        let account = self.account()?.name.clone();
+        match self.context.ask(asker.caller, Request::Resume(Resume { account })).await? {
+            Response::Done {} => Ok(()),
+            _ => Err(mismatch().into()),
+        }
     }
 
     #[zbus(out_args("revocation", "reason"))]

@@ -124,6 +124,7 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
             read::<Nothing>(parameters)?;
             Request::Diagnose
         }
+        "Resume" => Request::Resume(read(parameters)?),
         "Monitor" => {
             read::<Nothing>(parameters)?;
             return Ok(Asked::Monitor);

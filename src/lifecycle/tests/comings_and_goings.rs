@@ -4,7 +4,7 @@ use super::scenarios::doing;
 use super::world::{World, name, seed};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, SignInEnd};
-use crate::model::{FailureClass, Landing};
+use crate::model::{FailureClass, Landing, Standing};
 
 #[test]
 fn a_sign_in_makes_an_account_once_its_grant_is_saved() {
@@ -155,4 +155,35 @@ fn a_login_that_is_being_renewed_when_it_ends_ends_only_if_that_fails() {
     world.land(Landing::Failed { failure: failure(FailureClass::DeadGrant), rescued: None });
     world.pass_seconds(1);
     assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+}
+
+#[test]
+fn a_login_that_is_said_to_be_over_is_tried_again_at_the_users_word_alone() {
+    let mut world = World::new();
+    let over = Standing::NeedsLogin { why: "an older copy".into() };
+    world.restore_as("door", over, 3600, 10, rules(), None);
+    world.pass_seconds(3 * 86_400);
+    assert!(world.begins.is_empty(), "not by itself");
+    world.resume("door");
+    assert_eq!(world.resumed, [Ok(())]);
+    assert_eq!(world.stands, [Standing::Good], "written down before it is sent");
+    world.refresh_well(3600);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-1"));
+}
+
+#[test]
+fn another_try_that_fails_ends_where_it_began() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+    world.pass_seconds(3600);
+    world.resume("door");
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+    world.pass_seconds(86_400);
+    assert!(world.begins.is_empty());
+    world.resume("nobody");
+    assert_eq!(world.resumed, [Ok(()), Err(Refusal::NoSuchAccount)]);
 }

@@ -24,6 +24,7 @@ enum Step {
     Redeem(u8),
     Cancel(u8),
     Logout(usize),
+    Resume(usize),
     Rules(bool),
     Mode(Mode),
     Rotate,
@@ -63,6 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..250_u8).prop_map(Step::Redeem),
         1 => (0..250_u8).prop_map(Step::Cancel),
         1 => (0..3_usize).prop_map(Step::Logout),
+        1 => (0..3_usize).prop_map(Step::Resume),
         1 => any::<bool>().prop_map(Step::Rules),
         1 => prop_oneof![Just(Mode::Always), Just(Mode::Warm), Just(Mode::Lazy)].prop_map(Step::Mode),
         2 => Just(Step::Rotate),
@@ -126,6 +128,7 @@ fn take(world: &mut World, step: &Step) {
             world.tell(Event::EndSignIn { request, why: SignInEnd::Cancelled });
         }
         Step::Logout(who) => world.logout(WHO[who]),
+        Step::Resume(who) => world.resume(WHO[who]),
         Step::Rules(known) => {
             let rules = known.then(rules);
             world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules });

@@ -39,6 +39,8 @@ pub(super) struct World {
     sent_at: HashMap<FlightId, Now>,
     asked: HashSet<WaiterId>,
     logouts: HashSet<AccountId>,
+    /// What those were told who wanted an account tried again.
+    pub(super) resumed: Vec<Result<(), Refusal>>,
     durable: HashSet<Fingerprint>,
     next_waiter: u64,
     next_token: u64,
@@ -88,6 +90,7 @@ impl World {
             sent_at: HashMap::new(),
             asked: HashSet::new(),
             logouts: HashSet::new(),
+            resumed: Vec::new(),
             durable: HashSet::new(),
             next_waiter: 0,
             next_token: 0,
@@ -218,6 +221,11 @@ impl World {
         self.next_waiter += 1;
         self.logouts.insert(seed(who).id);
         self.tell(Event::Logout { account: name(who), waiter: WaiterId(self.next_waiter) });
+    }
+
+    pub(super) fn resume(&mut self, who: &str) {
+        self.next_waiter += 1;
+        self.tell(Event::Resume { account: name(who), waiter: WaiterId(self.next_waiter) });
     }
 
     /// The disk takes, or does not take, the oldest intent.
@@ -357,6 +365,7 @@ impl World {
             }
             Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } => {}
+            Effect::Resumed { result, .. } => self.resumed.push(result),
         }
     }
 }

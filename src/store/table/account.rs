@@ -3,7 +3,8 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, ClientKey, Generation, RefreshRecord, Standing, Wall,
+    AccountId, AccountName, AccountRecord, AccountSeed, ClientKey, Generation, RefreshRecord,
+    Standing, Wall,
 };
 
 use super::super::error::{Refusal, StoreError};
@@ -53,6 +54,11 @@ pub(in super::super) fn put(
                ON CONFLICT (account) DO UPDATE
                SET name = excluded.name, client = excluded.client, scopes = excluded.scopes";
     execute(db, sql, params![seed.id, seed.name, client, seed.scopes]).map(drop)
+}
+
+/// The name of an account.
+pub(in super::super) fn name(db: &Connection, row: i64) -> Result<AccountName, StoreError> {
+    value(db, "SELECT name FROM account WHERE id = ?1", [row])
 }
 
 pub(in super::super) fn set_generation(

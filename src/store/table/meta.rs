@@ -45,8 +45,3 @@ pub(in super::super) fn use_flight(db: &Connection, flight: FlightId) -> Result<
     let sql = "UPDATE meta SET next_flight = max(next_flight, ?1 + 1)";
     execute(db, sql, [flight]).map(drop)
 }
-
-/// Writes for the sake of writing.
-pub(in super::super) fn probe(db: &Connection) -> Result<(), StoreError> {
-    execute(db, "UPDATE meta SET probes = probes + 1", []).map(drop)
-}

@@ -1,16 +1,21 @@
-//! `refresh_token`: the one in force of each account, and its predecessors until it proved good.
+//! `refresh_token`: the one in force of each account, and its predecessors until it proved good. One
+//! that the provider called dead, or that another login took the place of, is in quarantine: nothing
+//! uses it by itself, and after thirty days it is erased. Until then a provider that was wrong, or a
+//! login that was a mistake, has cost nothing that cannot be had back.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Generation, RefreshToken, Stamp};
+use crate::model::{AccountId, Generation, RefreshToken, Stamp, Wall};
 
 use super::super::error::StoreError;
 use super::super::seal::{Place, Sealer};
 use super::super::sql;
 use super::account::Account;
 use super::{execute, row, value};
+
+const QUARANTINE: Duration = Duration::from_hours(30 * 24);
 
 /// A refresh token as it comes from a provider.
 pub(in super::super) struct Fresh<'a> {
@@ -92,14 +97,71 @@ pub(in super::super) fn supersede(
     execute(db, sql, params![account.row, at.wall.0, at.boot.0, boot_id.0]).map(drop)
 }
 
-/// Erases the tokens from before a generation. The one in force stays, whatever its number.
+/// Puts the token in force, if there is one, out of force because another login takes its place, and
+/// into quarantine.
+pub(in super::super) fn set_aside(
+    db: &Connection,
+    account: &Account,
+    sent: &Stamp,
+) -> Result<(), StoreError> {
+    quarantine(db, &account.id, sent.at.wall)?;
+    supersede(db, account, sent)
+}
+
+/// Takes the token in force into quarantine: the provider called it dead.
+pub(in super::super) fn quarantine(
+    db: &Connection,
+    account: &AccountId,
+    now: Wall,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE refresh_token SET quarantined_wall_ms = coalesce(quarantined_wall_ms, ?2)
+               WHERE account = (SELECT id FROM account WHERE account = ?1)
+                 AND superseded_wall_ms IS NULL";
+    execute(db, sql, params![account, now.0]).map(drop)
+}
+
+/// Takes the token in force out of quarantine: it is to be used, or proved good.
+pub(in super::super) fn release(db: &Connection, account: &AccountId) -> Result<(), StoreError> {
+    let sql = "UPDATE refresh_token SET quarantined_wall_ms = NULL
+               WHERE account = (SELECT id FROM account WHERE account = ?1)
+                 AND superseded_wall_ms IS NULL AND quarantined_wall_ms IS NOT NULL";
+    execute(db, sql, [account]).map(drop)
+}
+
+/// Erases tokens that have been in quarantine for long enough and are not in force.
+pub(in super::super) fn erase_quarantined(db: &Connection, now: Wall) -> Result<(), StoreError> {
+    let sql = "DELETE FROM refresh_token
+               WHERE quarantined_wall_ms <= ?1 AND superseded_wall_ms IS NOT NULL";
+    execute(db, sql, [long_ago(now)]).map(drop)
+}
+
+/// The same with those in force. For a start: later, everybody has been told that there is a token.
+pub(in super::super) fn erase_all_quarantined(
+    db: &Connection,
+    now: Wall,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE refresh_token SET quarantined_wall_ms = ?1
+               WHERE superseded_wall_ms IS NULL AND quarantined_wall_ms IS NULL
+                 AND account IN (SELECT id FROM account WHERE standing = 'needs-login')";
+    execute(db, sql, [now.0])?;
+    execute(db, "DELETE FROM refresh_token WHERE quarantined_wall_ms <= ?1", [long_ago(now)])
+        .map(drop)
+}
+
+fn long_ago(now: Wall) -> i64 {
+    now.0.saturating_sub(i64::try_from(QUARANTINE.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Erases the tokens from before a generation. The one in force stays, whatever its number, and so
+/// does what is in quarantine.
 pub(in super::super) fn erase_before(
     db: &Connection,
     account: &Account,
     generation: Generation,
 ) -> Result<(), StoreError> {
     let sql = "DELETE FROM refresh_token
-               WHERE account = ?1 AND generation < ?2 AND superseded_wall_ms IS NOT NULL";
+               WHERE account = ?1 AND generation < ?2 AND superseded_wall_ms IS NOT NULL
+                 AND quarantined_wall_ms IS NULL";
     execute(db, sql, params![account.row, generation]).map(drop)
 }
 

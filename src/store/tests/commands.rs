@@ -385,18 +385,6 @@ fn the_last_sign_in_that_fails_takes_the_client_with_it() {
 }
 
 #[test]
-fn a_probe_is_a_durable_write() {
-    let home = Home::new();
-    let mut run = home.open();
-    run.probe().unwrap();
-    run.probe().unwrap();
-    let writer = home.crash().writer();
-    let probes: i64 =
-        writer.connection().query_row("SELECT probes FROM meta", [], |row| row.get(0)).unwrap();
-    assert_eq!(probes, 2);
-}
-
-#[test]
 fn a_batch_is_one_commit_in_order_and_a_failing_command_undoes_only_itself() {
     let home = Home::new();
     let mut writer = home.writer();
@@ -428,11 +416,11 @@ fn reports_come_in_the_order_of_the_commands_whatever_the_batches() {
     let mut run = home.open();
     run.sign_in();
     for round in 0..300_u64 {
-        run.store.send(Command::Probe).unwrap();
+        run.store.send(stand(Standing::Good)).unwrap();
         run.store.send(begin(10 + round, exchange(2, None))).unwrap();
     }
     for round in 0..300_u64 {
-        assert!(matches!(run.reports.blocking_recv(), Some(Report::Probed { result: Ok(()) })));
+        assert!(matches!(run.reports.blocking_recv(), Some(Report::Stood { .. })));
         match run.reports.blocking_recv() {
             Some(Report::Begun { flight, result: Ok(_) }) => assert_eq!(flight.0, 10 + round),
             other => panic!("{other:?}"),
@@ -469,7 +457,7 @@ fn without_a_reader_nothing_is_accepted() {
     let home = Home::new();
     let Running { store, reports, .. } = home.open();
     drop(reports);
-    assert!(matches!(store.send(Command::Probe), Err(Command::Probe)));
+    assert!(matches!(store.send(stand(Standing::Good)), Err(Command::Stand { .. })));
     store.close();
 }
 

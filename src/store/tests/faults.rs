@@ -58,12 +58,12 @@ fn on_a_full_disk_small_commands_of_the_same_batch_are_judged_by_themselves() {
     let body = Zeroizing::new(vec![b'x'; 100_000]);
     let large = Arc::new(RawAnswer { body, ..answer() });
     let reports = writer.commit(vec![
-        Command::Probe,
+        stand(Standing::Good),
         Command::Answered { flight: FlightId(2), answer: large },
         Command::Stand { account: account(1), standing: Standing::Held { why: "x".into() } },
     ]);
     let [
-        Report::Probed { result: first },
+        Report::Stood { result: first, .. },
         Report::Answered { result: Err(error), .. },
         Report::Stood { result: last, .. },
     ] = &reports[..]
@@ -99,13 +99,13 @@ fn a_transaction_that_sqlite_gives_up_fails_every_command_in_it() {
         held("before"),
         Command::Grant(Box::new(change(2, 1, 2, Some("canary-refresh-2")))),
         held("fault"),
-        Command::Probe,
+        stand(Standing::Good),
     ]);
     let [
         Report::Stood { result: Err(_), .. },
         Report::Granted { result: Err((_, change)), .. },
         Report::Stood { result: Err(_), .. },
-        Report::Probed { result: Err(_) },
+        Report::Stood { result: Err(_), .. },
     ] = &reports[..]
     else {
         panic!("{reports:?}")
@@ -115,8 +115,8 @@ fn a_transaction_that_sqlite_gives_up_fails_every_command_in_it() {
     assert_eq!(after.loaded.accounts[0].standing, Standing::Good);
     assert_eq!(after.loaded.accounts[0].generation, Generation(1));
     // and the next batch is a fresh start
-    let reports = writer.commit(vec![Command::Probe]);
-    assert!(matches!(&reports[..], [Report::Probed { result: Ok(()) }]));
+    let reports = writer.commit(vec![stand(Standing::Good)]);
+    assert!(matches!(&reports[..], [Report::Stood { result: Ok(()), .. }]));
 }
 
 #[test]
@@ -130,15 +130,15 @@ fn a_commit_that_fails_at_the_very_end_fails_every_command_in_it() {
         .execute_batch(
             "CREATE TABLE later (account INTEGER
                  REFERENCES account (id) DEFERRABLE INITIALLY DEFERRED);
-             CREATE TEMP TRIGGER fault AFTER UPDATE ON main.meta
+             CREATE TEMP TRIGGER fault AFTER UPDATE OF standing ON main.account
              BEGIN INSERT INTO later VALUES (999); END;",
         )
         .unwrap();
     let reports = writer.commit(vec![
         Command::Grant(Box::new(change(2, 1, 2, Some("canary-refresh-2")))),
-        Command::Probe,
+        stand(Standing::Good),
     ]);
-    let [Report::Granted { result: Err((_, change)), .. }, Report::Probed { result: Err(_) }] =
+    let [Report::Granted { result: Err((_, change)), .. }, Report::Stood { result: Err(_), .. }] =
         &reports[..]
     else {
         panic!("{reports:?}")
@@ -146,8 +146,8 @@ fn a_commit_that_fails_at_the_very_end_fails_every_command_in_it() {
     assert_eq!(change.refresh.as_ref().unwrap().expose(), "canary-refresh-2");
     assert_eq!(home.crash().open().loaded.accounts[0].generation, Generation(1));
     writer.connection().execute_batch("DROP TRIGGER fault").unwrap();
-    let reports = writer.commit(vec![Command::Probe]);
-    assert!(matches!(&reports[..], [Report::Probed { result: Ok(()) }]));
+    let reports = writer.commit(vec![stand(Standing::Good)]);
+    assert!(matches!(&reports[..], [Report::Stood { result: Ok(()), .. }]));
 }
 
 #[test]
@@ -158,13 +158,13 @@ fn a_lock_held_elsewhere_is_told_apart_and_passes() {
     writer.connection().busy_timeout(Duration::from_millis(1)).unwrap();
     let other = Connection::open(home.places().database).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let reports = writer.commit(vec![Command::Probe]);
-    let [Report::Probed { result: Err(error) }] = &reports[..] else { panic!("{reports:?}") };
+    let reports = writer.commit(vec![stand(Standing::Good)]);
+    let [Report::Stood { result: Err(error), .. }] = &reports[..] else { panic!("{reports:?}") };
     assert_eq!(*error, Unwritable::Locked.into());
     assert!(error.may_pass());
     other.execute_batch("ROLLBACK").unwrap();
-    let reports = writer.commit(vec![Command::Probe]);
-    assert!(matches!(&reports[..], [Report::Probed { result: Ok(()) }]));
+    let reports = writer.commit(vec![stand(Standing::Good)]);
+    assert!(matches!(&reports[..], [Report::Stood { result: Ok(()), .. }]));
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn a_read_only_database_is_told_apart() {
     let mut writer = home.writer();
     signed_in(&mut writer);
     writer.connection().pragma_update(None, "query_only", true).unwrap();
-    let reports = writer.commit(vec![Command::Probe]);
-    let [Report::Probed { result: Err(error) }] = &reports[..] else { panic!("{reports:?}") };
+    let reports = writer.commit(vec![stand(Standing::Good)]);
+    let [Report::Stood { result: Err(error), .. }] = &reports[..] else { panic!("{reports:?}") };
     assert_eq!(*error, Unwritable::ReadOnly.into());
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod faults;
 mod model;
 mod opening;
+mod restored;
 mod secrecy;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,9 @@ impl Home {
         Places {
             database: self.dir.path().join("state/ostler/ostler.db"),
             keys: self.dir.path().join("config/ostler/keys.toml"),
+            marks: ["config", "cache"]
+                .map(|tree| self.dir.path().join(tree).join("ostler/marks"))
+                .into(),
         }
     }
 
@@ -71,6 +75,8 @@ impl Home {
         let directory = self.places().database.parent().unwrap().to_owned();
         let mut files: Vec<PathBuf> =
             directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        // which is empty, and long
+        files.retain(|path| !path.ends_with("ostler.db.reserve"));
         files.sort();
         files.iter().flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
@@ -83,7 +89,7 @@ fn copy_tree(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             std::fs::create_dir_all(&target).unwrap();
             copy_tree(&entry.path(), &target);
-        } else {
+        } else if !target.ends_with("ostler.db.reserve") {
             // permissions come along
             std::fs::copy(entry.path(), target).unwrap();
         }
@@ -141,7 +147,7 @@ impl Running {
     }
 
     fn stand(&mut self, standing: Standing) -> Result<(), StoreError> {
-        match self.ask(Command::Stand { account: account(1), standing }) {
+        match self.ask(stand(standing)) {
             Report::Stood { result, .. } => result,
             other => panic!("{other:?}"),
         }
@@ -150,13 +156,6 @@ impl Running {
     fn erase(&mut self, id: &AccountId) -> Result<Box<Erased>, StoreError> {
         match self.ask(Command::Erase { account: id.clone() }) {
             Report::Erased { account, result } if account == *id => result,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn probe(&mut self) -> Result<(), StoreError> {
-        match self.ask(Command::Probe) {
-            Report::Probed { result } => result,
             other => panic!("{other:?}"),
         }
     }
@@ -205,6 +204,10 @@ fn seed(number: u8) -> AccountSeed {
 
 fn begin(flight: u64, kind: BeginKind) -> Command {
     Command::Begin(Box::new(Begin { flight: FlightId(flight), sent: stamp(), kind }))
+}
+
+fn stand(standing: Standing) -> Command {
+    Command::Stand { account: account(1), standing }
 }
 
 fn exchange(number: u8, secret: Option<&str>) -> BeginKind {

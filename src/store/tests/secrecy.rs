@@ -138,7 +138,7 @@ fn all_files_are_their_owners_alone() {
             count += 1;
         }
     }
-    assert_eq!(count, 4, "database, log, its index, key file");
+    assert_eq!(count, 6, "database, log, its index, room for answers, key file, marks");
 }
 
 fn mode(path: &Path) -> u32 {

@@ -257,6 +257,12 @@ impl Play {
             Request::Status | Request::Diagnose => {
                 return Err(Fault::new(FaultKind::Internal, "not in this play"));
             }
+            Request::Resume(question) => {
+                if !world.accounts.contains_key(question.account.as_str()) {
+                    return Err(no_such_account());
+                }
+                Response::Done {}
+            }
         }))
     }
 }

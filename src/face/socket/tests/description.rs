@@ -94,6 +94,7 @@ fn answers_have_the_members_that_the_description_declares() {
     matches_declaration("method Login", &started);
     matches_declaration("method AwaitLogin", &ended);
     matches_declaration("method Logout", &out);
+    matches_declaration("method Resume", &Response::Done {});
     for event in [
         Event::Account { account: Box::new(account("door")), new_token: true },
         Event::Removed { id: AccountId::from_random([1; 8]), name },
