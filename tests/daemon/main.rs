@@ -35,4 +35,5 @@ mod start;
 mod street;
 #[path = "../support/mod.rs"]
 mod support;
+mod syncs;
 mod trouble;
