@@ -180,3 +180,38 @@ fn a_storm_never_keeps_a_token_that_is_due_from_being_renewed() {
     world.pass_seconds(100);
     assert_eq!(world.begins.len(), 1, "it has expired");
 }
+
+#[test]
+fn a_provider_that_refuses_early_refreshes_is_not_asked_early_whoever_is_in_a_hurry() {
+    let mut world = World::new();
+    let not_before = Some(Duration::from_mins(1));
+    world.restore("door", 3600, 100, Rules { not_before, ..rules() });
+    let asked = world.ask_about("door", Some(0), 20, Some(print("restored-door")));
+    let answer = world.answer(asked).expect("it comes too late");
+    let Err(Refusal::Unavailable { retry_at, .. }) = answer else { panic!("{answer:?}") };
+    assert_eq!(*retry_at, Some(world.now.boot + Duration::from_secs(3600 - 100 - 60)));
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn a_rejected_token_is_replaced_even_if_the_first_try_fails_and_nobody_waits_any_more() {
+    let mut world = World::new();
+    world.restore("door", 3600, 100, rules());
+    world.ask_about("door", Some(0), 1, Some(print("restored-door")));
+    world.refresh_badly(failure(FailureClass::Transient));
+    world.pass_seconds(6);
+    assert_eq!(world.begins.len(), 1);
+}
+
+#[test]
+fn a_second_opinion_on_a_dead_grant_is_sought_in_every_mode() {
+    let mut world = World::new();
+    mode(&mut world, Mode::Lazy);
+    world.restore("door", 3600, 4000, Rules { strict: false, ..rules() });
+    world.ask("door", 60, 1);
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    world.pass_seconds(6);
+    assert_eq!(world.begins.len(), 1);
+    world.refresh_badly(failure(FailureClass::DeadGrant));
+    assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+}

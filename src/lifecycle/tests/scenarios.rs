@@ -450,3 +450,37 @@ fn an_account_held_without_its_definition_is_tried_again_when_that_is_back() {
     world.refresh_well(60);
     assert_eq!(doing(&world, "door"), Doing::Ready);
 }
+
+#[test]
+fn who_can_wait_for_the_next_try_waits_and_who_cannot_hears_when_it_is() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    for _ in 0..12 {
+        world.refresh_badly(failure(FailureClass::NotSent));
+        let next = world.life.view(&name("door")).unwrap().next.unwrap();
+        if next.since(world.now.boot) > Duration::from_secs(5) {
+            let hasty = world.ask("door", 60, 1);
+            let patient = world.ask("door", 60, 100);
+            let answer = world.answer(hasty).expect("the next try comes too late");
+            let Err(Refusal::Unavailable { retry_at, .. }) = answer else { panic!("{answer:?}") };
+            assert_eq!(*retry_at, Some(next));
+            assert!(world.answer(patient).is_none());
+            world.pass(next.since(world.now.boot));
+            world.refresh_well(3600);
+            assert!(world.token(patient).is_some());
+            return;
+        }
+        world.pass(next.since(world.now.boot));
+    }
+    panic!("no pause was long");
+}
+
+#[test]
+fn an_account_whose_provider_is_not_defined_says_which_is_missing() {
+    let mut world = World::new();
+    world.restore("door", 3600, 0, rules());
+    world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: None });
+    let view = world.life.view(&name("door")).unwrap();
+    assert_eq!(view.doing, Doing::Held);
+    assert!(view.detail.unwrap().contains("no definition of provider parqex"));
+}
