@@ -66,9 +66,9 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A restored backup holds a refresh token that was replaced long ago. The provider takes its use for
-/// a theft, as it should (RFC 9700, 4.14.2).
+/// a theft, as it should (RFC 9700, 4.14.2): so it is used at the user's word alone.
 #[test]
-fn a_restored_backup_ends_the_login_with_a_clear_word_and_erases_nothing() {
+fn a_restored_backup_is_not_used_unasked_and_its_use_ends_the_login_and_erases_nothing() {
     let mut scene = Scene::new();
     scene.sign_in(ACCOUNT);
     let old = scene.token(ACCOUNT);
@@ -88,8 +88,17 @@ fn a_restored_backup_ends_the_login_with_a_clear_word_and_erases_nothing() {
     let (refusal, code) = fault(&scene.try_renew(ACCOUNT, &old, &["--json"]));
     assert_eq!((&refusal["fault"], code), (&json!("LoginRequired"), 77), "{refusal}");
     let message = refusal["message"].as_str().unwrap();
+    assert!(message.contains("older copy") && message.contains("ostler resume alice"), "{message}");
+    assert_eq!((scene.count("reuse"), scene.count("alive")), (0, 1));
+    assert!(scene.is_active(&new), "nothing was sent");
+
+    let resumed = scene.daemon.run(&["resume", ACCOUNT]).unwrap();
+    assert!(resumed.status.success(), "{resumed:?}");
+    let (refusal, code) = fault(&scene.try_renew(ACCOUNT, &old, &["--json"]));
+    assert_eq!((&refusal["fault"], code), (&json!("LoginRequired"), 77), "{refusal}");
+    let message = refusal["message"].as_str().unwrap();
     assert!(message.starts_with("the login is over (invalid_grant"), "{refusal}");
-    let hint = format!("run: ostler login {} --as {ACCOUNT}", scene.op.issuer());
+    let hint = format!("run: ostler login --issuer {} --as {ACCOUNT}", scene.op.issuer());
     assert_eq!(refusal["hint"], json!(hint));
     assert_eq!((scene.count("reuse"), scene.count("alive")), (1, 0));
     assert!(!scene.is_active(&new), "the provider has ended the whole family");

@@ -159,7 +159,7 @@ fn a_user_who_says_no_ends_the_sign_in_with_the_providers_words() {
     assert_eq!(finished.status.code(), Some(77), "{finished:?}");
     let last = finished.stderr.lines().last().unwrap();
     assert!(last.contains("access_denied: mallory said no"), "{last}");
-    let hint = format!("; run: ostler login {} --as alice", scene.op.issuer());
+    let hint = format!("; run: ostler login --issuer {} --as alice", scene.op.issuer());
     assert!(last.ends_with(&hint), "{last}");
     assert_eq!(scene.count("token"), 0);
     let (fault, code) = fault(&scene.daemon.run(&["token", ACCOUNT, "--json"]).unwrap());
