@@ -1,6 +1,7 @@
 //! Tests on virtual time.
 
 mod comings_and_goings;
+mod holding;
 mod invariants;
 mod keeping;
 mod rest;

@@ -55,10 +55,12 @@ pub(super) fn seed(text: &str) -> AccountSeed {
     for (place, byte) in text.bytes().take(8).enumerate() {
         bytes[place] = byte;
     }
+    // all have one client, but for those that are to have another one
+    let client = if text.starts_with("other") { "d" } else { "c" };
     AccountSeed {
         id: AccountId::from_random(bytes),
         name: name(text),
-        client: ClientKey { provider: "parqex".parse().unwrap(), client: "c".parse().unwrap() },
+        client: ClientKey { provider: "parqex".parse().unwrap(), client: client.parse().unwrap() },
         scopes: Scopes::parse_lenient("open close"),
     }
 }
@@ -192,6 +194,22 @@ impl World {
             scopes: Scopes::default(),
             rejected,
             deadline: self.now.boot + Duration::from_secs(patience),
+        }));
+        waiter
+    }
+
+    /// Asks for a token with these scopes.
+    pub(super) fn ask_for(&mut self, who: &str, scopes: &str) -> WaiterId {
+        self.next_waiter += 1;
+        let waiter = WaiterId(self.next_waiter);
+        self.asked.insert(waiter);
+        self.tell(Event::Ask(Ask {
+            waiter,
+            account: name(who),
+            min_valid: None,
+            scopes: Scopes::parse_lenient(scopes),
+            rejected: None,
+            deadline: self.now.boot + Duration::from_secs(20),
         }));
         waiter
     }
