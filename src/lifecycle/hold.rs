@@ -44,7 +44,9 @@ impl Lifecycle {
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
             let held = matches!(account.standing, Standing::Held { .. });
-            if place != except && held && account.seed.client == *client && !account.is_busy() {
+            // one that flies or queues is being tried already
+            let rests = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
+            if place != except && held && account.seed.client == *client && rests {
                 account.phase = Phase::Waiting(now.boot);
                 self.rearm(place);
             }

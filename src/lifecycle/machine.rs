@@ -256,6 +256,7 @@ impl Lifecycle {
         let Some(account) = &mut self.accounts[place] else { return };
         let Some(rules) = &account.rules else { return };
         let origin = rules.origin.clone();
+        debug_assert!(matches!(account.phase, Phase::Queued { .. }), "who has a ticket queues");
         account.phase = Phase::Flying;
         account.starts(now.boot);
         let generation = account.generation;

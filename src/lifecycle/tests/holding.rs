@@ -73,6 +73,31 @@ fn a_client_that_works_again_frees_the_accounts_it_was_held_for() {
 }
 
 #[test]
+fn an_account_that_queues_already_is_not_queued_again_when_its_client_works() {
+    let mut world = World::new();
+    world.restore("one", 3600, 0, rules());
+    world.restore("two", 3600, 0, rules());
+    let print = crate::model::AccessToken::new("restored-one".into()).fingerprint();
+    world.ask_about("one", Some(0), 20, Some(print));
+    world.refresh_badly(failure(FailureClass::ClientBroken));
+    let request = world.sign_in(1, "one", rules());
+    world.tell(Event::Redeem { request });
+    world.begin(Ok(()));
+    // an hour later the other one is to be tried, but nothing may leave
+    world.sleep_seconds(3600);
+    world.tell(Event::Rest);
+    let granted = world.granted(36_000);
+    world.land(granted);
+    world.save(true);
+    assert!(world.begins.is_empty());
+    world.pass_seconds(120);
+    assert_eq!(world.begins.len(), 1);
+    world.refresh_well(3600);
+    assert!(world.begins.is_empty());
+    assert_eq!(doing(&world, "two"), Doing::Ready);
+}
+
+#[test]
 fn scopes_that_were_not_granted_are_named_and_nothing_is_sent_for_them() {
     let mut world = World::new();
     world.restore("door", 3600, 0, rules());
