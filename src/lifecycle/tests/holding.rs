@@ -86,6 +86,7 @@ fn an_account_that_queues_already_is_not_queued_again_when_its_client_works() {
     // an hour later the other one is to be tried, but nothing may leave
     world.sleep_seconds(3600);
     world.tell(Event::Rest);
+    world.pass_seconds(1);
     let granted = world.granted(36_000);
     world.land(granted);
     world.save(true);
