@@ -389,6 +389,9 @@ impl Lifecycle {
         if conclusive || account.streak.ambiguous_since.is_none() {
             account.unresolved = None;
             out.push(Effect::Abandon { flight, account: id, standing });
+        } else if account.unresolved.is_some_and(|open| open != flight) {
+            // a later attempt of an earlier run is on record for it
+            out.push(Effect::Abandon { flight, account: id, standing });
         } else if let Some(standing) = standing {
             // the attempt stays on record: its fate is what is not known
             out.push(Effect::Stand { account: id, standing });

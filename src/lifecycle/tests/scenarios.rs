@@ -484,3 +484,19 @@ fn an_account_whose_provider_is_not_defined_says_which_is_missing() {
     assert_eq!(view.doing, Doing::Held);
     assert!(view.detail.unwrap().contains("no definition of provider parqex"));
 }
+
+#[test]
+fn of_two_attempts_on_record_the_one_with_a_useless_answer_is_forgotten() {
+    let mut world = World::new();
+    let rules = rules();
+    let (answered, sent) = (FlightId(70), FlightId(71));
+    world.answered = vec![answered];
+    world.restore_as("door", Standing::Good, 3600, 4000, rules, Some(sent));
+    let stamp = world.stamp();
+    let landing = Landing::Failed { failure: failure(FailureClass::Transient), rescued: None };
+    world.tell(Event::Landed { flight: answered, sent: stamp, landing });
+    assert_eq!(world.abandoned, [answered]);
+    world.pass_seconds(3);
+    world.refresh_well(3600);
+    assert_eq!(world.abandoned, [answered, sent], "nothing is left behind");
+}

@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) ended: HashMap<RequestId, Result<AccountId, SignInEnd>>,
     pub(super) stands: Vec<Standing>,
     pub(super) erased: Vec<AccountId>,
+    /// Flights whose answer is on record for the account that is restored next.
+    pub(super) answered: Vec<FlightId>,
     pub(super) abandoned: Vec<FlightId>,
     pub(super) changes: Vec<(AccountName, bool)>,
     pub(super) storms: Vec<AccountName>,
@@ -85,6 +87,7 @@ impl World {
             ended: HashMap::new(),
             stands: Vec::new(),
             erased: Vec::new(),
+            answered: Vec::new(),
             abandoned: Vec::new(),
             changes: Vec::new(),
             storms: Vec::new(),
@@ -154,7 +157,15 @@ impl World {
             issued: Some(Arc::new(issued)),
         };
         self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
+        for flight in std::mem::take(&mut self.answered) {
+            self.life.resume_refresh(flight, &name(who), Generation(1));
+        }
         self.tell(Event::Alarm);
+    }
+
+    /// The moment as it is written down.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { at: self.now, boot_id: BootId("here".into()) }
     }
 
     pub(super) fn tell(&mut self, event: Event) {
