@@ -27,8 +27,9 @@ impl Manager {
             let mut message = [0; 4096];
             // it ends with the socket's shutdown, which is read as nothing
             while let Ok(length @ 1..) = ears.recv(&mut message) {
-                let text = message[..length].trim_ascii_end();
-                if lines.write_all(text).and_then(|()| lines.write_all(b"\n")).is_err() {
+                // in one piece, so that whoever sees one line of a message sees all of them
+                let text = [message[..length].trim_ascii_end(), b"\n"].concat();
+                if lines.write_all(&text).is_err() {
                     break;
                 }
             }
