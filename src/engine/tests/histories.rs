@@ -343,3 +343,23 @@ fn no_login_that_its_provider_still_honours_is_lost() {
         panic!("{error}");
     }
 }
+
+/// A refresh of unknown fate is tried again and answered with trouble, and the daemon dies when its next
+/// try has just been written down: at the start there is an answer and, behind it, an attempt without.
+#[test]
+fn an_answer_on_record_that_brought_nothing_does_not_stay_beside_a_newer_attempt() {
+    let well = Weather::All(Fate::Well);
+    let trouble = Weather::All(Fate::Trouble { status: 503, retry_after: None });
+    let crash = Step::Crash { arrives: 0, reboot: false, wall: 0, seconds: 0 };
+    let steps = [
+        Step::Suspend { seconds: 1268 },
+        Step::Go { count: 2, order: 0, weather: well },
+        crash.clone(),
+        Step::Go { count: 4, order: 25915, weather: trouble },
+        Step::Go { count: 15, order: 5732, weather: well },
+        Step::Suspend { seconds: 2 },
+        Step::Go { count: 3, order: 32993, weather: well },
+        crash,
+    ];
+    play(&steps, &std::cell::RefCell::default()).unwrap();
+}

@@ -5,7 +5,7 @@ use super::scenarios::doing;
 use super::world::{World, name};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, Rules};
-use crate::model::{Failure, FailureClass, Scopes, Standing};
+use crate::model::{AccessToken, Failure, FailureClass, Landing, Scopes, Standing};
 
 fn held(world: &World, who: &str) -> bool {
     doing(world, who) == Doing::Held
@@ -36,7 +36,7 @@ fn an_account_whose_flight_is_on_its_way_is_not_held_before_that_has_landed() {
     world.begin(Ok(()));
     world.begin(Ok(()));
     let rejected = failure(FailureClass::ClientBroken);
-    world.land(crate::model::Landing::Failed { failure: rejected, rescued: None });
+    world.land(Landing::Failed { failure: rejected, rescued: None });
     assert!(held(&world, "one"));
     assert_eq!(doing(&world, "two"), Doing::Refreshing);
     let granted = world.granted(3600);
@@ -52,7 +52,7 @@ fn a_client_that_works_again_frees_the_accounts_it_was_held_for() {
         world.restore(who, 3600, 0, rules());
     }
     for who in ["one", "other"] {
-        let print = crate::model::AccessToken::new(format!("restored-{who}")).fingerprint();
+        let print = AccessToken::new(format!("restored-{who}")).fingerprint();
         world.ask_about(who, Some(0), 20, Some(print));
         world.refresh_badly(failure(FailureClass::ClientBroken));
     }
@@ -77,7 +77,7 @@ fn an_account_that_queues_already_is_not_queued_again_when_its_client_works() {
     let mut world = World::new();
     world.restore("one", 3600, 0, rules());
     world.restore("two", 3600, 0, rules());
-    let print = crate::model::AccessToken::new("restored-one".into()).fingerprint();
+    let print = AccessToken::new("restored-one".into()).fingerprint();
     world.ask_about("one", Some(0), 20, Some(print));
     world.refresh_badly(failure(FailureClass::ClientBroken));
     let request = world.sign_in(1, "one", rules());
@@ -138,4 +138,18 @@ fn a_token_is_not_served_in_the_moment_of_its_expiry() {
     world.pass(expires.since(world.now.boot));
     let late = world.ask("door", 0, 1);
     assert!(matches!(world.answer(late), Some(Err(Refusal::Unavailable { .. }))));
+}
+
+#[test]
+fn a_provider_that_names_no_scopes_cannot_be_held_to_them() {
+    let mut world = World::new();
+    let request = world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request });
+    world.begin(Ok(()));
+    let Landing::Granted(mut granted) = world.granted(3600) else { unreachable!() };
+    granted.scopes = Some(Scopes::default());
+    world.land(Landing::Granted(granted));
+    world.save(true);
+    let asked = world.ask_for("door", "burn");
+    assert!(world.token(asked).is_some());
 }
