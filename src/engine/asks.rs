@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::handle::{Asker, Message};
-use super::task::{Engine, Waiting};
+use super::task::Engine;
 use crate::api::{GetToken, Logout, Request, Response, Resume};
 use crate::lifecycle::{Ask, Event};
 
@@ -41,26 +41,23 @@ impl Engine {
             Request::Logout(Logout { account }) => {
                 let face = caller.face.as_str();
                 tracing::info!(%account, face, pid = caller.pid, "logout asked for");
-                let waiter = self.new_waiter();
-                self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
+                let waiter = self.wait(asker, &account);
                 self.tell(Event::Logout { account, waiter });
             }
             Request::Resume(Resume { account }) => {
                 let face = caller.face.as_str();
                 tracing::info!(%account, face, pid = caller.pid, "another try asked for");
-                let waiter = self.new_waiter();
-                self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
+                let waiter = self.wait(asker, &account);
                 self.tell(Event::Resume { account, waiter });
             }
         }
     }
 
     fn get_token(&mut self, get: GetToken, asker: Asker) {
-        let waiter = self.new_waiter();
+        let waiter = self.wait(asker, &get.account);
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
         let min_valid = get.min_valid.map(|seconds| Duration::from_secs(seconds.into()));
-        self.waiting.insert(waiter, Waiting { asker, account: get.account.clone() });
         self.tell(Event::Ask(Ask {
             waiter,
             account: get.account,

@@ -168,7 +168,7 @@ impl Engine {
         let mut origins: BTreeMap<String, Asked> = BTreeMap::new();
         for view in self.lifecycle.views() {
             let Some(provider) = self.provider_of(&view.seed.client) else { continue };
-            let url = provider.refresh_url.as_ref().unwrap_or(&provider.token_url);
+            let url = provider.refresh_endpoint();
             let origin = url.origin().ascii_serialization();
             let asked = origins.entry(origin.clone()).or_insert_with(|| Asked {
                 origin,

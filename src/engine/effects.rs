@@ -3,7 +3,7 @@
 use super::faults;
 use super::logout::Leaving;
 use super::task::{Engine, Waiting};
-use crate::api::{Event as News, Response, State};
+use crate::api::{Event as News, Fault, Response, State};
 use crate::lifecycle::{Effect, HandOut, Refusal, WaiterId};
 use crate::model::AccountName;
 use crate::store::Command;
@@ -43,23 +43,25 @@ impl Engine {
 
     fn answer(&mut self, waiter: WaiterId, result: Result<HandOut, Refusal>) {
         let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) else { return };
-        let now = self.clock.now();
-        let result = match result {
-            Ok(hand_out) => Ok(Response::Token(super::shown::token(account, &hand_out, now))),
-            Err(refusal) => {
-                let client = self.lifecycle.view(&account).map(|view| view.seed.client.clone());
-                Err(faults::refused(account, client.as_ref(), refusal, now))
+        asker.answer(match result {
+            Ok(hand_out) => {
+                let token = super::shown::token(account, &hand_out, self.clock.now());
+                Ok(Response::Token(token))
             }
-        };
-        asker.answer(result);
+            Err(refusal) => Err(self.refused(account, refusal)),
+        });
     }
 
     fn resumed(&mut self, waiter: WaiterId, result: Result<(), Refusal>) {
         let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) else { return };
-        let client = self.lifecycle.view(&account).map(|view| view.seed.client.clone());
-        let now = self.clock.now();
-        let refused = |refusal| faults::refused(account, client.as_ref(), refusal, now);
+        let refused = |refusal| self.refused(account, refusal);
         asker.answer(result.map(|()| Response::Done {}).map_err(refused));
+    }
+
+    /// What the one who asked is told.
+    fn refused(&self, account: AccountName, refusal: Refusal) -> Fault {
+        let client = self.lifecycle.view(&account).map(|view| &view.seed.client);
+        faults::refused(account, client, refusal, self.clock.now())
     }
 
     fn changed(&mut self, account: &AccountName, new_token: bool) {

@@ -314,10 +314,12 @@ impl Engine {
         self.in_turn = false;
     }
 
-    /// A new name for somebody who waits.
-    pub(super) fn new_waiter(&mut self) -> WaiterId {
+    /// Somebody waits for news of an account from now on, under the name that is given back.
+    pub(super) fn wait(&mut self, asker: Asker, account: &AccountName) -> WaiterId {
         self.next_waiter += 1;
-        WaiterId(self.next_waiter)
+        let waiter = WaiterId(self.next_waiter);
+        self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
+        waiter
     }
 
     /// The definition by which an account's client speaks: pinned if it was discovered, else the

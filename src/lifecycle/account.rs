@@ -183,24 +183,29 @@ impl Account {
             // it is just being tried whether that is still so
             Some(Refusal::Held { .. }) if self.is_busy() => Look::Wanted,
             Some(refusal) => self.second_best(ask, now, refusal),
-            None => match self.phase {
-                // The next try comes too late for this caller: say so now rather than then.
-                Phase::Waiting(until) if until > ask.deadline => {
-                    self.second_best(ask, now, self.unavailable())
-                }
-                Phase::Idle if self.earliest_start(now) > Some(ask.deadline) => {
-                    let retry_at = self.earliest_start(now);
-                    let refusal = Refusal::Unavailable { failure: too_soon(), retry_at };
-                    self.second_best(ask, now, refusal)
-                }
-                _ if shut_until > Some(ask.deadline) => {
-                    let failure = self.last_failure.clone().unwrap_or_else(in_trouble);
-                    let refusal = Refusal::Unavailable { failure, retry_at: shut_until };
-                    self.second_best(ask, now, refusal)
-                }
-                _ => Look::Wanted,
+            None => match self.too_late(ask, shut_until, now) {
+                Some(refusal) => self.second_best(ask, now, refusal),
+                None => Look::Wanted,
             },
         }
+    }
+
+    /// Why the next try comes too late for `ask`, if it does: better said now than then.
+    fn too_late(&self, ask: &Ask, shut_until: Option<Boot>, now: Boot) -> Option<Refusal> {
+        if let Phase::Waiting(until) = self.phase
+            && until > ask.deadline
+        {
+            return Some(self.unavailable());
+        }
+        let idle = matches!(self.phase, Phase::Idle);
+        let earliest = if idle { self.earliest_start(now) } else { None };
+        if earliest > Some(ask.deadline) {
+            return Some(Refusal::Unavailable { failure: too_soon(), retry_at: earliest });
+        }
+        (shut_until > Some(ask.deadline)).then(|| {
+            let failure = self.last_failure.clone().unwrap_or_else(in_trouble);
+            Refusal::Unavailable { failure, retry_at: shut_until }
+        })
     }
 
     /// The token even if it lasts less long than asked for, as long as it lives; `refusal` else.
@@ -290,7 +295,7 @@ impl Account {
             return None;
         }
         if self.unresolved.is_some() {
-            return Some(LONG_AGO);
+            return Some(Boot::LONG_AGO);
         }
         let keep_alive = self
             .term
@@ -304,7 +309,7 @@ impl Account {
     fn due_ahead(&self) -> Option<Boot> {
         match (self.mode, &self.token) {
             (Mode::Lazy, _) | (Mode::Warm, None) => None,
-            (Mode::Always, token) => Some(token.as_ref().map_or(LONG_AGO, |token| token.due)),
+            (Mode::Always, token) => Some(token.as_ref().map_or(Boot::LONG_AGO, |token| token.due)),
             (Mode::Warm, Some(token)) => {
                 let cools = self.asked? + self.lifetime()? * WARM_LIVES;
                 (token.due <= cools).then_some(token.due)
@@ -333,9 +338,7 @@ impl Account {
     /// Until when the storm guard keeps it, if it does: a token that is due or gone is never kept
     /// from being renewed.
     fn guarded(&self, now: Boot) -> Option<Boot> {
-        let forced = self.token.as_ref().is_some_and(|token| {
-            token.due > now && token.expires.is_none_or(|expires| expires > now)
-        });
+        let forced = self.token.as_ref().is_some_and(|token| token.due > now);
         self.guard.opens().filter(|opens| forced && self.unresolved.is_none() && *opens > now)
     }
 
@@ -383,9 +386,6 @@ impl Account {
         (!missing.is_empty()).then_some(missing)
     }
 }
-
-/// What was due before anybody looked.
-const LONG_AGO: Boot = Boot(i64::MIN);
 
 /// For how many lives of its token a warm account is kept fresh after somebody asked.
 const WARM_LIVES: u32 = 5;

@@ -181,7 +181,7 @@ impl Lifecycle {
             out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
             return;
         };
-        let cold = account.mode == Mode::Warm && account.asked < Some(now.boot);
+        let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);
         let exempt = account.is_busy() || account.unresolved.is_some();
         let origin = account.origin().filter(|_| !exempt);
@@ -208,7 +208,7 @@ impl Lifecycle {
             }
         };
         out.push(Effect::Answer { waiter, result });
-        if cold {
+        if warms {
             self.rearm(place);
         }
     }
@@ -218,9 +218,7 @@ impl Lifecycle {
         let Some(account) = &mut self.accounts[place] else { return };
         match account.phase {
             Phase::Idle => match account.earliest_start(now.boot) {
-                Some(earliest) if earliest > now.boot => {
-                    account.phase = Phase::Waiting(earliest);
-                }
+                Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
                 _ => self.start(place, urgency, now),
             },
             Phase::Queued { urgent, .. } if urgency < urgent => {

@@ -298,16 +298,16 @@ impl Lifecycle {
         now: Now,
     ) {
         let Some(account) = &mut self.accounts[place] else { return };
-        let term = match account.term.take() {
-            Some(mut term) if !brings_refresh => {
-                term.renew(sent, lifetime);
-                term
-            }
-            before if brings_refresh => {
+        let term = match (account.term.take(), brings_refresh) {
+            (before, true) => {
                 let signed_in = before.map_or(Some(sent.at.wall), |term| term.signed_in());
                 Term::new(sent.clone(), lifetime, sent, signed_in)
             }
-            _ => return,
+            (Some(mut term), false) => {
+                term.renew(sent, lifetime);
+                term
+            }
+            (None, false) => return,
         };
         self.take_term(place, term, now);
     }
@@ -386,11 +386,13 @@ impl Lifecycle {
         let standing = (account.standing != was).then(|| account.standing.clone());
         let id = account.seed.id.clone();
         // a fate that was unknown stays so until the provider itself has spoken
-        if conclusive || account.streak.ambiguous_since.is_none() {
+        let settled = conclusive || account.streak.ambiguous_since.is_none();
+        if settled {
             account.unresolved = None;
-            out.push(Effect::Abandon { flight, account: id, standing });
-        } else if account.unresolved.is_some_and(|open| open != flight) {
-            // a later attempt of an earlier run is on record for it
+        }
+        // of two that an earlier run left behind, the later one is on record for it
+        let replaced = account.unresolved.is_some_and(|open| open != flight);
+        if settled || replaced {
             out.push(Effect::Abandon { flight, account: id, standing });
         } else if let Some(standing) = standing {
             // the attempt stays on record: its fate is what is not known

@@ -104,7 +104,7 @@ impl Term {
         self.lifetime.or(rules.refresh_lifetime).or(rules.refresh_idle)?;
         let Some((used, limit)) = self.placed.used.zip(self.movable(rules)) else {
             // nobody knows how much of its life is over
-            return Some(Boot(i64::MIN));
+            return Some(Boot::LONG_AGO);
         };
         let left = limit.end.since(used);
         let share = 0.45 + 0.1 * spread(account, generation.0);
@@ -204,7 +204,7 @@ mod tests {
         let earlier = Now { wall: Wall(-1_000_000), boot: Boot(5) };
         term.place(&BootId("another".into()), earlier);
         let account = AccountId::from_random([3; 8]);
-        assert_eq!(term.keep_alive(&rules(), &account, Generation(1)), Some(Boot(i64::MIN)));
+        assert_eq!(term.keep_alive(&rules(), &account, Generation(1)), Some(Boot::LONG_AGO));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Lane {
             shut => shut,
         };
         let paced = self.rested.map(|rested| rested - PACE * u32::try_from(BURST).unwrap_or(1));
-        Some([self.quiet_until, shut, paced].into_iter().flatten().max().unwrap_or(Boot(i64::MIN)))
+        Some([self.quiet_until, shut, paced].into_iter().flatten().max().unwrap_or(Boot::LONG_AGO))
     }
 
     fn depart(&mut self, urgency: Urgency, place: usize, now: Boot) {

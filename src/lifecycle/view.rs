@@ -107,7 +107,7 @@ impl Account {
         };
         let next = match self.phase {
             Phase::Waiting(until) => Some(until),
-            Phase::Idle => self.due().filter(|due| due.0 != i64::MIN),
+            Phase::Idle => self.due().filter(|due| *due != Boot::LONG_AGO),
             _ => None,
         };
         let life = match self.standing {

@@ -27,6 +27,9 @@ impl Wall {
 pub struct Boot(pub i64);
 
 impl Boot {
+    /// Before anything: what was due before anybody looked.
+    pub const LONG_AGO: Boot = Boot(i64::MIN);
+
     /// How long from `earlier` to this; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Boot) -> Duration {

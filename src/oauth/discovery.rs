@@ -61,16 +61,7 @@ pub async fn discover(http: &Http, issuer: &str) -> Result<Provider, DiscoveryEr
     let places = places(issuer)?;
     let mut status = 404;
     for url in places {
-        let method = Method::GET;
-        let headers = plain_headers();
-        let request = Outgoing {
-            method,
-            url,
-            headers,
-            body: None,
-            refresh_fields: Vec::new(),
-            patience: None,
-        };
+        let request = Outgoing::new(Method::GET, url, plain_headers(), None);
         let answer = http.carry(request).await.map_err(DiscoveryError::Unreachable)?;
         match metadata(&answer) {
             Some(metadata) => return metadata.into_provider(issuer),

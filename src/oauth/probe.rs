@@ -54,14 +54,7 @@ impl Http {
     /// Asks whether anybody is there, at the root of the URL's origin. Nothing of the URL but scheme,
     /// host and port is sent.
     pub async fn probe(&self, url: &Url) -> Probe {
-        let outgoing = Outgoing {
-            method: Method::HEAD,
-            url: root(url),
-            headers: plain_headers(),
-            body: None,
-            refresh_fields: Vec::new(),
-            patience: None,
-        };
+        let outgoing = Outgoing::new(Method::HEAD, root(url), plain_headers(), None);
         let request = self
             .prepare(outgoing)
             .map_err(|error| Unreached { missing: Missing::Connection, detail: error.detail })?

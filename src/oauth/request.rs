@@ -86,6 +86,18 @@ pub(super) struct Outgoing {
     pub(super) patience: Option<Duration>,
 }
 
+impl Outgoing {
+    /// A request whose answer brings no refresh token, and that may take as long as any.
+    pub(super) fn new(
+        method: HttpMethod,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Zeroizing<Vec<u8>>>,
+    ) -> Self {
+        Self { method, url, headers, body, refresh_fields: Vec::new(), patience: None }
+    }
+}
+
 impl TokenRequest {
     /// The refresh of a grant. No scope is sent: the grant's own stay in force (RFC 6749, 6).
     pub fn refresh(
@@ -264,14 +276,8 @@ fn build(
         Method::Get => HttpMethod::GET,
         Method::Put => HttpMethod::PUT,
     };
-    Ok(Outgoing {
-        method,
-        url,
-        headers,
-        body,
-        refresh_fields: refresh_fields(provider),
-        patience: None,
-    })
+    let refresh_fields = refresh_fields(provider);
+    Ok(Outgoing { refresh_fields, ..Outgoing::new(method, url, headers, body) })
 }
 
 /// The headers that a definition adds or changes. Authorization is not among those it may.

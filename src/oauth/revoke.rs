@@ -95,14 +95,7 @@ fn by_form(
     authenticate(provider, client, &mut params, &mut headers)?;
     let body = Some(form_body(&params, provider, &mut headers));
     let url = url.clone();
-    Ok(Outgoing {
-        method: Method::POST,
-        url,
-        headers,
-        body,
-        refresh_fields: Vec::new(),
-        patience: None,
-    })
+    Ok(Outgoing::new(Method::POST, url, headers, body))
 }
 
 /// `DELETE` with the token in JSON, and id and secret as they are in Basic authentication.
@@ -119,12 +112,5 @@ fn by_delete(url: &Url, client: Client<'_>, token: &str) -> Result<Outgoing, Oau
     let body = serde_json::to_vec(&serde_json::json!({ "access_token": token }))
         .expect("an object of one text has nothing that JSON cannot say");
     let body = Some(Zeroizing::new(body));
-    Ok(Outgoing {
-        method: Method::DELETE,
-        url,
-        headers,
-        body,
-        refresh_fields: Vec::new(),
-        patience: None,
-    })
+    Ok(Outgoing::new(Method::DELETE, url, headers, body))
 }

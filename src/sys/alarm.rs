@@ -12,6 +12,8 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
+use super::descriptor::watched;
+
 use crate::model::Boot;
 
 /// What an alarm rings by: one instant on the boot clock, and the news that it is there.
@@ -34,11 +36,7 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
-        #[expect(
-            deprecated,
-            reason = "unsound only for types whose descriptor may change or close, as an OwnedFd's cannot"
-        )]
-        let timer = AsyncFd::new(timer)?;
+        let timer = watched(timer)?;
         Ok(Self::by(Box::new(timer)))
     }
 

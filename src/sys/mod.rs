@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod clock;
+mod descriptor;
 pub mod lock;
 pub mod log;
 pub mod network;

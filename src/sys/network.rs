@@ -10,6 +10,8 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
 use tokio::io::unix::AsyncFd;
 
+use super::descriptor::watched;
+
 /// `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR` and `RTMGRP_IPV6_ROUTE` of
 /// `linux/rtnetlink.h`.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
@@ -34,11 +36,7 @@ impl NetworkWatch {
         // no protocol number means NETLINK_ROUTE
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
-        #[expect(
-            deprecated,
-            reason = "unsound only for types whose descriptor may change or close, as an OwnedFd's cannot"
-        )]
-        let socket = AsyncFd::new(socket)?;
+        let socket = watched(socket)?;
         Ok(Self { socket })
     }
 

@@ -12,6 +12,8 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
+use super::descriptor::watched;
+
 /// The timer's instant: later than any clock is set to, and what the kernel can still count in
 /// nanoseconds (the year 2262).
 const NEVER: Timespec = Timespec { tv_sec: 9_223_372_036, tv_nsec: 0 };
@@ -34,11 +36,7 @@ impl WallWatch {
             Ok(_) | Err(Errno::CANCELED) => {}
             Err(error) => return Err(error.into()),
         }
-        #[expect(
-            deprecated,
-            reason = "unsound only for types whose descriptor may change or close, as an OwnedFd's cannot"
-        )]
-        let timer = AsyncFd::new(timer)?;
+        let timer = watched(timer)?;
         Ok(Self { timer })
     }
 

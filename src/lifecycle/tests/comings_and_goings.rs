@@ -118,9 +118,8 @@ fn a_login_that_ends_while_it_is_renewed_rings_no_alarm_in_vain() {
     assert_eq!(doing(&world, "door"), Doing::LoginRequired, "the new one lived for 100 s, too");
 }
 
-#[test]
-fn a_login_without_a_refresh_token_ends_with_its_access_token() {
-    let mut world = World::new();
+/// The account "door", with a token of 100 s and nothing to renew it with.
+fn sign_in_without_refresh(world: &mut World) {
     let request = world.sign_in(1, "door", rules());
     world.tell(Event::Redeem { request });
     world.begin(Ok(()));
@@ -128,6 +127,12 @@ fn a_login_without_a_refresh_token_ends_with_its_access_token() {
     granted.refresh = None;
     world.land(Landing::Granted(granted));
     world.save(true);
+}
+
+#[test]
+fn a_login_without_a_refresh_token_ends_with_its_access_token() {
+    let mut world = World::new();
+    sign_in_without_refresh(&mut world);
     let asked = world.ask("door", 60, 20);
     assert_eq!(world.token(asked), Some("access-1"));
     world.pass_seconds(101);
@@ -140,13 +145,7 @@ fn a_login_without_a_refresh_token_ends_with_its_access_token() {
 #[test]
 fn a_login_that_is_being_renewed_when_it_ends_ends_only_if_that_fails() {
     let mut world = World::new();
-    let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request });
-    world.begin(Ok(()));
-    let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
-    granted.refresh = None;
-    world.land(Landing::Granted(granted));
-    world.save(true);
+    sign_in_without_refresh(&mut world);
     let request = world.sign_in(2, "door", rules());
     world.tell(Event::Redeem { request });
     world.begin(Ok(()));

@@ -195,33 +195,36 @@ impl World {
         patience: u64,
         rejected: Option<Fingerprint>,
     ) -> WaiterId {
-        self.next_waiter += 1;
-        let waiter = WaiterId(self.next_waiter);
-        self.asked.insert(waiter);
-        self.tell(Event::Ask(Ask {
-            waiter,
-            account: name(who),
+        self.put(who, |ask| Ask {
             min_valid: min_valid.map(Duration::from_secs),
-            scopes: Scopes::default(),
             rejected,
-            deadline: self.now.boot + Duration::from_secs(patience),
-        }));
-        waiter
+            deadline: ask.deadline + Duration::from_secs(patience),
+            ..ask
+        })
     }
 
     /// Asks for a token with these scopes.
     pub(super) fn ask_for(&mut self, who: &str, scopes: &str) -> WaiterId {
+        self.put(who, |ask| Ask {
+            scopes: Scopes::parse_lenient(scopes),
+            deadline: ask.deadline + Duration::from_secs(20),
+            ..ask
+        })
+    }
+
+    /// Puts a question, made of one that wants any token and does not wait.
+    fn put(&mut self, who: &str, more: impl FnOnce(Ask) -> Ask) -> WaiterId {
         self.next_waiter += 1;
         let waiter = WaiterId(self.next_waiter);
         self.asked.insert(waiter);
-        self.tell(Event::Ask(Ask {
+        self.tell(Event::Ask(more(Ask {
             waiter,
             account: name(who),
             min_valid: None,
-            scopes: Scopes::parse_lenient(scopes),
+            scopes: Scopes::default(),
             rejected: None,
-            deadline: self.now.boot + Duration::from_secs(20),
-        }));
+            deadline: self.now.boot,
+        })));
         waiter
     }
 
