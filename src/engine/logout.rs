@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::task::{Done, Engine, Waiting};
 use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation};
-use crate::lifecycle::WaiterId;
+use crate::lifecycle::{self, WaiterId};
 use crate::model::{AccountId, AccountName};
 use crate::oauth::{Client, Revoked, revoke};
 use crate::store::{Erased, StoreError};
@@ -23,23 +23,25 @@ impl Engine {
     pub(super) fn erased(&mut self, id: &AccountId, result: Result<Box<Erased>, StoreError>) {
         let Some(Leaving { waiter, name }) = self.leaving.remove(id) else { return };
         let waiting = self.waiting.remove(&waiter);
-        self.announced.remove(&name);
-        self.doctor.answers.forget(&name);
-        self.line_is_old = true;
-        let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
+        self.tell(lifecycle::Event::Erased {
+            account: name.clone(),
+            result: result.as_ref().map(drop).map_err(drop),
+        });
         let erased = match result {
             Ok(erased) => *erased,
             Err(error) => {
                 tracing::error!(account = %name, %error, "account not erased");
                 if let Some(Waiting { asker, .. }) = waiting {
-                    let message = format!(
-                        "the account could not be erased and comes back at the next start: {error}"
-                    );
+                    let message = format!("the account could not be erased and stays: {error}");
                     asker.answer(Err(Fault::new(FaultKind::Storage, message).of(name)));
                 }
                 return;
             }
         };
+        self.announced.remove(&name);
+        self.doctor.answers.forget(&name);
+        self.line_is_old = true;
+        let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         let key = erased.client.key.clone();
         let provider = self.provider_of(&key);
         if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {

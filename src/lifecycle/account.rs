@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::leave::Leaving;
 use super::retry::Streak;
 use super::schedule::{self, StormGuard};
 use super::term::Term;
 use super::traffic::Urgency;
-use super::words::{Ask, HandOut, Refusal, Rules, WaiterId};
+use super::words::{Ask, HandOut, Refusal, Rules};
 use crate::model::{
     AccountSeed, Boot, Failure, FailureClass, Fingerprint, FlightId, Generation, GrantChange,
     Issued, Mode, Scopes, Stamp, Standing,
@@ -48,8 +49,8 @@ pub(super) struct Account {
     pub(super) guard: StormGuard,
     /// The questions that wait for a token.
     pub(super) waiters: Vec<Ask>,
-    /// The one who waits for the logout, once that was asked for.
-    pub(super) leaving: Option<WaiterId>,
+    /// How far its logout has come, once that was asked for.
+    pub(super) leaving: Option<Leaving>,
     /// An attempt on record whose fate is unknown. It is kept until the intent of the next one is
     /// durable, so that no crash in between can hide that the refresh token may be spent.
     pub(super) unresolved: Option<FlightId>,
@@ -271,7 +272,11 @@ impl Account {
     }
 
     /// When the account next needs attention, whatever happens. A daemon that drains starts nothing.
+    /// Nor does one that is being erased.
     pub(super) fn attention(&self, draining: bool, saving: Option<Boot>) -> Option<Boot> {
+        if self.leaving == Some(Leaving::Erasing) {
+            return None;
+        }
         let refresh = match self.phase {
             Phase::Idle if draining => None,
             Phase::Idle => self.due(),

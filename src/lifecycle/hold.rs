@@ -23,6 +23,7 @@ impl Lifecycle {
             let affected = account.seed.client == *client
                 && account.standing == Standing::Good
                 && account.renewable
+                && account.leaving.is_none()
                 && !account.is_busy();
             if place == except || !affected {
                 continue;

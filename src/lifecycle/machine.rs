@@ -111,6 +111,7 @@ impl Lifecycle {
             Event::Redeem { request } => self.redeem(&request, out),
             Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
             Event::Logout { account, waiter } => self.logout(&account, waiter, out),
+            Event::Erased { account, result } => self.erased(&account, result),
             Event::Resume { account, waiter } => {
                 let result = self.resume(&account, now, out);
                 out.push(Effect::Resumed { waiter, result });

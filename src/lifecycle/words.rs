@@ -81,6 +81,13 @@ pub enum Event {
         /// Who waits for it.
         waiter: WaiterId,
     },
+    /// An account that was to be erased is gone from the disk, or cannot be erased: then it stays.
+    Erased {
+        /// Which.
+        account: AccountName,
+        /// Whether it is gone; why not is for the one who asked, not for the schedule.
+        result: Result<(), ()>,
+    },
     /// The user wants an account tried again, whatever speaks against it.
     Resume {
         /// Which.
@@ -189,7 +196,8 @@ pub enum Effect {
         /// The account that is signed in now, or why none is.
         result: Result<AccountId, SignInEnd>,
     },
-    /// Erase an account that no flight touches any more, and answer the one who asked for it.
+    /// Erase an account that no flight touches any more, answer the one who asked for it, and say
+    /// [`Event::Erased`].
     Erase {
         /// Which.
         account: AccountId,

@@ -1,10 +1,12 @@
 //! Signing out.
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::database;
+use crate::database::{self, FILE};
 use crate::scene::{
     ACCOUNT, PROVIDER, Scene, Watch, ask, connect, failed, fault_kind, file, home, succeeded,
+    token_of,
 };
 use crate::support::daemon::Daemon;
 use crate::support::login::Login;
@@ -76,6 +78,23 @@ fn a_logout_waits_for_the_refresh_under_way_and_revokes_what_it_brings() {
     for table in TABLES {
         assert_eq!(database::rows(&scene.daemon, table), 0, "{table}");
     }
+}
+
+#[test]
+fn a_logout_that_the_disk_refuses_leaves_the_account_as_it_was() {
+    let scene = Scene::signed_in(Config::standard());
+    let token = scene.token();
+    let other = Connection::open(scene.daemon.home().path(FILE)).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let finished = scene.daemon.run(&["logout", ACCOUNT]).unwrap();
+    let line = failed(&finished, 74);
+    assert!(line.contains("could not be erased and stays"), "{line}");
+    assert!(scene.admits(&token), "nothing was revoked");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(scene.admits(&token_of(&scene.renew(&token).unwrap())), "it is kept fresh");
+    assert!(scene.daemon.run(&["logout", ACCOUNT]).unwrap().status.success());
+    assert_eq!(scene.provider.newest_refresh_token("alice"), None);
+    assert_eq!(database::rows(&scene.daemon, "account"), 0);
 }
 
 #[test]

@@ -81,6 +81,31 @@ fn a_logout_waits_for_the_flight_so_that_the_newest_token_is_revoked() {
     world.save(true);
     assert_eq!(world.erased.len(), 1);
     assert!(world.life.view(&name("door")).is_none());
+    world.erase(true);
+    let refused = world.ask("door", 1, 20);
+    assert_eq!(world.answer(refused).unwrap().as_ref().unwrap_err(), &Refusal::NoSuchAccount);
+    world.pass_seconds(10_000);
+    assert!(world.begins.is_empty());
+}
+
+#[test]
+fn an_account_that_the_disk_does_not_let_go_of_stays_as_it_was() {
+    let mut world = World::new();
+    world.restore("door", 3600, 0, rules());
+    world.logout("door");
+    // nothing is sent in its name while it is not known whether it is gone
+    world.pass_seconds(3600);
+    assert!(world.begins.is_empty());
+    world.logout("door");
+    assert_eq!(world.erases.len(), 1, "once is enough");
+    world.erase(false);
+    assert_eq!(world.changes.last().unwrap().0, name("door"));
+    world.refresh_well(3600);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-1"));
+    world.logout("door");
+    world.erase(true);
+    assert_eq!(world.erased.len(), 2);
 }
 
 #[test]

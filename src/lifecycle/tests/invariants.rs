@@ -24,6 +24,7 @@ enum Step {
     Redeem(u8),
     Cancel(u8),
     Logout(usize),
+    Erase(bool),
     Resume(usize),
     Rules(bool),
     Mode(Mode),
@@ -64,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..250_u8).prop_map(Step::Redeem),
         1 => (0..250_u8).prop_map(Step::Cancel),
         1 => (0..3_usize).prop_map(Step::Logout),
+        3 => prop::bool::weighted(0.6).prop_map(Step::Erase),
         1 => (0..3_usize).prop_map(Step::Resume),
         1 => any::<bool>().prop_map(Step::Rules),
         1 => prop_oneof![Just(Mode::Always), Just(Mode::Warm), Just(Mode::Lazy)].prop_map(Step::Mode),
@@ -128,6 +130,11 @@ fn take(world: &mut World, step: &Step) {
             world.tell(Event::EndSignIn { request, why: SignInEnd::Cancelled });
         }
         Step::Logout(who) => world.logout(WHO[who]),
+        Step::Erase(took) => {
+            if !world.erases.is_empty() {
+                world.erase(took);
+            }
+        }
         Step::Resume(who) => world.resume(WHO[who]),
         Step::Rules(known) => {
             let rules = known.then(rules);
@@ -180,6 +187,8 @@ proptest! {
                 world.land(granted);
             } else if !world.saves.is_empty() {
                 world.save(true);
+            } else if !world.erases.is_empty() {
+                world.erase(true);
             } else {
                 world.pass_seconds(61);
             }

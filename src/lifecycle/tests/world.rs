@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) ended: HashMap<RequestId, Result<AccountId, SignInEnd>>,
     pub(super) stands: Vec<Standing>,
     pub(super) erased: Vec<AccountId>,
+    /// Accounts that wait for the disk to let go of them.
+    pub(super) erases: VecDeque<AccountName>,
     /// Flights whose answer is on record for the account that is restored next.
     pub(super) answered: Vec<FlightId>,
     pub(super) abandoned: Vec<FlightId>,
@@ -87,6 +89,7 @@ impl World {
             ended: HashMap::new(),
             stands: Vec::new(),
             erased: Vec::new(),
+            erases: VecDeque::new(),
             answered: Vec::new(),
             abandoned: Vec::new(),
             changes: Vec::new(),
@@ -255,6 +258,12 @@ impl World {
         self.tell(Event::Logout { account: name(who), waiter: WaiterId(self.next_waiter) });
     }
 
+    /// The disk lets go of the account whose turn it is, or does not.
+    pub(super) fn erase(&mut self, took: bool) {
+        let account = self.erases.pop_front().expect("an account waits to be erased");
+        self.tell(Event::Erased { account, result: took.then_some(()).ok_or(()) });
+    }
+
     pub(super) fn resume(&mut self, who: &str) {
         self.next_waiter += 1;
         self.tell(Event::Resume { account: name(who), waiter: WaiterId(self.next_waiter) });
@@ -389,11 +398,12 @@ impl World {
             Effect::SignInEnded { request, result } => {
                 assert!(self.ended.insert(request, result).is_none(), "a sign-in ended twice");
             }
-            Effect::Erase { account, .. } => {
+            Effect::Erase { account, name, .. } => {
                 assert!(self.logouts.contains(&account), "erased without being asked to");
                 let busy = self.open.values().any(|(owner, _)| *owner == account);
                 assert!(!busy, "erased under a flight");
                 self.erased.push(account);
+                self.erases.push_back(name);
             }
             Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } => {}
