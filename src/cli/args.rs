@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
 
+use super::completion;
 use crate::model::{AccountName, ClientId, Fingerprint, ProviderId, Scope};
 
 /// Keeps OAuth tokens fresh for the programs of one user.
@@ -23,7 +25,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// The definition of the command line, for man pages and completions.
+/// The definition of the command line, for help, man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
@@ -64,12 +66,13 @@ pub(super) enum Format {
 #[command(group(ArgGroup::new("whom").required(true).args(["provider", "issuer"])))]
 pub(super) struct Login {
     /// A provider's name, as `ostler providers` lists them, or the URL of an issuer
+    #[arg(add = ArgValueCandidates::new(completion::providers))]
     pub(super) provider: Option<ProviderId>,
     /// The URL of an issuer, whose metadata is fetched
     #[arg(long, value_name = "URL")]
     pub(super) issuer: Option<ProviderId>,
     /// The account's name [default: the provider's]
-    #[arg(long = "as", value_name = "NAME")]
+    #[arg(long = "as", value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: Option<AccountName>,
     /// The client id, unless the daemon has one for the provider
     #[arg(long, value_name = "ID")]
@@ -100,7 +103,7 @@ pub(super) struct Login {
 #[derive(Debug, Args)]
 pub(super) struct Token {
     /// The account
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: AccountName,
     /// How many seconds the token must still be valid [default: 60]
     #[arg(long, value_name = "SECONDS")]
@@ -122,7 +125,7 @@ pub(super) struct Token {
 #[derive(Debug, Args)]
 pub(super) struct Status {
     /// Only this account, in detail
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: Option<AccountName>,
     /// Print the daemon's answer as JSON
     #[arg(long)]
@@ -132,7 +135,7 @@ pub(super) struct Status {
 #[derive(Debug, Args)]
 pub(super) struct Logout {
     /// The account
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: AccountName,
     /// Print the daemon's answer as JSON
     #[arg(long)]
@@ -142,7 +145,7 @@ pub(super) struct Logout {
 #[derive(Debug, Args)]
 pub(super) struct Resume {
     /// The account
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: AccountName,
     /// Print the daemon's answer as JSON
     #[arg(long)]

@@ -150,12 +150,12 @@ impl Client {
     }
 
     /// The accounts.
-    pub(super) fn accounts(&mut self) -> Result<Vec<Account>, Failure> {
+    pub(super) fn accounts(&mut self, patience: Duration) -> Result<Vec<Account>, Failure> {
         #[derive(Deserialize)]
         struct Accounts {
             accounts: Vec<Account>,
         }
-        let Accounts { accounts } = self.call("ListAccounts", &Nothing {}, PROMPT)?;
+        let Accounts { accounts } = self.call("ListAccounts", &Nothing {}, patience)?;
         Ok(accounts)
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::args::Format;
-use super::client::Client;
+use super::client::{Client, PROMPT};
 use super::console::Console;
 use super::text::one_line;
 use crate::api::{self, Account, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind};
@@ -150,7 +150,7 @@ impl Failure {
         if fault.hint != fault.kind.hint() {
             return Self::Fault(fault);
         }
-        let accounts = client.accounts().unwrap_or_default();
+        let accounts = client.accounts(PROMPT).unwrap_or_default();
         let known = accounts.iter().find(|known| known.name == *account);
         let hint = match (fault.kind, known) {
             (

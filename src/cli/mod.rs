@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `args` | what can be said: gives help, errors, man page and completions |
 //! | `client` | asks the daemon |
+//! | `completion` | what a shell offers at the tab key |
 //! | `console` | where output goes and input comes from |
 //! | `failure` | why a command failed: exit code and last words |
 //! | `hidden` | a line that is typed and not shown |
@@ -18,6 +19,7 @@
 
 mod args;
 mod client;
+mod completion;
 mod console;
 mod doctor;
 mod failure;
@@ -47,15 +49,20 @@ use crate::api::EXIT_USAGE;
 /// Runs a command line, program name first, and says how it ended.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // nobody is left to be told that telling failed
-            let _ = error.print();
-            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
-        }
-    };
-    ExitCode::from(run(cli, &mut Console::of_process()))
+    if std::env::var_os(completion::VARIABLE).is_some_and(|shell| !shell.is_empty()) {
+        return completion::run(args).map_or_else(|error| told(&error), |()| ExitCode::SUCCESS);
+    }
+    match Cli::try_parse_from(args) {
+        Ok(cli) => ExitCode::from(run(cli, &mut Console::of_process())),
+        Err(error) => told(&error),
+    }
+}
+
+/// Prints help, or what is wrong with a command line.
+fn told(error: &clap::Error) -> ExitCode {
+    // nobody is left to be told that telling failed
+    let _ = error.print();
+    if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS }
 }
 
 /// Runs a command to its exit code.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, shown as they are")]
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// Keeps OAuth tokens fresh for the programs of one user.
 ///
@@ -23,13 +23,18 @@ pub(super) struct Args {
     pub(super) debuggable: bool,
 }
 
+/// The definition of the daemon's command line, for help and the man page.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -15,6 +15,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use self::args::Args;
+pub use self::args::command;
 use crate::api::{EXIT_UNAVAILABLE, EXIT_USAGE};
 use crate::crash;
 use crate::sys::places::{Places, PlacesError};
