@@ -1,6 +1,7 @@
 //! A sign-in through the command line, as a person does it, with somebody in the person's place.
 
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 use super::agent::{self, AgentError, Ending};
@@ -38,6 +39,18 @@ pub(crate) struct Login<'a> {
     pub(crate) patience: Duration,
 }
 
+/// Where the command line can be run.
+pub(crate) trait Session {
+    /// The command line, in the environment of that session.
+    fn command(&self, arguments: &[&str]) -> Command;
+}
+
+impl Session for Daemon {
+    fn command(&self, arguments: &[&str]) -> Command {
+        Daemon::command(self, arguments)
+    }
+}
+
 /// Why a sign-in did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
@@ -60,8 +73,12 @@ impl<'a> Login<'a> {
     }
 
     /// Signs in with the headless agent.
-    pub(crate) fn run(&self, daemon: &Daemon, server: &Provider) -> Result<Finished, LoginError> {
-        self.run_with(daemon, server, |url| match agent::visit(url)? {
+    pub(crate) fn run(
+        &self,
+        session: &impl Session,
+        server: &Provider,
+    ) -> Result<Finished, LoginError> {
+        self.run_with(session, server, |url| match agent::visit(url)? {
             Ending::Callback { .. } => Ok(None),
             Ending::Foreign(url) => Ok(Some(url.into())),
         })
@@ -70,12 +87,12 @@ impl<'a> Login<'a> {
     /// Signs in with a visitor, who returns the URL to paste, if it comes to that.
     pub(crate) fn run_with(
         &self,
-        daemon: &Daemon,
+        session: &impl Session,
         server: &Provider,
         visit: impl FnOnce(&str) -> Result<Option<String>, LoginError>,
     ) -> Result<Finished, LoginError> {
         let client = &server.config().client;
-        let mut command = daemon.command(&["login", self.provider, "--as", self.account]);
+        let mut command = session.command(&["login", self.provider, "--as", self.account]);
         command.arg("--no-browser");
         let mut input = String::new();
         if self.client != Introduction::Known {
