@@ -214,3 +214,29 @@ fn an_empty_error_is_none() {
         assert_eq!(granted(&provider(""), &body).access.expose(), "fake");
     }
 }
+
+#[test]
+fn an_error_field_that_speaks_of_no_error_costs_no_refresh_token() {
+    let provider = provider("");
+    let rescued = |error: &str| {
+        let body = format!(r#"{{"error":{error},"data":{{"refresh_token":"fake-new"}}}}"#);
+        let (_, rescued) = failed(&provider, &raw(200, JSON, body.as_bytes()));
+        rescued.map(|token| token.expose().to_owned())
+    };
+    for nothing in ["null", "false", "0", "\"\"", "\"ok\"", "[]", "{}", r#"{"code":0}"#] {
+        assert_eq!(rescued(nothing).as_deref(), Some("fake-new"), "{nothing}");
+    }
+    for something in ["true", "1", "\"no\"", "[true]", r#"{"code":1}"#, r#"{"why":"no"}"#] {
+        assert_eq!(rescued(something), None, "{something}");
+    }
+}
+
+#[test]
+fn a_character_that_was_cut_off_behind_the_tokens_costs_none() {
+    let body =
+        [br#"{"access_token":"fake","refresh_token":"fake-new"}"#.as_slice(), b"\xc3"].concat();
+    let Landing::Granted(granted) = read(&provider(""), &raw(200, JSON, &body)) else {
+        panic!("no tokens");
+    };
+    assert_eq!(granted.refresh.unwrap().expose(), "fake-new");
+}

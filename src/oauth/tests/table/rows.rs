@@ -423,6 +423,9 @@ pub(super) const ROWS: &[Row] = &[
         None,
         "HTTP status 511: somebody else answered in the provider's place",
     ),
+    // failures that only look like something else
+    (400, JSON, "[1]", C::Transient, None, "HTTP status 400"),
+    (400, JSON, r#"{"error":"invalid_gr"#, C::Transient, None, "HTTP status 400"),
     // successes that are none
     (200, JSON, "{}", C::Transient, None, "HTTP status 200: the answer holds no access token"),
     (200, JSON, "", C::Transient, None, "HTTP status 200: the answer is empty"),
