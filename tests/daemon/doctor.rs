@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use crate::database;
-use crate::scene::{ACCOUNT, PROVIDER, Scene, ask, fault_kind, file, home, renew};
+use crate::scene::{ACCOUNT, PROVIDER, Scene, ask, fault, fault_kind, file, home, renew, token_of};
 use crate::support::daemon::{Daemon, Home};
 use crate::support::process;
 use crate::support::provider::{Config, Fault};
@@ -152,6 +152,7 @@ fn a_server_that_cannot_prove_its_name_is_told_from_one_that_is_not_there() {
         }
     });
     let mut scene = Scene::signed_in(Config::parqex());
+    let definition = scene.provider.definition(PROVIDER);
     moved_to(&mut scene, &format!("https://{address}"));
     let (report, code) = report(scene.daemon.home());
     assert_eq!(code, 1);
@@ -159,6 +160,13 @@ fn a_server_that_cannot_prove_its_name_is_told_from_one_that_is_not_there() {
     assert!(text_of(finding, "message").starts_with("the server could not prove its name: "));
     let command = format!("openssl s_client -connect {address}");
     assert!(text_of(finding, "hint").contains(&command), "{finding}");
+    // it was sent nothing, and the login is as good as before
+    let token = scene.token();
+    let (kind, parameters) = fault(scene.renew(&token));
+    assert_eq!(kind, "Offline", "{parameters}");
+    fs::write(scene.daemon.home().path("config/ostler").join(file(PROVIDER)), definition).unwrap();
+    scene.daemon.reload().unwrap();
+    assert!(scene.admits(&token_of(&scene.renew(&token).unwrap())));
 }
 
 fn shake_hands(config: &Arc<rustls::ServerConfig>, stream: &mut TcpStream) {

@@ -25,6 +25,12 @@ fn elsewhere() -> Fault {
     Fault::Status { code: 302, headers, body: "<a href=/login>".to_owned() }
 }
 
+/// One that names a day on which to come back, which is longer than anybody is made to wait.
+fn until_the_year_9999() -> Fault {
+    let headers = vec![("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT".to_owned())];
+    Fault::Status { code: 429, headers, body: r#"{"error":"rate_limited"}"#.to_owned() }
+}
+
 #[test]
 fn nobody_waits_longer_than_said_for_an_answer_that_trickles_in() {
     let config = Config::standard().rotation(Rotation::Grace(Duration::from_secs(30)));
@@ -81,6 +87,7 @@ fn each_kind_of_trouble_is_named_and_costs_nothing() {
             "invalid_grant",
         ),
         ("patience", Fault::Http429 { retry_after: 3600 }, "RateLimited", "rate_limited"),
+        ("patience-date", until_the_year_9999(), "RateLimited", "rate_limited"),
         (
             "client",
             status(401, r#"{"error":"invalid_client"}"#),
@@ -121,7 +128,7 @@ fn each_kind_of_trouble_is_named_and_costs_nothing() {
         assert!(line.contains(words), "{name}: {line}");
         let retry_at = parameters["retry_at"].as_i64();
         assert_eq!(retry_at.is_some(), *kind != "ClientRejected", "{name}: {parameters}");
-        if name == "patience" {
+        if name.starts_with("patience") {
             let now = ask(&street.daemon, "Status", &json!({})).unwrap()["daemon"]["now"].clone();
             let pause = retry_at.unwrap() - now.as_i64().unwrap();
             assert!((3000..=3600).contains(&pause), "{pause}");
