@@ -41,6 +41,7 @@ fn main() -> Outcome {
 }
 
 /// The page of a command.
+#[derive(Clone, Copy)]
 struct Page<'a> {
     command: &'a Command,
     /// Where its prose is.

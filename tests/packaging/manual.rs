@@ -1,0 +1,98 @@
+//! The man pages: there is one for each command, they say all that can be said, and groff takes them.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::{files, run, said, source, text};
+
+/// The pages, written anew.
+fn pages() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let manifest = source().join("Cargo.toml");
+    let target = dir.path().to_str().unwrap();
+    let example = ["run", "--quiet", "--locked", "--example", "pages", "--manifest-path"];
+    said(&cargo, &[&example[..], &[manifest.to_str().unwrap(), "--", target]].concat());
+    dir
+}
+
+#[test]
+fn each_command_has_a_page_that_groff_has_nothing_to_say_about() {
+    let dir = pages();
+    let mut expected: Vec<String> = ostler::cli::command()
+        .get_subcommands()
+        .map(|command| format!("/ostler-{}.1", command.get_name()))
+        .collect();
+    expected.extend(
+        ["/ostler-provider.5", "/ostler.1", "/ostler.toml.5", "/ostlerd.8"].map(Into::into),
+    );
+    expected.sort();
+    assert_eq!(files(dir.path()), expected);
+    for page in expected {
+        let path = dir.path().join(&page[1..]);
+        let path = path.to_str().unwrap();
+        let shown = run("man", &["--warnings", "--local-file", "-E", "UTF-8", path]);
+        assert!(shown.status.success() && shown.stderr.is_empty(), "{page}: {shown:?}");
+        assert!(shown.stdout.contains("SEE ALSO"), "{page}");
+        // man-db finds it by its name
+        let name = said("lexgrog", &[path]);
+        assert!(name.contains(" - "), "{page}: {name}");
+    }
+}
+
+#[test]
+fn the_pages_of_files_name_every_field() {
+    let fields = |source: &str| -> Vec<String> {
+        text(source)
+            .lines()
+            .filter_map(|line| line.strip_prefix("    pub ")?.split_once(": "))
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            .collect()
+    };
+    for (page, code, least) in [
+        ("packaging/man/ostler.toml.5", "src/config/mod.rs", 5),
+        ("packaging/man/ostler-provider.5", "src/provider/definition.rs", 40),
+    ] {
+        let (page_text, fields) = (text(page), fields(code));
+        assert!(fields.len() >= least, "{code} has {} fields", fields.len());
+        for field in fields {
+            assert!(page_text.contains(&field), "{page} does not speak of {field}");
+        }
+    }
+    // and the values of its enumerations
+    let page = text("packaging/man/ostler-provider.5");
+    for value in ["basic_raw", "until_confirmed", "overlapping", "zero_means_never", "delete_json"]
+    {
+        assert!(page.contains(&format!("\"{value}\"")), "{value}");
+    }
+}
+
+#[test]
+fn the_examples_in_the_pages_are_ones_that_work() {
+    let page = text("packaging/man/ostler-provider.5");
+    let example = page.rsplit_once(".nf\n").unwrap().1.split_once(".fi").unwrap().0;
+    assert!(ostler::provider::Provider::parse(example).is_ok(), "{example}");
+    let page = text("packaging/man/ostler.toml.5");
+    let example = page.rsplit_once(".nf\n").unwrap().1.split_once(".fi").unwrap().0;
+    assert!(ostler::config::Settings::parse(example).is_ok(), "{example}");
+    // the commands' own are commands
+    let directory = source().join("packaging/man");
+    let mut checked = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let prose = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in prose.lines().filter(|line| line.starts_with("ostler ")) {
+            let line = line.replace("\\-", "-");
+            // what a shell would put in place of the quoted parts
+            let line = line.replace("'pass github/oauth'", "command");
+            let line = line.split_once(" \"$(").map_or(line.clone(), |(line, _)| {
+                format!("{line} e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+            });
+            let parsed = ostler::cli::command().try_get_matches_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 6, "{checked}");
+}
