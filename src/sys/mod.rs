@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod clock;
 mod descriptor;
+pub mod handover;
 pub mod lock;
 pub mod log;
 pub mod network;

@@ -1,10 +1,13 @@
 //! A client of the daemon's D-Bus interface that blocks.
 
 use std::collections::HashMap;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use tokio::runtime::{Builder, Runtime};
 use zbus::wire::{OwnedVariant, Variant};
-use zbus::{Connection, Message};
+use zbus::{Connection, Message, OwnedObjectPath};
 
 const NAME: &str = "dev.ostler.Ostler1";
 const ROOT: &str = "/dev/ostler/Ostler1";
@@ -30,6 +33,22 @@ impl Client {
     pub(crate) fn token(&self, account: &str) -> zbus::Result<String> {
         let reply = self.call("GetAccessToken", &(account, Options::new()))?;
         token_in(&reply)
+    }
+
+    /// The token that is written for it into a socket, and what the answer on the bus says.
+    pub(crate) fn written(&self, account: &str) -> zbus::Result<(String, Message)> {
+        let path: OwnedObjectPath = self.call("LookupAccount", &account)?.body().deserialize()?;
+        let (mine, its) = UnixStream::pair()?;
+        let body = (zbus::OwnedFd::from(OwnedFd::from(its)), Options::new());
+        let interface = Some("dev.ostler.Ostler1.Account");
+        let call =
+            self.connection.call_method(Some(NAME), path, interface, "WriteAccessToken", &body);
+        let answer = self.runtime.block_on(call)?;
+        // the call was sent: its end is the daemon's alone now
+        drop(body);
+        let mut token = String::new();
+        (&mine).read_to_string(&mut token)?;
+        Ok((token, answer))
     }
 
     /// A call of the manager.

@@ -95,7 +95,10 @@ fn ask_around(words: &mut Words, daemon: &Daemon, client: &dbus::Client, name: &
         let answer = ask(daemon, method, &json!({})).unwrap().to_string();
         words.others.push((method.to_owned(), answer));
     }
-    client.token(name).unwrap();
+    let token = client.token(name).unwrap();
+    // which nobody sees who watches the bus, the recorder among them
+    let (written, _answer) = client.written(name).unwrap();
+    assert_eq!(written, token);
     client.call("ListProviders", &()).unwrap();
     client.call("LookupAccount", &name).unwrap();
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, OwnedObjectPath, OwnedVariant, interface};
+use zbus::{Connection, OwnedFd, OwnedObjectPath, OwnedVariant, interface};
 
 use super::accounts::{detail, scopes, seconds};
 use super::context::Context;
@@ -45,6 +45,19 @@ impl AccountObject {
         let asker = self.context.callers.identify(connection, &header).await?;
         let name = self.account()?.name.clone();
         token::hand_out(&self.context, asker.caller, name, Options::new(options)).await
+    }
+
+    #[zbus(out_args("expires_at", "details"))]
+    async fn write_access_token(
+        &self,
+        socket: OwnedFd,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(i64, Details), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let name = self.account()?.name.clone();
+        token::write(&self.context, asker.caller, name, socket.into(), Options::new(options)).await
     }
 
     #[zbus(out_args("request"))]

@@ -20,7 +20,7 @@ const API_MINOR: u32 = 0;
 
 /// What callers may want to know before they call: sign-ins that are finished by pasting a redirect,
 /// and the option to name a rejected token.
-const FEATURES: [&str; 2] = ["paste", "rejected"];
+const FEATURES: [&str; 3] = ["paste", "rejected", "write"];
 
 /// The object at the root.
 pub(super) struct Manager {

@@ -1,6 +1,7 @@
 //! Handing an access token out.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,9 +11,10 @@ use super::accounts::seconds;
 use super::context::Context;
 use super::options::Options;
 use super::paths;
-use super::refusal::{Refusal, mismatch};
-use crate::api::{Fault, FaultKind, GetToken, Request, Response};
+use super::refusal::{Refusal, invalid, mismatch};
+use crate::api::{Fault, FaultKind, GetToken, Request, Response, Token};
 use crate::model::{AccessToken, AccountName, Caller};
+use crate::sys::handover::{HandOverError, hand_over};
 
 /// How long the engine may try to refresh for a caller, in milliseconds: callers give up after 25
 /// seconds, and a token that came late still serves the next one.
@@ -27,13 +29,41 @@ pub(super) type Details = HashMap<&'static str, Variant<'static>>;
 #[serde(transparent)]
 pub(super) struct TokenText(Arc<AccessToken>);
 
-/// Reads the options of `GetAccessToken`, and asks for the token.
+/// `GetAccessToken`: the token travels in the message, for whoever can see that.
 pub(super) async fn hand_out(
     context: &Context,
     caller: Caller,
     account: AccountName,
-    mut options: Options,
+    options: Options,
 ) -> Result<(TokenText, String, i64, Details), Refusal> {
+    let (token, details) = ask(context, caller, account, options).await?;
+    Ok((TokenText(token.access_token), token.token_type, seconds(token.expires_at), details))
+}
+
+/// `WriteAccessToken`: the token goes into a socket that the caller made, and nobody else sees it.
+pub(super) async fn write(
+    context: &Context,
+    caller: Caller,
+    account: AccountName,
+    socket: OwnedFd,
+    options: Options,
+) -> Result<(i64, Details), Refusal> {
+    let (token, mut details) = ask(context, caller, account.clone(), options).await?;
+    hand_over(socket, token.access_token.expose().as_bytes()).map_err(|error| match error {
+        HandOverError::Io(_) => Fault::new(FaultKind::Internal, error.to_string()).of(account),
+        _ => invalid(error.to_string()),
+    })?;
+    details.insert("token_type", token.token_type.into());
+    Ok((seconds(token.expires_at), details))
+}
+
+/// Reads the options and asks for the token.
+async fn ask(
+    context: &Context,
+    caller: Caller,
+    account: AccountName,
+    mut options: Options,
+) -> Result<(Token, Details), Refusal> {
     let question = GetToken {
         account,
         min_valid: options.number("min_validity")?,
@@ -51,7 +81,7 @@ pub(super) async fn hand_out(
         ("stale", token.stale.into()),
         ("account", account_path(context, &token.account).await?.into()),
     ]);
-    Ok((TokenText(token.access_token), token.token_type, seconds(token.expires_at), details))
+    Ok((token, details))
 }
 
 /// The object of an account that the engine has just spoken of. If it is so new that its event is

@@ -34,6 +34,11 @@ pub(super) trait Manager {
 #[proxy(interface = "dev.ostler.Ostler1.Account", default_service = "dev.ostler.Ostler1")]
 pub(super) trait Account {
     fn get_access_token(&self, options: Options<'_>) -> zbus::Result<HandOut>;
+    fn write_access_token(
+        &self,
+        socket: zbus::OwnedFd,
+        options: Options<'_>,
+    ) -> zbus::Result<(i64, Details)>;
     fn reauthorize(&self, options: Options<'_>) -> zbus::Result<OwnedObjectPath>;
     fn logout(&self, options: Options<'_>) -> zbus::Result<(String, String)>;
     #[zbus(property)]

@@ -1,6 +1,9 @@
 //! Asking for tokens.
 
 use std::collections::HashMap;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use zbus::Variant;
 
@@ -133,6 +136,37 @@ async fn an_unknown_account_or_option_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_token_is_written_into_a_callers_socket_and_into_nothing_else() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    let path = manager.lookup_account("parqex").await.unwrap();
+    let object = AccountProxy::new(&client, path).await.unwrap();
+    let (mine, its) = UnixStream::pair().unwrap();
+    let options = HashMap::from([("min_validity", Variant::from(7_u32))]);
+    let its = OwnedFd::from(its).into();
+    let (expires_at, details) = object.write_access_token(its, options).await.unwrap();
+    let mut token = String::new();
+    (&mine).read_to_string(&mut token).unwrap();
+    assert_eq!(token, format!("{TOKEN}-parqex"));
+    assert_eq!((expires_at, text(&details, "token_type").as_str()), (1_900_000_000, "Bearer"));
+    assert_eq!(details.len(), 4);
+    assert_eq!(stage.play.last(question).1.min_valid, Some(7));
+
+    let (_reader, pipe) = std::io::pipe().unwrap();
+    let pipe = OwnedFd::from(pipe).into();
+    let (name, words) = error(object.write_access_token(pipe, HashMap::new()).await);
+    assert_eq!(name, "dev.ostler.Ostler1.Error.InvalidOption");
+    assert!(words.contains("socketpair"), "{words}");
+    // what is refused is refused before a socket is touched
+    let (mine, its) = UnixStream::pair().unwrap();
+    let options = HashMap::from([("scope", Variant::from("x"))]);
+    let refused = object.write_access_token(OwnedFd::from(its).into(), options).await;
+    assert_eq!(fault(refused), "InvalidOption");
+    assert_eq!((&mine).read_to_string(&mut token).unwrap(), 0);
+}
+
+#[tokio::test]
 async fn providers_and_what_the_daemon_can_do_are_told() {
     let stage = Stage::set(Play::with(&[])).await;
     let client = stage.client().await;
@@ -145,5 +179,5 @@ async fn providers_and_what_the_daemon_can_do_are_told() {
     assert_eq!(text(parqex, "redirect"), "paste");
     assert_eq!(manager.version().await.unwrap(), env!("CARGO_PKG_VERSION"));
     assert_eq!(manager.api_minor().await.unwrap(), 0);
-    assert_eq!(manager.features().await.unwrap(), ["paste", "rejected"]);
+    assert_eq!(manager.features().await.unwrap(), ["paste", "rejected", "write"]);
 }
