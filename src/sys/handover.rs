@@ -29,6 +29,7 @@ pub enum HandOverError {
 
 /// Writes the secret and then the end of the stream, and closes the socket. Does not wait: whatever is as
 /// short as a token fits into a socket in which nothing is.
+#[expect(clippy::needless_pass_by_value, reason = "it is closed here, whatever comes of it")]
 pub fn hand_over(socket: OwnedFd, secret: &[u8]) -> Result<(), HandOverError> {
     let family = sockopt::socket_domain(&socket).map_err(not_a_pair)?;
     let kind = sockopt::socket_type(&socket).map_err(not_a_pair)?;

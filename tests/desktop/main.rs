@@ -7,6 +7,7 @@ mod bus;
 mod client;
 mod commands;
 mod contract;
+mod examples;
 #[path = "../../src/face/dbus/tests/introspection.rs"]
 mod introspection;
 mod notices;
