@@ -12,7 +12,7 @@
 //! | account | what a user signed in to, under a short name: one provider, one client, one grant |
 //! | grant | what a token endpoint gave: refresh token, access token, scopes, expiry; numbered by generation |
 //! | flight | one exchange with a token endpoint. Owned by the engine, never by a caller |
-//! | caller | the local process that asks |
+//! | caller | the local process that asks, and what it is known by: its sandbox, unit, application, file or terminal |
 //! | face | a surface that callers reach: the socket, D-Bus |
 //! | sign-in | an interactive login under way: an object that can be awaited, fed with the redirect, cancelled |
 //!
@@ -86,6 +86,13 @@
 //! hears of addresses and routes from the kernel (rtnetlink), whoever configures them: that ends
 //! back-offs early, but no pause that a provider asked for. `sys::wall` notices that the wall clock was
 //! set: then what it had placed on the boot clock is placed anew.
+//!
+//! # Callers
+//!
+//! Only the user's own processes are served. What a process is known by ([`model::Identity`]) is found out
+//! when it connects, from its pidfd and `/proc` ([`sys::peer`]), never from what it says. A sandbox's word
+//! counts ("verified"); everything else can be brought about by any program of the user ("claimed"), and is
+//! shown as that. Whom the engine gives a token it notes, in memory.
 //!
 //! # At rest
 //!

@@ -43,12 +43,13 @@ const ROOMS: [(&str, u8, &[&str]); 14] = [
 ];
 
 /// A word in the code, and the only places below `src` where it may stand.
-const KNOWN_TO: [(&str, &[&str]); 9] = [
+const KNOWN_TO: [(&str, &[&str]); 10] = [
     ("reqwest::", &["oauth/"]),
     ("rusqlite::", &["store/"]),
     ("zbus::", &["face/dbus/", "host/"]),
     ("chacha20poly1305::", &["store/"]),
     ("listenfd::", &["sys/socket.rs"]),
+    ("use nix::", &["sys/peer/"]),
     ("sd_notify::", &["sys/notify.rs"]),
     ("signal_hook::", &["sys/signals.rs", "cli/hidden.rs"]),
     ("tracing_journald::", &["sys/log.rs"]),

@@ -24,10 +24,7 @@ fn main() -> Outcome {
 
     let mut ostler = ostler::cli::command().disable_help_subcommand(true);
     ostler.build();
-    for command in ostler.get_subcommands() {
-        write(&target, &prose, Page { command, file: command.get_name(), section: "1" })?;
-    }
-    write(&target, &prose, Page { command: &ostler, file: "ostler", section: "1" })?;
+    write_all(&target, &prose, &ostler)?;
     let ostlerd = ostler::daemon::command();
     write(&target, &prose, Page { command: &ostlerd, file: "ostlerd", section: "8" })?;
     for entry in fs::read_dir(&prose)? {
@@ -38,6 +35,14 @@ fn main() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The page of a command of `ostler`, and those of the commands below it.
+fn write_all(target: &Path, prose: &Path, command: &Command) -> Outcome {
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let file = name.strip_prefix("ostler-").unwrap_or(name);
+    write(target, prose, Page { command, file, section: "1" })?;
+    command.get_subcommands().try_for_each(|command| write_all(target, prose, command))
 }
 
 /// The page of a command.

@@ -11,9 +11,11 @@ pub use diagnosis::{Answer, Area, Diagnosis, Finding, Level};
 pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, login_command};
 pub use reply::{
     Account, DaemonInfo, Event, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Response,
-    Revocation, State, Status, Token,
+    Revocation, State, Status, Token, Use,
 };
-pub use request::{GetToken, Login, Logout, Redirect, Request, RequestRef, Resume, Secret};
+pub use request::{
+    GetToken, ListUses, Login, Logout, Redirect, Request, RequestRef, Resume, Secret,
+};
 
 /// The name of the interface on the socket, and the stem of all D-Bus names.
 pub const INTERFACE: &str = "dev.ostler.Ostler1";

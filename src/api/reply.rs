@@ -39,6 +39,11 @@ pub enum Response {
     Done {},
     /// To `Diagnose`.
     Diagnosis(Diagnosis),
+    /// To `ListUses`.
+    Uses {
+        /// Whoever came last first.
+        uses: Vec<Use>,
+    },
 }
 
 /// An access token, handed out.
@@ -166,6 +171,28 @@ pub struct Status {
     pub daemon: DaemonInfo,
     /// The accounts by name.
     pub accounts: Vec<Account>,
+}
+
+/// A program that was given an account's tokens since the daemon started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// Whose tokens.
+    pub account: AccountName,
+    /// What the program is known by, such as `exe:/usr/bin/curl`.
+    pub caller: String,
+    /// What that is worth: `verified` by a sandbox, `claimed`, or `none`.
+    pub tier: String,
+    /// Where it asked last: `socket` or `dbus`.
+    pub face: String,
+    /// The process that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// When it was given its first token.
+    pub first: i64,
+    /// And its last one.
+    pub last: i64,
+    /// How many times it was given one.
+    pub count: u64,
 }
 
 /// A provider that can be signed in to by name.

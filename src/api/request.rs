@@ -31,12 +31,14 @@ pub enum Request {
     Diagnose,
     /// Tries an account again with the refresh token it has, although something speaks against that.
     Resume(Resume),
+    /// Who was given tokens.
+    ListUses(ListUses),
 }
 
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 12] = [
+    pub const METHODS: [&'static str; 13] = [
         "GetToken",
         "ListAccounts",
         "Status",
@@ -48,6 +50,7 @@ impl Request {
         "Logout",
         "Diagnose",
         "Resume",
+        "ListUses",
         "Monitor",
     ];
 }
@@ -136,6 +139,15 @@ impl std::fmt::Debug for Redirect {
 pub struct Logout {
     /// Which.
     pub account: AccountName,
+}
+
+/// Asks who was given tokens.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListUses {
+    /// Of which account; of all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
 }
 
 /// Tries an account again.

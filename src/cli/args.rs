@@ -47,10 +47,19 @@ pub(super) enum Command {
     Resume(Resume),
     /// List the providers that can be signed in to by name
     Providers(Plain),
+    /// Show which programs use the accounts
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Show what happens, as it happens
     Monitor(Plain),
     /// Look everything over, and say what to do: socket, files, key, database, clock, providers
     Doctor(Plain),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccessCommand {
+    /// Show who was given tokens since the daemon started, and how many
+    Log(AccessLog),
 }
 
 /// How answers and failures are written.
@@ -152,6 +161,16 @@ pub(super) struct Resume {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct AccessLog {
+    /// Only this account's
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
+    pub(super) account: Option<AccountName>,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// A command that needs nothing said.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Plain {
@@ -171,7 +190,7 @@ macro_rules! has_format {
     };
 }
 
-has_format!(Login, Token, Status, Logout, Resume, Plain);
+has_format!(Login, Token, Status, Logout, Resume, AccessLog, Plain);
 
 impl Command {
     pub(super) fn format(&self) -> Format {
@@ -181,6 +200,7 @@ impl Command {
             Self::Status(args) => args.format(),
             Self::Logout(args) => args.format(),
             Self::Resume(args) => args.format(),
+            Self::Access(AccessCommand::Log(args)) => args.format(),
             Self::Accounts(args)
             | Self::Providers(args)
             | Self::Monitor(args)

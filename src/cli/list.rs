@@ -133,7 +133,7 @@ pub(super) fn resume(
 }
 
 /// The answer to be shown in words; with `--json` its own text is printed, and nothing is left to show.
-fn unless_json<T: for<'a> Deserialize<'a>>(
+pub(super) fn unless_json<T: for<'a> Deserialize<'a>>(
     answer: Result<&RawValue, Failure>,
     format: Format,
     console: &mut Console<'_>,

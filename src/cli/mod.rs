@@ -14,9 +14,10 @@
 //! | `console` | where output goes and input comes from |
 //! | `failure` | why a command failed: exit code and last words |
 //! | `hidden` | a line that is typed and not shown |
-//! | `token`, `login`, `status`, `list`, `monitor`, `doctor` | the commands |
+//! | `token`, `login`, `status`, `list`, `access`, `monitor`, `doctor` | the commands |
 //! | `text` | durations, times and tables |
 
+mod access;
 mod args;
 mod client;
 mod completion;
@@ -39,7 +40,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::command;
-use args::{Cli, Command};
+use args::{AccessCommand, Cli, Command};
 use client::Client;
 use console::Console;
 use failure::Failure;
@@ -88,6 +89,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Command::Resume(args) => list::resume(args, &mut connect()?, console),
         Command::Providers(args) => list::providers(args, &mut connect()?, console),
         Command::Monitor(args) => monitor::run(args, &mut connect()?, console),
+        Command::Access(AccessCommand::Log(args)) => access::log(args, &mut connect()?, console),
         Command::Doctor(args) => return doctor::run(args, socket, console),
     }
     .map(|()| 0)

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::faults;
 use super::handle::{Asker, Message};
 use super::task::Engine;
-use crate::api::{GetToken, Logout, Request, Response, Resume};
+use crate::api::{GetToken, ListUses, Logout, Request, Response, Resume};
 use crate::lifecycle::{Ask, Event};
+use crate::model::Caller;
 
 /// How long a caller waits when it does not say.
 const PATIENCE_MS: u32 = 20_000;
@@ -17,7 +19,7 @@ impl Engine {
     pub(super) fn ask(&mut self, message: Message) {
         let Message { caller, request, asker } = message;
         match request {
-            Request::GetToken(get) => self.get_token(get, asker),
+            Request::GetToken(get) => self.get_token(get, caller, asker),
             Request::ListAccounts => {
                 asker.answer(Ok(Response::Accounts { accounts: self.accounts() }));
             }
@@ -41,20 +43,27 @@ impl Engine {
             Request::Logout(Logout { account }) => {
                 let face = caller.face.as_str();
                 tracing::info!(%account, face, pid = caller.pid, "logout asked for");
-                let waiter = self.wait(asker, &account);
+                let waiter = self.wait(asker, caller, &account);
                 self.tell(Event::Logout { account, waiter });
             }
             Request::Resume(Resume { account }) => {
                 let face = caller.face.as_str();
                 tracing::info!(%account, face, pid = caller.pid, "another try asked for");
-                let waiter = self.wait(asker, &account);
+                let waiter = self.wait(asker, caller, &account);
                 self.tell(Event::Resume { account, waiter });
+            }
+            Request::ListUses(ListUses { account }) => {
+                let known = |name| self.lifecycle.view(name).is_some();
+                asker.answer(match account {
+                    Some(name) if !known(&name) => Err(faults::no_such_account(name)),
+                    account => Ok(Response::Uses { uses: self.uses.list(account.as_ref()) }),
+                });
             }
         }
     }
 
-    fn get_token(&mut self, get: GetToken, asker: Asker) {
-        let waiter = self.wait(asker, &get.account);
+    fn get_token(&mut self, get: GetToken, caller: Caller, asker: Asker) {
+        let waiter = self.wait(asker, caller, &get.account);
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
         let min_valid = get.min_valid.map(|seconds| Duration::from_secs(seconds.into()));

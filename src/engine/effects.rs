@@ -34,7 +34,7 @@ impl Engine {
             ),
             Effect::Resumed { waiter, result } => self.resumed(waiter, result),
             Effect::NoSuchAccount { waiter } => {
-                if let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) {
+                if let Some(Waiting { asker, account, .. }) = self.waiting.remove(&waiter) {
                     asker.answer(Err(faults::no_such_account(account)));
                 }
             }
@@ -42,10 +42,12 @@ impl Engine {
     }
 
     fn answer(&mut self, waiter: WaiterId, result: Result<HandOut, Refusal>) {
-        let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) else { return };
+        let Some(Waiting { asker, caller, account }) = self.waiting.remove(&waiter) else { return };
         asker.answer(match result {
             Ok(hand_out) => {
-                let token = super::shown::token(account, &hand_out, self.clock.now());
+                let now = self.clock.now();
+                self.uses.note(&account, &caller, now);
+                let token = super::shown::token(account, &hand_out, now);
                 Ok(Response::Token(token))
             }
             Err(refusal) => Err(self.refused(account, refusal)),
@@ -53,7 +55,7 @@ impl Engine {
     }
 
     fn resumed(&mut self, waiter: WaiterId, result: Result<(), Refusal>) {
-        let Some(Waiting { asker, account }) = self.waiting.remove(&waiter) else { return };
+        let Some(Waiting { asker, account, .. }) = self.waiting.remove(&waiter) else { return };
         let refused = |refusal| self.refused(account, refusal);
         asker.answer(result.map(|()| Response::Done {}).map_err(refused));
     }

@@ -29,6 +29,7 @@ mod signins;
 mod task;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 pub use handle::{Handle, Watch};
 pub use impaired::impaired;

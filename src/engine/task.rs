@@ -18,10 +18,11 @@ use super::logout::Leaving;
 use super::plan::Prepared;
 use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
+use super::uses::Uses;
 use crate::api::{Event as News, LoggedOut, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
-    AccountId, AccountName, ClientKey, ClientRecord, FlightId, Modes, ProviderId, RequestId,
+    AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId, RequestId,
 };
 use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
@@ -95,6 +96,7 @@ pub enum Control {
 /// Somebody who waits, for a token or for the end of a logout.
 pub(super) struct Waiting {
     pub(super) asker: Asker,
+    pub(super) caller: Caller,
     pub(super) account: AccountName,
 }
 
@@ -145,6 +147,8 @@ pub struct Engine {
     pub(super) waiting: HashMap<WaiterId, Waiting>,
     pub(super) next_waiter: u64,
     pub(super) doctor: Doctor,
+    /// Who was given tokens.
+    pub(super) uses: Uses,
     pub(super) tasks: JoinSet<Done>,
     pub(super) callbacks: mpsc::Sender<Callback>,
     pub(super) events: broadcast::Sender<News>,
@@ -212,6 +216,7 @@ impl Engine {
             waiting: HashMap::new(),
             next_waiter: 0,
             doctor: Doctor::default(),
+            uses: Uses::default(),
             tasks: JoinSet::new(),
             callbacks,
             events: events.clone(),
@@ -315,10 +320,10 @@ impl Engine {
     }
 
     /// Somebody waits for news of an account from now on, under the name that is given back.
-    pub(super) fn wait(&mut self, asker: Asker, account: &AccountName) -> WaiterId {
+    pub(super) fn wait(&mut self, asker: Asker, caller: Caller, account: &AccountName) -> WaiterId {
         self.next_waiter += 1;
         let waiter = WaiterId(self.next_waiter);
-        self.waiting.insert(waiter, Waiting { asker, account: account.clone() });
+        self.waiting.insert(waiter, Waiting { asker, caller, account: account.clone() });
         waiter
     }
 
@@ -409,7 +414,7 @@ impl Engine {
         while let Ok(message) = self.mailbox.try_recv() {
             message.asker.answer(Err(faults::stopping()));
         }
-        for (_, Waiting { asker, account }) in self.waiting.drain() {
+        for (_, Waiting { asker, account, .. }) in self.waiting.drain() {
             asker.answer(Err(faults::stopping().of(account)));
         }
         self.store

@@ -22,7 +22,7 @@ pub mod scope;
 pub mod secret;
 pub mod time;
 
-pub use caller::{Caller, Face};
+pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
 pub use mode::{Mode, Modes};
 pub use names::{

@@ -8,6 +8,7 @@ pub mod lock;
 pub mod log;
 pub mod network;
 pub mod notify;
+pub mod peer;
 pub mod places;
 pub mod process;
 pub mod signals;

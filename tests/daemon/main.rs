@@ -5,6 +5,7 @@
 //! an event of the daemon, or for an answer. Durations are limits for the day when nothing comes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod access;
 mod answers;
 mod bus;
 mod crash;

@@ -20,6 +20,11 @@ async fn the_running_daemon_shows_the_interfaces_of_the_contract() {
     let account = scene.path();
     for (path, interface, contract) in [
         (ROOT, MANAGER, include_str!("../../dbus/dev.ostler.Ostler1.Manager.xml")),
+        (
+            ROOT,
+            "dev.ostler.Ostler1.AccessControl",
+            include_str!("../../dbus/dev.ostler.Ostler1.AccessControl.xml"),
+        ),
         (&account, ACCOUNT_INTERFACE, include_str!("../../dbus/dev.ostler.Ostler1.Account.xml")),
         (&request, REQUEST, include_str!("../../dbus/dev.ostler.Ostler1.Request.xml")),
     ] {

@@ -17,16 +17,20 @@ fn pages() -> TempDir {
     dir
 }
 
+/// The pages of a command and of those below it.
+fn names(command: &clap::Command, name: &str, found: &mut Vec<String>) {
+    found.push(format!("/{name}.1"));
+    for command in command.get_subcommands() {
+        names(command, &format!("{name}-{}", command.get_name()), found);
+    }
+}
+
 #[test]
 fn each_command_has_a_page_that_groff_has_nothing_to_say_about() {
     let dir = pages();
-    let mut expected: Vec<String> = ostler::cli::command()
-        .get_subcommands()
-        .map(|command| format!("/ostler-{}.1", command.get_name()))
-        .collect();
-    expected.extend(
-        ["/ostler-provider.5", "/ostler.1", "/ostler.toml.5", "/ostlerd.8"].map(Into::into),
-    );
+    let mut expected = Vec::new();
+    names(&ostler::cli::command(), "ostler", &mut expected);
+    expected.extend(["/ostler-provider.5", "/ostler.toml.5", "/ostlerd.8"].map(Into::into));
     expected.sort();
     assert_eq!(files(dir.path()), expected);
     for page in expected {

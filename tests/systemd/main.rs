@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod activation;
+mod callers;
 mod container;
 mod guard;
 mod journal;

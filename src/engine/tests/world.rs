@@ -24,8 +24,8 @@ use crate::engine::task::{Control, Engine, Info, Parts};
 use crate::lifecycle::{Event, Settings};
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, Face,
-    Fingerprint, FlightId, Generation, GrantChange, Issued, Modes, Now, RefreshToken, Scopes,
-    Stamp, TokenType, Wall,
+    Fingerprint, FlightId, Generation, GrantChange, Identity, Issued, Modes, Now, RefreshToken,
+    Scopes, Stamp, TokenType, Wall,
 };
 use crate::oauth::{Http, HttpOptions};
 use crate::provider::Catalog;
@@ -278,7 +278,8 @@ impl World {
     pub(super) fn ask(&mut self, who: &'static str, get: GetToken) {
         let patience = i64::from(get.timeout_ms.unwrap());
         let handle = self.running.as_ref().unwrap().handle.clone();
-        let caller = Caller { face: Face::Socket, uid: 1000, pid: None };
+        let caller =
+            Caller { face: Face::Socket, uid: 1000, pid: None, identity: Identity::default() };
         let mut answer: Answer =
             Box::pin(async move { handle.ask(caller, Request::GetToken(get)).await });
         // puts the question into the mailbox

@@ -11,7 +11,8 @@ use zbus::names::{OwnedUniqueName, UniqueName};
 
 use super::context::locked;
 use crate::api::{Fault, FaultKind};
-use crate::model::{Caller, Face};
+use crate::model::{Caller, Face, Identity};
+use crate::sys::peer::Peer;
 
 /// How many callers are remembered. Beyond that all are forgotten and asked for again: it costs a
 /// round trip to the bus each, and bounds what a flood of connections can make the daemon hold.
@@ -95,19 +96,22 @@ impl Callers {
         let name = OwnedUniqueName::from(sender.to_owned());
         let call = Call::begin(&self.calls, &name)?;
         if let Some(caller) = locked(&self.known).get(&name) {
-            return Ok(Asker { name, caller: *caller, _call: call });
+            return Ok(Asker { name, caller: caller.clone(), _call: call });
         }
         let Ok(Ok(credentials)) =
             tokio::time::timeout(PATIENCE, credentials(connection, sender)).await
         else {
             return Err(denied("the bus does not know the caller"));
         };
-        let caller = self.admit(&credentials)?;
+        let mut caller = self.admit(&credentials)?;
+        if let Some(peer) = peer(connection, sender, credentials).await {
+            caller.identity = peer.identify().await;
+        }
         let mut known = locked(&self.known);
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert(name.clone(), caller);
+        known.insert(name.clone(), caller.clone());
         drop(known);
         Ok(Asker { name, caller, _call: call })
     }
@@ -122,12 +126,33 @@ impl Callers {
             Some(uid) if uid == self.owner => Ok(Caller {
                 face: Face::Bus,
                 uid,
-                pid: credentials.process_id().and_then(|pid| i32::try_from(pid).ok()),
+                pid: process(credentials),
+                identity: Identity::default(),
             }),
             Some(_) => Err(denied("the caller is another user")),
             None => Err(denied("the bus does not say which user the caller is")),
         }
     }
+}
+
+fn process(credentials: &ConnectionCredentials) -> Option<i32> {
+    credentials.process_id().and_then(|pid| i32::try_from(pid).ok())
+}
+
+/// The process behind a connection. Buses before dbus 1.16 and dbus-broker 34 do not hand out its pidfd:
+/// then one is made of its id, and the bus asked once more, for the connection of a process that has ended
+/// is gone.
+async fn peer(
+    connection: &Connection,
+    name: &UniqueName<'_>,
+    credentials: ConnectionCredentials,
+) -> Option<Peer> {
+    let pid = process(&credentials)?;
+    if let Some(pidfd) = credentials.into_process_fd() {
+        return Some(Peer::of_pidfd(pidfd.into(), pid));
+    }
+    let peer = Peer::of_pid(pid)?;
+    is_present(connection, name).await.then_some(peer)
 }
 
 async fn credentials(
@@ -183,7 +208,7 @@ mod tests {
         let callers = Callers::new(1000);
         let credentials = || ConnectionCredentials::default().set_process_id(42);
         let caller = callers.admit(&credentials().set_unix_user_id(1000)).unwrap();
-        assert_eq!(caller, Caller { face: Face::Bus, uid: 1000, pid: Some(42) });
+        assert_eq!((caller.face, caller.uid, caller.pid), (Face::Bus, 1000, Some(42)));
         for stranger in [credentials(), credentials().set_unix_user_id(0)] {
             assert_eq!(callers.admit(&stranger).unwrap_err().kind, FaultKind::Denied);
         }

@@ -12,7 +12,7 @@ use super::callers::Callers;
 use super::requests::{Ending, Requests};
 use crate::api::{Account, Fault, FaultKind, Request, Response};
 use crate::engine::Handle;
-use crate::model::{Caller, Face};
+use crate::model::{Caller, Face, Identity};
 
 /// How long a caller is kept waiting at most. The common bindings (`GLib`, Qt, systemd) give up after
 /// 25 seconds with an error that says nothing; before that a fault can say what is the matter. It is
@@ -64,7 +64,7 @@ impl Context {
     /// The daemon itself as a caller: what the face asks on its own account.
     fn daemon(&self) -> Caller {
         let pid = i32::try_from(std::process::id()).ok();
-        Caller { face: Face::Bus, uid: self.owner, pid }
+        Caller { face: Face::Bus, uid: self.owner, pid, identity: Identity::default() }
     }
 }
 

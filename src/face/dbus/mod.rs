@@ -22,6 +22,7 @@
 //! included, so no refresh token and no client secret ever crosses it, and no property or signal,
 //! which the bus broadcasts, holds a secret. The socket cannot be watched.
 
+mod access;
 mod account;
 mod accounts;
 mod callers;

@@ -20,7 +20,7 @@ use zbus::{Connection, Variant};
 
 use crate::api::{Account, Event, Request, Response, State, login_command};
 use crate::engine::{Handle, Watch};
-use crate::model::{AccountId, Caller, Face};
+use crate::model::{AccountId, Caller, Face, Identity};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -120,7 +120,8 @@ impl Notices {
     /// Compares with the accounts as they are.
     async fn compare(&mut self, news: News) {
         let pid = i32::try_from(std::process::id()).ok();
-        let caller = Caller { face: Face::Bus, uid: self.owner, pid };
+        let caller =
+            Caller { face: Face::Bus, uid: self.owner, pid, identity: Identity::default() };
         let Ok(Response::Accounts { accounts }) =
             self.handle.ask(caller, Request::ListAccounts).await
         else {

@@ -53,7 +53,7 @@ impl RequestObject {
     }
 
     async fn done(&self, request: Request) -> Result<(), Refusal> {
-        match self.context.ask(self.sign_in.caller, request).await? {
+        match self.context.ask(self.sign_in.caller.clone(), request).await? {
             Response::Done {} => Ok(()),
             _ => Err(mismatch().into()),
         }

@@ -159,14 +159,15 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Face;
+    use crate::model::{Face, Identity};
 
     fn name(text: &str) -> OwnedUniqueName {
         text.try_into().unwrap()
     }
 
     fn sign_in(number: u8) -> SignIn {
-        let caller = Caller { face: Face::Bus, uid: 1000, pid: None };
+        let caller =
+            Caller { face: Face::Bus, uid: 1000, pid: None, identity: Identity::default() };
         SignIn { request: RequestId::from_random([number; 10]), caller }
     }
 

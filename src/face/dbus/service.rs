@@ -13,6 +13,7 @@ use zbus::message::{Message, Type};
 use zbus::names::{BusName, UniqueName};
 use zbus::{Connection, MatchRule, MessageStream, connection};
 
+use super::access::AccessControl;
 use super::account::AccountObject;
 use super::context::Context;
 use super::log_control::LogObject;
@@ -96,7 +97,8 @@ pub async fn connect(
     }
     .method_timeout(PATIENCE)
     .serve_at(paths::ROOT, ObjectManager)
-    .serve_at(paths::ROOT, Manager::new(Arc::clone(&context)));
+    .serve_at(paths::ROOT, Manager::new(Arc::clone(&context)))
+    .serve_at(paths::ROOT, AccessControl::new(Arc::clone(&context)));
     for account in accounts {
         let (path, id) = (paths::account(&account.id), account.id.clone());
         context.accounts.put(account);

@@ -65,7 +65,7 @@ pub(super) async fn start(
     terms: Terms,
 ) -> Result<OwnedObjectPath, Refusal> {
     let place = context.requests.reserve(&asker.name, terms.token.clone(), terms.bond)?;
-    let started = begin(context, asker.caller, login).await?;
+    let started = begin(context, asker.caller.clone(), login).await?;
     let sign_in = SignIn { request: started.request.clone(), caller: asker.caller };
     let token = terms.token.unwrap_or_else(|| started.request.to_string());
     let path = paths::request(&asker.name, &token);
@@ -137,8 +137,9 @@ async fn begin(
     login: Login,
 ) -> Result<LoginStarted, Fault> {
     let handle = context.handle.clone();
+    let asks = caller.clone();
     let mut answer =
-        Box::pin(async move { handle.ask(caller, Request::Login(Box::new(login))).await });
+        Box::pin(async move { handle.ask(asks, Request::Login(Box::new(login))).await });
     match within(answer.as_mut()).await {
         Some(Ok(Response::LoginStarted(started))) => Ok(started),
         Some(Ok(_)) => Err(mismatch()),

@@ -125,6 +125,7 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
             Request::Diagnose
         }
         "Resume" => Request::Resume(read(parameters)?),
+        "ListUses" => Request::ListUses(read(parameters)?),
         "Monitor" => {
             read::<Nothing>(parameters)?;
             return Ok(Asked::Monitor);

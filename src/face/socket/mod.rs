@@ -37,7 +37,7 @@ use tracing::{debug, warn};
 
 use crate::api::{Fault, FaultKind};
 use crate::engine::Handle;
-use crate::model::{Caller, Face};
+use crate::model::{Caller, Face, Identity};
 
 use buffer::Outbox;
 use seats::Seats;
@@ -151,7 +151,9 @@ fn admit(stream: &UnixStream, owner: u32) -> Result<Caller, Fault> {
     check_user(peer.uid(), owner)?;
     // it is a limit to what a client can make the daemon hold, and fails for no client
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER);
-    Ok(Caller { face: Face::Socket, uid: peer.uid(), pid: peer.pid() })
+    // what it is known by takes a moment, and its own session's
+    let identity = Identity::default();
+    Ok(Caller { face: Face::Socket, uid: peer.uid(), pid: peer.pid(), identity })
 }
 
 fn check_user(uid: u32, owner: u32) -> Result<(), Fault> {

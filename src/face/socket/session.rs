@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use super::{Limits, crowded, service};
 use crate::api::{Event, Fault, FaultKind, REQUEST_MAX, Request, Response};
 use crate::engine::Handle;
 use crate::model::Caller;
+use crate::sys::peer::Peer;
 
 /// A connection and what it needs to be served.
 pub(super) struct Session {
@@ -91,6 +93,11 @@ impl Session {
 
     /// Serves the client to the end.
     pub(super) async fn run(mut self) {
+        if let Some(pid) = self.caller.pid
+            && let Some(peer) = Peer::of_socket(self.stream.as_fd(), pid)
+        {
+            self.caller.identity = peer.identify().await;
+        }
         let end = loop {
             if let Err(end) = self.exchange().await {
                 break end;
@@ -182,7 +189,7 @@ impl Session {
         tokio::select! {
             biased;
             // first: an answer that is there is delivered, whatever else happened
-            answer = handle.ask(*caller, request) => Ok(answer),
+            answer = handle.ask(caller.clone(), request) => Ok(answer),
             // whoever wants no answer may leave at once and still have it done
             () = hung_up(stream, inbox), if wants != Wants::Nothing => Err(End::HungUp),
             // last: it is the most patient

@@ -31,6 +31,15 @@ pub(super) trait Manager {
     fn features(&self) -> zbus::Result<Vec<String>>;
 }
 
+#[proxy(
+    interface = "dev.ostler.Ostler1.AccessControl",
+    default_service = "dev.ostler.Ostler1",
+    default_path = "/dev/ostler/Ostler1"
+)]
+pub(super) trait AccessControl {
+    fn list_uses(&self, options: Options<'_>) -> zbus::Result<Vec<Details>>;
+}
+
 #[proxy(interface = "dev.ostler.Ostler1.Account", default_service = "dev.ostler.Ostler1")]
 pub(super) trait Account {
     fn get_access_token(&self, options: Options<'_>) -> zbus::Result<HandOut>;

@@ -24,6 +24,11 @@ async fn the_service_shows_the_interfaces_that_the_contract_describes() {
             include_str!("../../../../dbus/dev.ostler.Ostler1.Manager.xml"),
         ),
         (
+            paths::ROOT,
+            "dev.ostler.Ostler1.AccessControl",
+            include_str!("../../../../dbus/dev.ostler.Ostler1.AccessControl.xml"),
+        ),
+        (
             account.as_str(),
             "dev.ostler.Ostler1.Account",
             include_str!("../../../../dbus/dev.ostler.Ostler1.Account.xml"),

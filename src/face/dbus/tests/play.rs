@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::super::context::locked;
 use crate::api::{
-    Account, Event, Fault, FaultKind, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Request,
-    Response, Revocation, State, Token,
+    Account, Event, Fault, FaultKind, ListUses, LoggedOut, LoginEnded, LoginStarted, ProviderInfo,
+    Request, Response, Revocation, State, Token, Use,
 };
 use crate::engine::Handle;
 use crate::model::{AccessToken, AccountId, Caller, Mode, RequestId, Scopes};
@@ -68,6 +68,20 @@ pub(super) struct Play {
     cast: Arc<OnceLock<Handle>>,
 }
 
+/// What the play says of who uses an account.
+fn usage(question: &ListUses) -> Use {
+    Use {
+        account: question.account.clone().unwrap_or_else(|| "parqex".parse().unwrap()),
+        caller: "exe:/usr/bin/curl".to_owned(),
+        tier: "claimed".to_owned(),
+        face: "socket".to_owned(),
+        pid: Some(7),
+        first: 10,
+        last: 20,
+        count: 3,
+    }
+}
+
 impl Play {
     pub(super) fn with(names: &[&str]) -> Self {
         let play = Self {
@@ -124,7 +138,9 @@ impl Play {
     pub(super) fn last<T>(&self, wanted: impl Fn(&Request) -> Option<T>) -> (Caller, T) {
         let world = locked(&self.world);
         let mut asked = world.asked.iter().rev();
-        asked.find_map(|(caller, request)| Some((*caller, wanted(request)?))).expect("was asked")
+        asked
+            .find_map(|(caller, request)| Some((caller.clone(), wanted(request)?)))
+            .expect("was asked")
     }
 
     /// Waits until something was asked.
@@ -194,6 +210,12 @@ impl Play {
                     stale: account.state == State::BackingOff,
                 })
             }
+            Request::ListUses(ListUses { account: Some(name) })
+                if !world.accounts.contains_key(name.as_str()) =>
+            {
+                return Err(no_such_account());
+            }
+            Request::ListUses(question) => Response::Uses { uses: vec![usage(question)] },
             Request::ListProviders => Response::Providers {
                 providers: vec![ProviderInfo {
                     id: "parqex".parse().unwrap(),

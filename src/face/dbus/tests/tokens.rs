@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use zbus::Variant;
 
-use super::client::{AccountProxy, HandOut, ManagerProxy, error, fault, text};
+use super::client::{AccessControlProxy, AccountProxy, HandOut, ManagerProxy, error, fault, text};
 use super::play::{Play, TOKEN, account};
 use super::{Stage, owner};
 use crate::api::{Fault, FaultKind, GetToken, Request, State};
@@ -180,4 +180,32 @@ async fn providers_and_what_the_daemon_can_do_are_told() {
     assert_eq!(manager.version().await.unwrap(), env!("CARGO_PKG_VERSION"));
     assert_eq!(manager.api_minor().await.unwrap(), 0);
     assert_eq!(manager.features().await.unwrap(), ["paste", "rejected", "write"]);
+}
+
+#[tokio::test]
+async fn who_uses_an_account_is_told_with_what_that_is_worth() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let access = AccessControlProxy::new(&client).await.unwrap();
+    let id = account("parqex").id;
+    let options = HashMap::from([("account", Variant::from(id.as_str()))]);
+    let uses = access.list_uses(options).await.unwrap();
+    let [usage] = uses.as_slice() else { panic!("{uses:?}") };
+    let told = ["alias", "caller", "tier", "face"].map(|name| text(usage, name));
+    assert_eq!(told, ["parqex", "exe:/usr/bin/curl", "claimed", "socket"]);
+    let number = |name: &str| i64::try_from(usage[name].try_clone().unwrap()).unwrap();
+    assert_eq!((number("first"), number("last")), (10, 20));
+    assert_eq!(u64::try_from(usage["count"].try_clone().unwrap()).unwrap(), 3);
+    assert_eq!(u32::try_from(usage["pid"].try_clone().unwrap()).unwrap(), 7);
+    let path = zbus::OwnedObjectPath::try_from(usage["account"].try_clone().unwrap()).unwrap();
+    assert_eq!(path.as_str(), super::super::paths::account(&id).as_str());
+    let asked = |request: &Request| match request {
+        Request::ListUses(question) => Some(question.account.clone()),
+        _ => None,
+    };
+    assert_eq!(stage.play.last(asked).1.unwrap().as_str(), "parqex");
+
+    assert_eq!(access.list_uses(HashMap::new()).await.unwrap().len(), 1);
+    let nobody = HashMap::from([("account", Variant::from("nobody"))]);
+    assert_eq!(fault(access.list_uses(nobody).await), "NoSuchAccount");
 }

@@ -77,6 +77,18 @@ fn answers_have_the_members_that_the_description_declares() {
     let finding = api::Finding::problem(api::Area::Account, "door", "m")
         .hint("h")
         .answer(Some(answer.clone()));
+    let usage = api::Use {
+        account: name.clone(),
+        caller: "exe:/usr/bin/curl".to_owned(),
+        tier: "claimed".to_owned(),
+        face: "socket".to_owned(),
+        pid: Some(1),
+        first: 1,
+        last: 2,
+        count: 3,
+    };
+    matches_declaration("type Use", &usage);
+    matches_declaration("method ListUses", &Response::Uses { uses: vec![usage] });
     let diagnosis = api::Diagnosis { daemon: daemon.clone(), findings: vec![] };
     let fault = Fault::new(FaultKind::Offline, "m").of(name.clone()).retry_at(1);
     matches_declaration("type Account ", &account("door"));

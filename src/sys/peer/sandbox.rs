@@ -1,0 +1,118 @@
+//! Sandboxes, which can be believed: what they say of an application, the application cannot change.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use tokio::sync::Semaphore;
+
+use crate::model::{Identity, IdentityKind};
+
+/// How many files of foreign file systems may be waited for at the same time, and how long each: whoever
+/// made such a file system may never answer.
+static WAITS: Semaphore = Semaphore::const_new(4);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The longest `.flatpak-info` that is read, in bytes.
+const INFO_MAX: u64 = 64 * 1024;
+
+/// The way to a program's name if it is in a sandbox; `None` if it is not.
+pub(super) fn look(proc: &Path) -> Option<impl Future<Output = Identity> + use<>> {
+    if let Some(name) = snap(proc) {
+        return Some(Look::Known(Identity::new(IdentityKind::Snap, &name)).follow());
+    }
+    // Flatpak gives each application a mount namespace of its own
+    let namespace = |of: &Path| fs::read_link(of.join("ns/mnt")).ok();
+    let theirs = namespace(proc)?;
+    (Some(theirs) != namespace(Path::new("/proc/self")))
+        .then(|| Look::At(proc.join("root/.flatpak-info")).follow())
+}
+
+enum Look {
+    Known(Identity),
+    At(PathBuf),
+}
+
+impl Look {
+    /// A program in a namespace of its own that Flatpak says nothing of is unknown: what its paths mean,
+    /// its maker decides.
+    async fn follow(self) -> Identity {
+        let info = match self {
+            Self::Known(identity) => return identity,
+            Self::At(info) => info,
+        };
+        let Ok(_wait) = WAITS.try_acquire() else { return Identity::default() };
+        let reading = tokio::task::spawn_blocking(move || read(&info));
+        match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(Ok(Some(text))) => flatpak(&text)
+                .map(|id| Identity::new(IdentityKind::Flatpak, &id))
+                .unwrap_or_default(),
+            _ => Identity::default(),
+        }
+    }
+}
+
+fn read(info: &Path) -> Option<String> {
+    // not a pipe or a device that is waited for, nor a link to a file of ours
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+    let mut options = fs::OpenOptions::new();
+    let file = options.read(true).custom_flags(flags.bits().cast_signed()).open(info).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(INFO_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// The application's id in a `.flatpak-info` (flatpak-metadata(5)): `name` in the group `Application`.
+fn flatpak(info: &str) -> Option<String> {
+    let group = info.lines().skip_while(|line| line.trim() != "[Application]").skip(1);
+    let mut group = group.take_while(|line| !line.starts_with('['));
+    let id = group.find_map(|line| line.strip_prefix("name=")).map(str::trim)?;
+    let sound = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    (sound && id.contains('.')).then(|| id.to_owned())
+}
+
+/// The application in the label `snap.NAME.APP (enforce)`: only what is enforced cannot be had otherwise.
+fn snap(proc: &Path) -> Option<String> {
+    let label = super::read(&proc.join("attr/apparmor/current"))?;
+    snap_in(&label).map(str::to_owned)
+}
+
+fn snap_in(label: &str) -> Option<&str> {
+    label.trim_end_matches(['\n', '\0']).strip_prefix("snap.")?.strip_suffix(" (enforce)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flatpaks_word_is_read_where_it_stands() {
+        let info = "[Application]\nname=org.example.Mail\nruntime=runtime/x/y/z\n\n[Instance]\nname=no.no\n";
+        assert_eq!(flatpak(info).as_deref(), Some("org.example.Mail"));
+        for other in [
+            "[Instance]\nname=org.example.Mail\n",
+            "[Application]\nruntime=x\n[Instance]\nname=org.example.Mail\n",
+            "[Application]\nname=../../x.y\n",
+            "[Application]\nname=nodots\n",
+            "",
+        ] {
+            assert_eq!(flatpak(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_snap_counts_only_where_its_label_is_enforced() {
+        assert_eq!(snap_in("snap.mail.daemon (enforce)\n"), Some("mail.daemon"));
+        for other in
+            ["snap.mail.daemon (complain)\n", "unconfined\n", "docker-default (enforce)", ""]
+        {
+            assert_eq!(snap_in(other), None, "{other}");
+        }
+    }
+}
