@@ -27,7 +27,9 @@ fn a_sign_in_makes_an_account_once_its_grant_is_saved() {
 fn a_code_is_redeemed_once_however_often_the_browser_comes_back() {
     let mut world = World::new();
     let request = world.sign_in(1, "door", rules());
+    assert!(!world.life.is_redeeming(&name("door")), "it can still be cancelled");
     world.tell(Event::Redeem { request: request.clone() });
+    assert!(world.life.is_redeeming(&name("door")));
     world.tell(Event::Redeem { request });
     assert_eq!(world.begins.len(), 1);
 }

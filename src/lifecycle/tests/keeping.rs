@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::scenarios::doing;
 use super::world::{World, name};
 use super::{failure, rules};
-use crate::lifecycle::{Doing, Event, Refusal, Rules};
+use crate::lifecycle::{Doing, Event, Refusal, Rules, Settings};
 use crate::model::{AccessToken, FailureClass, Fingerprint, Landing, Mode, Modes};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -214,4 +214,24 @@ fn a_second_opinion_on_a_dead_grant_is_sought_in_every_mode() {
     assert_eq!(world.begins.len(), 1);
     world.refresh_badly(failure(FailureClass::DeadGrant));
     assert_eq!(doing(&world, "door"), Doing::LoginRequired);
+}
+
+#[test]
+fn who_is_waited_for_goes_first_after_its_pause_although_others_queued_before() {
+    let mut world = World::with(Settings { max_flights: 1, ..Settings::default() });
+    world.restore("wanted", 60, 100, rules());
+    world.begin(Ok(()));
+    world.land(Landing::Failed { failure: failure(FailureClass::Transient), rescued: None });
+    let asked = world.ask("wanted", 10, 3000);
+    for who in ["flies", "queues"] {
+        world.restore(who, 60, 100, rules());
+    }
+    world.begin(Ok(()));
+    world.pass_seconds(1000);
+    assert!(world.answer(asked).is_none());
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.save(true);
+    world.refresh_well(3600);
+    assert_eq!(world.token(asked), Some("access-2"));
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -21,14 +22,31 @@ const INFO_MAX: u64 = 64 * 1024;
 
 /// The way to a program's name if it is in a sandbox; `None` if it is not.
 pub(super) fn look(proc: &Path) -> Option<impl Future<Output = Identity> + use<>> {
-    if let Some(name) = snap(proc) {
+    if has_apparmor()
+        && let Some(name) = snap(proc)
+    {
         return Some(Look::Known(Identity::new(IdentityKind::Snap, &name)).follow());
     }
     // Flatpak gives each application a mount namespace of its own
-    let namespace = |of: &Path| fs::read_link(of.join("ns/mnt")).ok();
-    let theirs = namespace(proc)?;
-    (Some(theirs) != namespace(Path::new("/proc/self")))
-        .then(|| Look::At(proc.join("root/.flatpak-info")).follow())
+    let theirs = mounts(proc)?;
+    (Some(&theirs) != ours()).then(|| Look::At(proc.join("root/.flatpak-info")).follow())
+}
+
+/// The mount namespace of a process (namespaces(7)).
+fn mounts(proc: &Path) -> Option<PathBuf> {
+    fs::read_link(proc.join("ns/mnt")).ok()
+}
+
+/// The daemon's own, which it does not leave.
+fn ours() -> Option<&'static PathBuf> {
+    static OURS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    OURS.get_or_init(|| mounts(Path::new("/proc/self"))).as_ref()
+}
+
+/// Whether the kernel has `AppArmor`: that is settled when it boots.
+fn has_apparmor() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| Path::new("/proc/self/attr/apparmor").is_dir())
 }
 
 enum Look {
