@@ -69,8 +69,11 @@ fn write(target: &Path, prose: &Path, page: Page<'_>) -> Outcome {
         .section(section)
         .manual(MANUAL)
         .source(concat!("ostler ", env!("CARGO_PKG_VERSION")));
-    let mut out = Vec::new();
-    man.render_title(&mut out)?;
+    let mut title = Vec::new();
+    man.render_title(&mut title)?;
+    // a page without a date, so that each build makes the same: the empty argument is left out otherwise,
+    // and those behind it move up
+    let mut out = String::from_utf8(title)?.replacen("  \"", " \"\" \"", 1).into_bytes();
     man.render_name_section(&mut out)?;
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;

@@ -39,6 +39,8 @@ fn each_command_has_a_page_that_groff_has_nothing_to_say_about() {
         let shown = run("man", &["--warnings", "--local-file", "-E", "UTF-8", path]);
         assert!(shown.status.success() && shown.stderr.is_empty(), "{page}: {shown:?}");
         assert!(shown.stdout.contains("SEE ALSO"), "{page}");
+        let header = shown.stdout.lines().find(|line| !line.is_empty()).unwrap();
+        assert!(header.contains("ostler manual"), "{page}: {header}");
         // man-db finds it by its name
         let name = said("lexgrog", &[path]);
         assert!(name.contains(" - "), "{page}: {name}");
