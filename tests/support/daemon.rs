@@ -30,8 +30,13 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Those that cargo built for an integration test; an example has to build its own.
+    /// Those that cargo built for an integration test; an example has to build its own. Or those in
+    /// the directory `OSTLER_TEST_BINARIES`, such as static ones.
     pub(crate) fn of_this_test() -> Self {
+        let others = std::env::var_os("OSTLER_TEST_BINARIES").filter(|path| !path.is_empty());
+        if let Some(directory) = others.map(PathBuf::from) {
+            return Self { ostlerd: directory.join("ostlerd"), ostler: directory.join("ostler") };
+        }
         let (Some(ostlerd), Some(ostler)) =
             (option_env!("CARGO_BIN_EXE_ostlerd"), option_env!("CARGO_BIN_EXE_ostler"))
         else {
