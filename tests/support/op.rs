@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 use super::http::{Ask, HttpError};
@@ -37,6 +38,12 @@ impl Default for Options {
     }
 }
 
+/// How long it may take to listen: a second, as a rule.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is started: once in some hundreds of starts node hangs in a lock of its own before it has
+/// said anything.
+const STARTS: usize = 3;
+
 impl OpenIdProvider {
     /// Starts it on a free port.
     ///
@@ -44,6 +51,16 @@ impl OpenIdProvider {
     ///
     /// If its packages are not installed: a test that needs it must not pass without it.
     pub(crate) fn start(options: Options) -> io::Result<Self> {
+        for _ in 0..STARTS {
+            match Self::start_once(options) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                result => return result,
+            }
+        }
+        Err(io::Error::other("tests/op/server.mjs hangs before it listens"))
+    }
+
+    fn start_once(options: Options) -> io::Result<Self> {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/op");
         assert!(
             dir.join("node_modules/oidc-provider").is_dir(),
@@ -64,6 +81,10 @@ impl OpenIdProvider {
                 .stderr(Stdio::null()),
         )?;
         let stdout = node.stdout()?;
+        let patience = Timespec::try_from(PATIENCE).map_err(io::Error::other)?;
+        if poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&patience))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let mut lines = BufReader::new(stdout).lines();
         // it prints one line when it listens, and closes the pipe if it cannot
         let ready = lines.next().transpose()?.unwrap_or_default();
