@@ -39,9 +39,8 @@ impl Default for Options {
 }
 
 /// How long it may take to listen: a second, as a rule.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is started: once in some hundreds of starts node hangs in a lock of its own before it has
-/// said anything.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is started: node has been seen to hang in a lock of its own before it had said anything.
 const STARTS: usize = 3;
 
 impl OpenIdProvider {
