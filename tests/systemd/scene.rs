@@ -110,7 +110,7 @@ impl Scene {
         assert!(finished.status.success(), "{finished:?}\n{}", self.journal("cat"));
     }
 
-    /// The first user's `systemctl --user`.
+    /// A user's `systemctl --user`.
     #[track_caller]
     pub(crate) fn systemctl(&self, user: User, words: &[&str]) -> String {
         self.machine.said_as(user, &[&["systemctl", "--user", "--no-pager"], words].concat())

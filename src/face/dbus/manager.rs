@@ -19,7 +19,7 @@ use crate::api::{Fault, FaultKind, Login, Request, Response};
 const API_MINOR: u32 = 0;
 
 /// What callers may want to know before they call: sign-ins that are finished by pasting a redirect,
-/// and the option to name a rejected token.
+/// the option to name a rejected token, and tokens written into a caller's socket.
 const FEATURES: [&str; 3] = ["paste", "rejected", "write"];
 
 /// The object at the root.

@@ -8,7 +8,7 @@ mod sandbox;
 mod unit;
 
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -63,12 +63,6 @@ impl Peer {
     fn is_there(&self) -> bool {
         let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
         poll(&mut ended, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
-    }
-}
-
-impl AsFd for Peer {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
     }
 }
 
@@ -145,6 +139,7 @@ fn read(path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
     use std::process::{Command, Stdio};
 
