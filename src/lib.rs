@@ -92,7 +92,14 @@
 //! Only the user's own processes are served. What a process is known by ([`model::Identity`]) is found out
 //! when it connects, from its pidfd and `/proc` ([`sys::peer`]), never from what it says. A sandbox's word
 //! counts ("verified"); everything else can be brought about by any program of the user ("claimed"), and is
-//! shown as that. Whom the engine gives a token it notes, in memory.
+//! shown as that. Whom the engine gives a token it notes, and writes down once a minute.
+//!
+//! Whether a program gets a token is decided where tokens are, in the lifecycle: by the user's rules, which
+//! are in the database, or else by the tier. What the user has to decide becomes a question there, with a
+//! deadline like everything else; the engine hands it to whoever can put it ([`engine::Prompts`]: D-Bus,
+//! which asks a registered agent or the notification server), and takes it back when it is settled
+//! elsewhere. A program that is in a sandbox, or may be, is refused everything but tokens before its
+//! request is looked at.
 //!
 //! # At rest
 //!

@@ -63,6 +63,8 @@ pub enum FaultKind {
     Timeout,
     /// The sign-in was cancelled.
     Cancelled,
+    /// The user has to say whether this caller may have it.
+    ApprovalRequired,
     /// This caller may not do that.
     Denied,
     /// Something could not be written down or read.
@@ -79,7 +81,7 @@ type Row = (FaultKind, &'static str, u8, &'static str);
 use FaultKind as K;
 
 /// The table. Exit codes are those of sysexits.h where it has one.
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 19] = [
     (K::NoSuchAccount, "NoSuchAccount", 67, "run: ostler accounts"),
     (K::NoSuchProvider, "NoSuchProvider", 67, "run: ostler providers"),
     (K::NoSuchRequest, "NoSuchRequest", 67, "start the sign-in again: ostler login"),
@@ -94,6 +96,7 @@ const TABLE: [Row; 18] = [
     (K::RateLimited, "RateLimited", 75, "try again later"),
     (K::Timeout, "Timeout", 75, "try again; ostler goes on refreshing"),
     (K::Cancelled, "Cancelled", 77, "start the sign-in again: ostler login"),
+    (K::ApprovalRequired, "ApprovalRequired", 77, "run: ostler access pending"),
     (K::Denied, "Denied", 77, "ask as the user who owns the daemon"),
     (K::Storage, "Storage", 74, "check the disk and the daemon's log"),
     (K::ShuttingDown, "ShuttingDown", EXIT_UNAVAILABLE, "try again when it has restarted"),

@@ -2,20 +2,20 @@
 //! all faces. The socket is the serde form of these types; each D-Bus method and each command builds
 //! one [`Request`] and shows one [`Response`] or [`Fault`].
 
+mod access;
 mod diagnosis;
 mod fault;
 mod reply;
 mod request;
 
+pub use access::{Grant, ListUses, Pending, RemoveGrant, Respond, SetGrant, Use, Verdict};
 pub use diagnosis::{Answer, Area, Diagnosis, Finding, Level};
 pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, login_command};
 pub use reply::{
     Account, DaemonInfo, Event, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Response,
-    Revocation, State, Status, Token, Use,
+    Revocation, State, Status, Token,
 };
-pub use request::{
-    GetToken, ListUses, Login, Logout, Redirect, Request, RequestRef, Resume, Secret,
-};
+pub use request::{GetToken, Login, Logout, Redirect, Request, RequestRef, Resume, Secret};
 
 /// The name of the interface on the socket, and the stem of all D-Bus names.
 pub const INTERFACE: &str = "dev.ostler.Ostler1";

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::{Grant, Pending, Use};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 use crate::model::{
     AccessToken, AccountId, AccountName, ClientId, FailureClass, Mode, ProviderId, RequestId,
-    Scopes,
+    RuleId, Scopes,
 };
 
 /// What a [`super::Request`] is answered with when all went well.
@@ -35,7 +36,7 @@ pub enum Response {
     LoginEnded(LoginEnded),
     /// To `Logout`.
     LoggedOut(LoggedOut),
-    /// To `SubmitRedirect` and `Cancel`.
+    /// To whatever only has to be done.
     Done {},
     /// To `Diagnose`.
     Diagnosis(Diagnosis),
@@ -43,6 +44,21 @@ pub enum Response {
     Uses {
         /// Whoever came last first.
         uses: Vec<Use>,
+    },
+    /// To `ListGrants`.
+    Grants {
+        /// In the order in which they are looked at: the first that fits decides.
+        grants: Vec<Grant>,
+    },
+    /// To `SetGrant`.
+    GrantSet {
+        /// The rule's number.
+        grant: RuleId,
+    },
+    /// To `ListPending`.
+    Pending {
+        /// The oldest first.
+        pending: Vec<Pending>,
     },
 }
 
@@ -173,28 +189,6 @@ pub struct Status {
     pub accounts: Vec<Account>,
 }
 
-/// A program that was given an account's tokens since the daemon started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Use {
-    /// Whose tokens.
-    pub account: AccountName,
-    /// What the program is known by, such as `exe:/usr/bin/curl`.
-    pub caller: String,
-    /// What that is worth: `verified` by a sandbox, `claimed`, or `none`.
-    pub tier: String,
-    /// Where it asked last: `socket` or `dbus`.
-    pub face: String,
-    /// The process that did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<i32>,
-    /// When it was given its first token.
-    pub first: i64,
-    /// And its last one.
-    pub last: i64,
-    /// How many times it was given one.
-    pub count: u64,
-}
-
 /// A provider that can be signed in to by name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProviderInfo {
@@ -297,6 +291,11 @@ pub enum Event {
         /// Or not, and then why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<Fault>,
+    },
+    /// The questions to the user are others: `ListPending` has them.
+    Pending {
+        /// How many there are.
+        count: u64,
     },
     /// The listener was too slow and missed this many events; `ListAccounts` tells how things stand.
     Missed {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::access::{ListUses, RemoveGrant, Respond, SetGrant};
 use crate::model::{
     AccountName, ClientId, ClientSecret, Fingerprint, ProviderId, RequestId, Scopes,
 };
@@ -33,12 +34,22 @@ pub enum Request {
     Resume(Resume),
     /// Who was given tokens.
     ListUses(ListUses),
+    /// The rules about which programs may have tokens.
+    ListGrants,
+    /// Makes such a rule.
+    SetGrant(Box<SetGrant>),
+    /// Ends one.
+    RemoveGrant(RemoveGrant),
+    /// The questions that wait for the user.
+    ListPending,
+    /// Answers one of them.
+    Respond(Respond),
 }
 
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 13] = [
+    pub const METHODS: [&'static str; 18] = [
         "GetToken",
         "ListAccounts",
         "Status",
@@ -51,6 +62,11 @@ impl Request {
         "Diagnose",
         "Resume",
         "ListUses",
+        "ListGrants",
+        "SetGrant",
+        "RemoveGrant",
+        "ListPending",
+        "Respond",
         "Monitor",
     ];
 }
@@ -74,6 +90,9 @@ pub struct GetToken {
     /// How long the caller is willing to wait, in milliseconds; 20 000 if absent, at most 60 000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u32>,
+    /// Whether the user may be asked whether the caller may have it; yes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interactive: Option<bool>,
 }
 
 /// Starts a sign-in.
@@ -139,15 +158,6 @@ impl std::fmt::Debug for Redirect {
 pub struct Logout {
     /// Which.
     pub account: AccountName,
-}
-
-/// Asks who was given tokens.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListUses {
-    /// Of which account; of all if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<AccountName>,
 }
 
 /// Tries an account again.

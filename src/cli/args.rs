@@ -7,7 +7,9 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::completion;
-use crate::model::{AccountName, ClientId, Fingerprint, ProviderId, Scope};
+use crate::model::{
+    AccountName, ClientId, Fingerprint, Pattern, ProviderId, QuestionId, RuleId, Scope,
+};
 
 /// Keeps OAuth tokens fresh for the programs of one user.
 #[derive(Debug, Parser)]
@@ -58,8 +60,24 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccessCommand {
-    /// Show who was given tokens since the daemon started, and how many
+    /// List the rules about which programs may have tokens
+    List(Plain),
+    /// Let programs have tokens
+    Allow(Rule),
+    /// Be asked before programs have tokens
+    Ask(Rule),
+    /// Keep programs from having tokens
+    Deny(Rule),
+    /// End rules
+    Forget(Rules),
+    /// Show which programs were given tokens, when, and how many
     Log(AccessLog),
+    /// List the programs that wait for your word
+    Pending(Plain),
+    /// Say yes to a program that waits for your word
+    Approve(Approve),
+    /// Say no to a program that waits for your word
+    Refuse(Refuse),
 }
 
 /// How answers and failures are written.
@@ -123,6 +141,9 @@ pub(super) struct Token {
     /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
     #[arg(long, value_name = "SHA256")]
     pub(super) rejected: Option<Fingerprint>,
+    /// Fail rather than have the user asked whether the program may have the token
+    #[arg(long)]
+    pub(super) no_prompt: bool,
     /// How many seconds to wait for a refresh, at most 60 [default: 20]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
     pub(super) timeout: Option<u32>,
@@ -171,6 +192,59 @@ pub(super) struct AccessLog {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Rule {
+    /// The programs, as `ostler access log` writes them: `exe:/usr/bin/curl`, `flatpak:org.example.*`,
+    /// `claimed`, `*`
+    #[arg(value_name = "PROGRAM", add = ArgValueCandidates::new(completion::programs))]
+    pub(super) program: Pattern,
+    /// Only for this account [default: all accounts]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
+    pub(super) account: Option<AccountName>,
+    /// Only for this scope; can be given several times [default: all scopes]
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(super) scopes: Vec<Scope>,
+    /// How long the rule lasts, such as 8h or 30days [default: until it is forgotten]
+    #[arg(long = "for", value_name = "SPAN")]
+    pub(super) lasting: Option<String>,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rules {
+    /// The rules, as `ostler access list` numbers them
+    #[arg(value_name = "RULE", required = true, add = ArgValueCandidates::new(completion::rules))]
+    pub(super) rules: Vec<RuleId>,
+    /// Print the daemon's answers as JSON, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// The number, as `ostler access pending` lists it
+    #[arg(value_name = "NUMBER", add = ArgValueCandidates::new(completion::questions))]
+    pub(super) question: QuestionId,
+    /// Only this time
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Refuse {
+    /// The number, as `ostler access pending` lists it
+    #[arg(value_name = "NUMBER", add = ArgValueCandidates::new(completion::questions))]
+    pub(super) question: QuestionId,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// A command that needs nothing said.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Plain {
@@ -190,7 +264,7 @@ macro_rules! has_format {
     };
 }
 
-has_format!(Login, Token, Status, Logout, Resume, AccessLog, Plain);
+has_format!(Login, Token, Status, Logout, Resume, AccessLog, Rule, Rules, Approve, Refuse, Plain);
 
 impl Command {
     pub(super) fn format(&self) -> Format {
@@ -200,11 +274,24 @@ impl Command {
             Self::Status(args) => args.format(),
             Self::Logout(args) => args.format(),
             Self::Resume(args) => args.format(),
-            Self::Access(AccessCommand::Log(args)) => args.format(),
+            Self::Access(command) => command.format(),
             Self::Accounts(args)
             | Self::Providers(args)
             | Self::Monitor(args)
             | Self::Doctor(args) => args.format(),
+        }
+    }
+}
+
+impl AccessCommand {
+    fn format(&self) -> Format {
+        match self {
+            Self::Allow(args) | Self::Ask(args) | Self::Deny(args) => args.format(),
+            Self::Forget(args) => args.format(),
+            Self::Log(args) => args.format(),
+            Self::Approve(args) => args.format(),
+            Self::Refuse(args) => args.format(),
+            Self::List(args) | Self::Pending(args) => args.format(),
         }
     }
 }
@@ -242,6 +329,12 @@ mod tests {
             "ostler token a --scope a,b",
             "ostler login Parqex",
             "ostler frobnicate",
+            "ostler access",
+            "ostler access allow",
+            "ostler access allow curl",
+            "ostler access deny exe:/x --account a//b",
+            "ostler access forget 7",
+            "ostler access approve g7",
         ] {
             assert!(parse(line).unwrap_err().use_stderr(), "{line}");
         }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::args::command;
 use super::client::{Client, Nothing, socket_path};
-use crate::api::ProviderInfo;
+use crate::api::{Grant, Pending, ProviderInfo, Use};
 
 /// The variable by which a shell says that it wants to complete, and which shell it is. Without
 /// arguments it is told what to do at the tab key.
@@ -45,13 +45,56 @@ pub(super) fn providers() -> Vec<CompletionCandidate> {
     struct Providers {
         providers: Vec<ProviderInfo>,
     }
-    let answer = client()
-        .and_then(|mut client| client.call("ListProviders", &Nothing {}, PATIENCE).ok())
-        .unwrap_or(Providers { providers: Vec::new() });
+    let Some(Providers { providers }) = ask("ListProviders") else { return Vec::new() };
     let offer = |provider: ProviderInfo| {
         CompletionCandidate::new(provider.id.as_str()).help(Some(provider.title.into()))
     };
-    answer.providers.into_iter().map(offer).collect()
+    providers.into_iter().map(offer).collect()
+}
+
+/// The programs that were given tokens; none if the daemon is not there.
+pub(super) fn programs() -> Vec<CompletionCandidate> {
+    #[derive(Deserialize)]
+    struct Uses {
+        uses: Vec<Use>,
+    }
+    let Some(Uses { uses }) = ask("ListUses") else { return Vec::new() };
+    let mut programs: Vec<String> = uses.into_iter().map(|usage| usage.caller).collect();
+    programs.sort();
+    programs.dedup();
+    programs.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The rules about programs; none if the daemon is not there.
+pub(super) fn rules() -> Vec<CompletionCandidate> {
+    #[derive(Deserialize)]
+    struct Grants {
+        grants: Vec<Grant>,
+    }
+    let Some(Grants { grants }) = ask("ListGrants") else { return Vec::new() };
+    let offer = |grant: Grant| {
+        let title = format!("{} {}", grant.decision.as_str(), grant.caller);
+        CompletionCandidate::new(grant.id.to_string()).help(Some(title.into()))
+    };
+    grants.into_iter().map(offer).collect()
+}
+
+/// The questions that wait for the user; none if the daemon is not there.
+pub(super) fn questions() -> Vec<CompletionCandidate> {
+    #[derive(Deserialize)]
+    struct Questions {
+        pending: Vec<Pending>,
+    }
+    let Some(Questions { pending }) = ask("ListPending") else { return Vec::new() };
+    let offer = |question: Pending| {
+        let title = format!("{} for {}", question.caller, question.account);
+        CompletionCandidate::new(question.id.to_string()).help(Some(title.into()))
+    };
+    pending.into_iter().map(offer).collect()
+}
+
+fn ask<R: for<'a> Deserialize<'a>>(method: &str) -> Option<R> {
+    client()?.call(method, &Nothing {}, PATIENCE).ok()
 }
 
 fn client() -> Option<Client> {

@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use args::command;
-use args::{AccessCommand, Cli, Command};
+use args::{Cli, Command};
 use client::Client;
 use console::Console;
 use failure::Failure;
@@ -89,7 +89,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Command::Resume(args) => list::resume(args, &mut connect()?, console),
         Command::Providers(args) => list::providers(args, &mut connect()?, console),
         Command::Monitor(args) => monitor::run(args, &mut connect()?, console),
-        Command::Access(AccessCommand::Log(args)) => access::log(args, &mut connect()?, console),
+        Command::Access(command) => access::run(command, &mut connect()?, console),
         Command::Doctor(args) => return doctor::run(args, socket, console),
     }
     .map(|()| 0)

@@ -36,6 +36,7 @@ pub(super) fn run(
     let patience = Duration::from_secs(args.timeout.unwrap_or(WAIT).into()) + GRACE;
     let scopes: Scopes = args.scopes.into_iter().collect();
     let request = GetToken {
+        interactive: args.no_prompt.then_some(false),
         account: args.account,
         min_valid: args.min_valid,
         scopes: Some(scopes.clone()).filter(|scopes| !scopes.is_empty()),

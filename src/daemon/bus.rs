@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Handle;
-use crate::face::dbus::{Address, BusEnd, BusError, Notices, Service, connect};
+use crate::face::dbus::{Address, BusEnd, BusError, Desk, Notices, Service, connect};
 use crate::sys::log::LogControl;
 
 /// The pauses between tries to come back on the bus.
@@ -30,6 +30,7 @@ pub(super) async fn serve(
     log: LogControl,
     on_bus: Arc<AtomicBool>,
     mut notices: Option<Notices>,
+    desk: Option<Desk>,
     shutdown: CancellationToken,
 ) {
     if !is_named() {
@@ -39,7 +40,7 @@ pub(super) async fn serve(
     if let Some(notices) = &mut notices {
         notices.begin().await;
     }
-    let bus = Membership { handle, log, on_bus, notices, shutdown };
+    let bus = Membership { handle, log, on_bus, notices, desk, shutdown };
     let first = bus.enter().await;
     faces.spawn(bus.stay(first));
 }
@@ -59,6 +60,7 @@ struct Membership {
     log: LogControl,
     on_bus: Arc<AtomicBool>,
     notices: Option<Notices>,
+    desk: Option<Desk>,
     shutdown: CancellationToken,
 }
 
@@ -80,7 +82,9 @@ impl Membership {
             match entered {
                 Ok(service) => {
                     failures = 0;
-                    let end = service.run(self.notices.as_mut(), self.shutdown.clone()).await;
+                    let end = service
+                        .run(self.notices.as_mut(), self.desk.as_mut(), self.shutdown.clone())
+                        .await;
                     self.on_bus.store(false, Ordering::Relaxed);
                     if end == BusEnd::Stopped {
                         return;

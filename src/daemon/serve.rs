@@ -14,7 +14,7 @@ use super::open::{self, OpenError, Opened};
 use super::{DaemonError, bus, files, host};
 use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
-use crate::face::dbus::Notices;
+use crate::face::dbus::{Desk, Notices};
 use crate::face::socket;
 use crate::store::Store;
 use crate::sys::alarm::Alarm;
@@ -55,11 +55,11 @@ pub(super) async fn serve(
     let listener = listen(passed, places)?;
 
     let (orders, control) = mpsc::channel(ORDERS);
-    let (handle, settings, keeping, lock) = match opened {
+    let (handle, settings, keeping, lock, prompts) = match opened {
         Ok(Opened { lock, settings, parts }) => {
-            let (engine, handle) = Engine::new(parts);
+            let (engine, handle, prompts) = Engine::new(parts);
             let keeping = tokio::spawn(async { engine.run(control).await.map(Some) });
-            (handle, settings, keeping, Some(lock))
+            (handle, settings, keeping, Some(lock), Some(prompts))
         }
         Err(error) => {
             tracing::error!(%error, "serving nothing but this error");
@@ -70,17 +70,17 @@ pub(super) async fn serve(
                 refusing.await;
                 Ok(None)
             });
-            (handle, Settings::default(), keeping, None)
+            (handle, Settings::default(), keeping, None, None)
         }
     };
 
     let shutdown = CancellationToken::new();
     let mut faces = JoinSet::new();
-    let owner = rustix::process::geteuid().as_raw();
-    let notices = settings.notifications.then(|| Notices::new(handle.clone(), owner));
+    let notices = settings.notifications.then(|| Notices::new(handle.clone()));
+    let desk = prompts.map(|prompts| Desk::new(prompts, settings.notifications));
     faces.spawn(serve_socket(listener, handle.clone(), settings, shutdown.clone()));
     if !args.no_bus {
-        bus::serve(&mut faces, handle, log, on_bus, notices, shutdown.clone()).await;
+        bus::serve(&mut faces, handle, log, on_bus, notices, desk, shutdown.clone()).await;
     }
     let mut hints = JoinSet::new();
     host::listen(&mut hints, &orders);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::faults;
+use super::access;
 use super::handle::{Asker, Message};
 use super::task::Engine;
-use crate::api::{GetToken, ListUses, Logout, Request, Response, Resume};
+use crate::api::{GetToken, Logout, Request, Response, Resume};
 use crate::lifecycle::{Ask, Event};
 use crate::model::Caller;
 
@@ -18,10 +18,14 @@ impl Engine {
     /// Takes a request up. Some are answered on the spot, the others when they are done.
     pub(super) fn ask(&mut self, message: Message) {
         let Message { caller, request, asker } = message;
+        if let Err(fault) = access::admit(&caller, &request) {
+            asker.answer(Err(fault));
+            return;
+        }
         match request {
             Request::GetToken(get) => self.get_token(get, caller, asker),
             Request::ListAccounts => {
-                asker.answer(Ok(Response::Accounts { accounts: self.accounts() }));
+                asker.answer(Ok(Response::Accounts { accounts: self.accounts_for(&caller) }));
             }
             Request::Status => asker.answer(Ok(self.status())),
             Request::ListProviders => asker.answer(Ok(self.providers())),
@@ -52,24 +56,27 @@ impl Engine {
                 let waiter = self.wait(asker, caller, &account);
                 self.tell(Event::Resume { account, waiter });
             }
-            Request::ListUses(ListUses { account }) => {
-                let known = |name| self.lifecycle.view(name).is_some();
-                asker.answer(match account {
-                    Some(name) if !known(&name) => Err(faults::no_such_account(name)),
-                    account => Ok(Response::Uses { uses: self.uses.list(account.as_ref()) }),
-                });
+            Request::ListUses(which) => self.list_uses(&which, asker),
+            Request::ListGrants => asker.answer(Ok(self.grants())),
+            Request::SetGrant(set) => self.set_grant(*set, &caller, asker),
+            Request::RemoveGrant(which) => self.remove_grant(&which, &caller, asker),
+            Request::ListPending => {
+                asker.answer(Ok(Response::Pending { pending: self.pending() }));
             }
+            Request::Respond(respond) => self.respond(&respond, &caller, asker),
         }
     }
 
     fn get_token(&mut self, get: GetToken, caller: Caller, asker: Asker) {
-        let waiter = self.wait(asker, caller, &get.account);
+        let waiter = self.wait(asker, caller.clone(), &get.account);
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
         let min_valid = get.min_valid.map(|seconds| Duration::from_secs(seconds.into()));
         self.tell(Event::Ask(Ask {
             waiter,
             account: get.account,
+            caller,
+            interactive: get.interactive.unwrap_or(true),
             min_valid,
             scopes: get.scopes.unwrap_or_default(),
             rejected: get.rejected,

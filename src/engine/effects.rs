@@ -33,6 +33,12 @@ impl Engine {
                  as rejected; from now on it is renewed every few minutes at most"
             ),
             Effect::Resumed { waiter, result } => self.resumed(waiter, result),
+            Effect::StoreRule(rule) => self.write(Command::SetRule(rule)),
+            Effect::DropRule(rule) => self.write(Command::DropRule(rule)),
+            Effect::Ruled { waiter, result } => self.ruled(waiter, result),
+            Effect::Prompt { question } => self.prompt(question),
+            Effect::Unprompt { question } => self.unprompt(question),
+            Effect::Pending => self.tell_pending(),
             Effect::NoSuchAccount { waiter } => {
                 if let Some(Waiting { asker, account, .. }) = self.waiting.remove(&waiter) {
                     asker.answer(Err(faults::no_such_account(account)));
@@ -42,12 +48,14 @@ impl Engine {
     }
 
     fn answer(&mut self, waiter: WaiterId, result: Result<HandOut, Refusal>) {
-        let Some(Waiting { asker, caller, account }) = self.waiting.remove(&waiter) else { return };
+        let Some(waiting) = self.waiting.remove(&waiter) else { return };
+        if result.is_ok() {
+            self.note_use(&waiting);
+        }
+        let Waiting { asker, account, .. } = waiting;
         asker.answer(match result {
             Ok(hand_out) => {
-                let now = self.clock.now();
-                self.uses.note(&account, &caller, now);
-                let token = super::shown::token(account, &hand_out, now);
+                let token = super::shown::token(account, &hand_out, self.clock.now());
                 Ok(Response::Token(token))
             }
             Err(refusal) => Err(self.refused(account, refusal)),

@@ -1,8 +1,9 @@
 //! From the lifecycle's reasons to the faults that callers see: what happened, to which account, and
 //! what to do next.
 
+use super::access::Change;
 use crate::api::{self, Fault, FaultKind};
-use crate::lifecycle::{Refusal, SignInEnd};
+use crate::lifecycle::{Refusal, RuleRefusal, SignInEnd};
 use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
 use crate::oauth::DiscoveryError;
 
@@ -48,10 +49,51 @@ pub(super) fn refused(
             Fault::new(FaultKind::Timeout, "no fresh token could be had in the time given")
         }
         Refusal::NotSaved { why } => Fault::new(FaultKind::Storage, why),
+        Refusal::ApprovalRequired { question } => Fault::new(
+            FaultKind::ApprovalRequired,
+            format!("the user has to allow this program to have tokens (question {question})"),
+        )
+        .hint(format!("run: ostler access approve {question}")),
+        Refusal::Denied { rule: Some(rule) } => Fault::new(
+            FaultKind::Denied,
+            format!("a rule says that this program gets no tokens ({rule})"),
+        )
+        .hint("run: ostler access list"),
+        Refusal::Denied { rule: None } => {
+            Fault::new(FaultKind::Denied, "the user said that this program gets no tokens")
+                .hint("ask again in ten minutes, or run: ostler access allow")
+        }
         Refusal::TooMany => Fault::new(FaultKind::RateLimited, "too many callers wait already"),
         Refusal::Stopping => stopping(),
     };
     fault.of(account)
+}
+
+/// Why the rules about programs are as before.
+pub(super) fn not_ruled(refusal: RuleRefusal, change: Change) -> Fault {
+    match (refusal, change) {
+        (RuleRefusal::NoSuchAccount, Change::Set(Some(account))) => no_such_account(account),
+        (RuleRefusal::NoSuchAccount, _) => {
+            Fault::new(FaultKind::NoSuchAccount, "there is no such account")
+        }
+        (RuleRefusal::NoSuchRule, Change::Remove(rule)) => {
+            Fault::new(FaultKind::InvalidOption, format!("there is no rule {rule}"))
+                .hint("run: ostler access list")
+        }
+        (RuleRefusal::NoSuchQuestion, Change::Respond(question)) => Fault::new(
+            FaultKind::NoSuchRequest,
+            format!("nothing waits for an answer to {question}: it was answered, or nobody asks any more"),
+        )
+        .hint("run: ostler access pending"),
+        (RuleRefusal::NoSuchRule | RuleRefusal::NoSuchQuestion, _) => {
+            Fault::new(FaultKind::Internal, "the answer does not fit the question")
+        }
+        (RuleRefusal::TooMany, _) => {
+            Fault::new(FaultKind::RateLimited, "there are too many rules about programs")
+                .hint("remove some: ostler access forget")
+        }
+        (RuleRefusal::NotSaved { why }, _) => Fault::new(FaultKind::Storage, why),
+    }
 }
 
 /// Why an account has to be signed in again, or looked at by the user at least.

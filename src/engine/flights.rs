@@ -236,7 +236,10 @@ impl Engine {
                 Command::Erase { account } => {
                     self.hear(Report::Erased { account, result: Err(error) });
                 }
-                Command::Abandon { .. } | Command::Stand { .. } => {}
+                Command::SetRule(_) | Command::DropRule(_) => {
+                    self.hear(Report::Ruled { result: Err(error) });
+                }
+                Command::Abandon { .. } | Command::Stand { .. } | Command::Note(_) => {}
             }
         }
     }
@@ -286,6 +289,18 @@ impl Engine {
             Report::Abandoned { flight, result } => {
                 if let Err(error) = result {
                     tracing::warn!(flight = flight.0, %error, "end of a flight not written down");
+                }
+            }
+            Report::Ruled { result } => {
+                let result = result.map_err(|error| {
+                    tracing::error!(%error, "a change of the rules about programs not written down");
+                    error.to_string()
+                });
+                self.tell(Event::RuleStored { result });
+            }
+            Report::Noted { result } => {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "the use of accounts not written down");
                 }
             }
             Report::Stood { account, result } => {

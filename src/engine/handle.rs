@@ -2,6 +2,7 @@
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::access::confined;
 use super::faults::stopping;
 use crate::api::{Event, Fault, Request, Response};
 use crate::model::Caller;
@@ -54,7 +55,12 @@ impl Handle {
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// What happens from now on.
+    /// What happens from now on, for a caller; refused to one that may ask for tokens alone.
+    pub fn watch_for(&self, caller: &Caller) -> Result<Watch, Fault> {
+        confined(caller).map(|()| self.watch())
+    }
+
+    /// What happens from now on, for the daemon itself.
     #[must_use]
     pub fn watch(&self) -> Watch {
         Watch { events: self.events.subscribe() }

@@ -40,7 +40,7 @@ impl Engine {
         };
         self.announced.remove(&name);
         self.doctor.answers.forget(&name);
-        self.uses.forget(&name);
+        self.uses.forget(id);
         self.line_is_old = true;
         let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         let key = erased.client.key.clone();

@@ -13,6 +13,7 @@
 //! brings takes this way: the raw answer goes to the disk; when it is there it is interpreted; the
 //! grant goes to the disk; when that is there it is answered.
 
+mod access;
 mod asks;
 mod doctor;
 mod effects;
@@ -23,6 +24,7 @@ mod handle;
 mod impaired;
 mod logout;
 mod plan;
+mod prompts;
 mod recovery;
 mod shown;
 mod signins;
@@ -31,6 +33,8 @@ mod task;
 mod tests;
 mod uses;
 
+pub use access::confined;
 pub use handle::{Handle, Watch};
 pub use impaired::impaired;
+pub use prompts::{Prompt, Prompts};
 pub use task::{Control, Engine, Info, Parts, Reload};

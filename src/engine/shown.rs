@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::task::Engine;
 use crate::api::{Account, DaemonInfo, ProviderInfo, Response, State, Status, Token};
 use crate::lifecycle::{Doing, HandOut, View};
-use crate::model::{AccountName, AccountSeed, Mode, Now, Scopes};
+use crate::model::{AccountName, AccountSeed, Caller, Decision, Mode, Now, Scopes};
 use crate::provider::{Provider, Redirect};
 
 /// A token as handed out.
@@ -61,6 +61,19 @@ impl Engine {
     pub(super) fn accounts(&self) -> Vec<Account> {
         let now = self.clock.now();
         self.lifecycle.views().iter().map(|view| account(view, now)).collect()
+    }
+
+    /// The accounts that a caller may know of: one in a sandbox knows those whose tokens it was granted.
+    pub(super) fn accounts_for(&self, caller: &Caller) -> Vec<Account> {
+        let mut accounts = self.accounts();
+        if caller.is_confined() {
+            let now = self.clock.now();
+            let granted = |name: &AccountName| {
+                self.lifecycle.decision(name, caller, now) == Some(Decision::Allow)
+            };
+            accounts.retain(|account| granted(&account.name));
+        }
+        accounts
     }
 
     pub(super) fn daemon(&self) -> DaemonInfo {

@@ -10,23 +10,26 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Interval;
 
+use super::access::Change;
 use super::doctor::{Doctor, Examined};
 use super::faults;
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::logout::Leaving;
 use super::plan::Prepared;
+use super::prompts::{Answered, Asking, Prompts};
 use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
 use crate::api::{Event as News, LoggedOut, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
-    AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId, RequestId,
+    AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId,
+    QuestionId, RequestId,
 };
 use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
-use crate::store::{self, Loaded, Report, Store};
+use crate::store::{self, Command, Loaded, Notes, Report, Store};
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::notify;
@@ -112,6 +115,8 @@ pub(super) enum Done {
     Listened,
     /// Disk and providers have been looked at.
     Examined(Box<Examined>),
+    /// The user was asked something, and answered or did not.
+    Prompted { question: QuestionId, answer: Option<Answered> },
 }
 
 /// Something that waits for its turn.
@@ -149,6 +154,9 @@ pub struct Engine {
     pub(super) doctor: Doctor,
     /// Who was given tokens.
     pub(super) uses: Uses,
+    /// Who waits for a change of the rules, or for an answer to be heard.
+    pub(super) rulings: HashMap<WaiterId, (Asker, Change)>,
+    pub(super) asking: Asking,
     pub(super) tasks: JoinSet<Done>,
     pub(super) callbacks: mpsc::Sender<Callback>,
     pub(super) events: broadcast::Sender<News>,
@@ -177,7 +185,7 @@ const CALLBACKS: usize = 16;
 impl Engine {
     /// An engine that takes up what its store has on record.
     #[must_use]
-    pub fn new(parts: Parts) -> (Self, Handle) {
+    pub fn new(parts: Parts) -> (Self, Handle, Prompts) {
         let Parts {
             store,
             reports,
@@ -194,6 +202,7 @@ impl Engine {
         let (mail, mailbox) = mpsc::channel(MAILBOX);
         let (callbacks, called_back) = mpsc::channel(CALLBACKS);
         let (events, _) = broadcast::channel(EVENTS);
+        let (asking, prompts) = Asking::new();
         let boot_id = clock.boot_id().clone();
         let mut engine = Self {
             lifecycle: Lifecycle::new(settings, boot_id, loaded.next_flight),
@@ -216,7 +225,9 @@ impl Engine {
             waiting: HashMap::new(),
             next_waiter: 0,
             doctor: Doctor::default(),
-            uses: Uses::default(),
+            uses: Uses::take_up(loaded.usage),
+            rulings: HashMap::new(),
+            asking,
             tasks: JoinSet::new(),
             callbacks,
             events: events.clone(),
@@ -235,8 +246,9 @@ impl Engine {
         };
         // before the first account, so that none is refreshed that should rest
         engine.tell(Event::Modes(modes));
+        engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
-        (engine, Handle { mailbox: mail, events })
+        (engine, Handle { mailbox: mail, events }, prompts)
     }
 
     /// Runs until it has drained, or until `control` is gone. Gives the store back, to be closed.
@@ -260,7 +272,9 @@ impl Engine {
         if self.lifecycle.is_quiet() {
             self.inhibitor = None;
         }
-        self.alarm.set(self.lifecycle.next_deadline())?;
+        self.write_uses_if_due();
+        let deadlines = [self.lifecycle.next_deadline(), self.uses.due()];
+        self.alarm.set(deadlines.into_iter().flatten().min())?;
         // A stop never waits behind a crowd; what frees callers goes before what adds more of
         // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
         tokio::select! {
@@ -321,10 +335,15 @@ impl Engine {
 
     /// Somebody waits for news of an account from now on, under the name that is given back.
     pub(super) fn wait(&mut self, asker: Asker, caller: Caller, account: &AccountName) -> WaiterId {
-        self.next_waiter += 1;
-        let waiter = WaiterId(self.next_waiter);
+        let waiter = self.new_waiter();
         self.waiting.insert(waiter, Waiting { asker, caller, account: account.clone() });
         waiter
+    }
+
+    /// A name for somebody who waits, never used twice.
+    pub(super) fn new_waiter(&mut self) -> WaiterId {
+        self.next_waiter += 1;
+        WaiterId(self.next_waiter)
     }
 
     /// The definition by which an account's client speaks: pinned if it was discovered, else the
@@ -357,6 +376,7 @@ impl Engine {
             Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
             Ok(Done::Listened) => {}
             Ok(Done::Examined(examined)) => self.examined(&examined),
+            Ok(Done::Prompted { question, answer }) => self.prompted(question, answer),
             Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!(%error, "a task of the engine failed"),
         }
@@ -414,10 +434,28 @@ impl Engine {
         while let Ok(message) = self.mailbox.try_recv() {
             message.asker.answer(Err(faults::stopping()));
         }
+        self.write_uses();
+        for (_, (asker, _)) in self.rulings.drain() {
+            asker.answer(Err(faults::stopping()));
+        }
         for (_, Waiting { asker, account, .. }) in self.waiting.drain() {
             asker.answer(Err(faults::stopping().of(account)));
         }
         self.store
+    }
+
+    fn write_uses_if_due(&mut self) {
+        if self.uses.due().is_some_and(|due| due <= self.clock.now().boot) {
+            self.write_uses();
+        }
+    }
+
+    /// Writes down who used what since that was done last.
+    fn write_uses(&mut self) {
+        let (usage, rules) = (self.uses.take_new(), self.lifecycle.rules_used());
+        if !(usage.is_empty() && rules.is_empty()) {
+            self.write(Command::Note(Box::new(Notes { usage, rules })));
+        }
     }
 
     /// Keeps the one line that `systemctl status` shows true.
@@ -445,4 +483,13 @@ pub(super) async fn tick(watchdog: Option<&mut Interval>) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// The number of the first question to the user. Another one at each start, so that an answer which comes
+/// after a restart is to no other question.
+fn first_question() -> QuestionId {
+    let mut bytes = [0; 2];
+    // without randomness nothing else would work either
+    let _ = getrandom::fill(&mut bytes);
+    QuestionId(u16::from_ne_bytes(bytes).into())
 }

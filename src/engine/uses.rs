@@ -1,77 +1,134 @@
-//! Who was given tokens: what a user can look up who wonders which program uses an account. It lives as long
-//! as the daemon does, and is bounded: of each account the programs that came last are kept.
+//! Who was given tokens: what a user can look up who wonders which program uses an account. It is bounded: of
+//! each account the programs that came last are kept. What is new is written down now and then, for no
+//! token is to wait for that.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::api::Use;
-use crate::model::{AccountName, Caller, Identity, Now};
+use crate::model::{AccountId, AccountName, Boot, Caller, Face, Identity, Now, Usage, Wall};
 
 /// How many programs are remembered of an account.
 const PROGRAMS_MAX: usize = 64;
+/// How long what is new may be in memory alone.
+const UNWRITTEN_MAX: Duration = Duration::from_mins(1);
 
 /// The uses of all accounts.
 #[derive(Debug, Default)]
-pub(super) struct Uses(HashMap<AccountName, Vec<Program>>);
+pub(super) struct Uses {
+    of: HashMap<AccountId, Vec<Program>>,
+    /// When what is new is to be written down, if anything is.
+    due: Option<Boot>,
+}
 
 /// A program that was given tokens of an account.
 #[derive(Debug)]
 struct Program {
+    who: Identity,
     /// As it came last.
-    caller: Caller,
-    first: i64,
-    last: i64,
+    face: Face,
+    pid: Option<i32>,
+    first: Wall,
+    last: Wall,
     count: u64,
+    is_new: bool,
 }
 
 impl Uses {
-    /// A caller is given a token.
-    pub(super) fn note(&mut self, account: &AccountName, caller: &Caller, now: Now) {
-        let seconds = now.wall.seconds();
-        let programs = match self.0.get_mut(account) {
-            Some(programs) => programs,
-            None => self.0.entry(account.clone()).or_default(),
-        };
-        let same = |identity: &Identity| *identity == caller.identity;
-        if let Some(program) = programs.iter_mut().find(|it| same(&it.caller.identity)) {
-            (program.last, program.count) = (seconds, program.count + 1);
-            (program.caller.face, program.caller.pid) = (caller.face, caller.pid);
-            return;
+    /// What is on record; who came last, last.
+    pub(super) fn take_up(records: Vec<Usage>) -> Self {
+        let mut uses = Self::default();
+        for Usage { account, who, face, pid, first, last, count } in records {
+            let program = Program { who, face, pid, first, last, count, is_new: false };
+            keep(uses.of.entry(account).or_default(), program);
         }
-        let program = Program { caller: caller.clone(), first: seconds, last: seconds, count: 1 };
-        if programs.len() < PROGRAMS_MAX {
-            programs.push(program);
-        } else if let Some(oldest) = programs.iter_mut().min_by_key(|it| it.last) {
-            *oldest = program;
-        }
+        uses
     }
 
-    /// Those of an account, or of all; whoever came last first.
-    pub(super) fn list(&self, account: Option<&AccountName>) -> Vec<Use> {
-        let wanted = self.0.iter().filter(|(name, _)| account.is_none_or(|it| it == *name));
-        let mut uses: Vec<Use> = wanted
-            .flat_map(|(name, programs)| programs.iter().map(|program| program.shown(name)))
+    /// A caller is given a token.
+    pub(super) fn note(&mut self, account: &AccountId, caller: &Caller, now: Now) {
+        self.due.get_or_insert(now.boot + UNWRITTEN_MAX);
+        let programs = match self.of.get_mut(account) {
+            Some(programs) => programs,
+            None => self.of.entry(account.clone()).or_default(),
+        };
+        let Caller { face, pid, .. } = *caller;
+        if let Some(program) = programs.iter_mut().find(|it| it.who == caller.identity) {
+            (program.face, program.pid, program.last) = (face, pid, now.wall);
+            program.count += 1;
+            program.is_new = true;
+            return;
+        }
+        let (who, at) = (caller.identity.clone(), now.wall);
+        keep(programs, Program { who, face, pid, first: at, last: at, count: 1, is_new: true });
+    }
+
+    /// When [`Self::take_new`] is to be called next.
+    pub(super) fn due(&self) -> Option<Boot> {
+        self.due
+    }
+
+    /// What is to be written down.
+    pub(super) fn take_new(&mut self) -> Vec<Usage> {
+        self.due = None;
+        let mut new = Vec::new();
+        for (account, programs) in &mut self.of {
+            for program in programs.iter_mut().filter(|program| program.is_new) {
+                program.is_new = false;
+                new.push(Usage {
+                    account: account.clone(),
+                    who: program.who.clone(),
+                    face: program.face,
+                    pid: program.pid,
+                    first: program.first,
+                    last: program.last,
+                    count: program.count,
+                });
+            }
+        }
+        new
+    }
+
+    /// Those of an account, or of all; whoever came last first. `name` gives an account's name.
+    pub(super) fn list(
+        &self,
+        account: Option<&AccountId>,
+        name: impl Fn(&AccountId) -> Option<AccountName>,
+    ) -> Vec<Use> {
+        let wanted = self.of.iter().filter(|(id, _)| account.is_none_or(|it| it == *id));
+        let named = wanted.filter_map(|(id, programs)| Some((name(id)?, programs)));
+        let mut uses: Vec<Use> = named
+            .flat_map(|(name, programs)| programs.iter().map(move |it| it.shown(name.clone())))
             .collect();
         uses.sort_by(|a, b| (b.last, &a.account, &a.caller).cmp(&(a.last, &b.account, &b.caller)));
         uses
     }
 
     /// An account is gone.
-    pub(super) fn forget(&mut self, account: &AccountName) {
-        self.0.remove(account);
+    pub(super) fn forget(&mut self, account: &AccountId) {
+        self.of.remove(account);
+    }
+}
+
+/// Adds a program; the one that came longest ago makes room if need be.
+fn keep(programs: &mut Vec<Program>, program: Program) {
+    if programs.len() < PROGRAMS_MAX {
+        programs.push(program);
+    } else if let Some(oldest) = programs.iter_mut().min_by_key(|it| it.last) {
+        *oldest = program;
     }
 }
 
 impl Program {
-    fn shown(&self, account: &AccountName) -> Use {
-        let Caller { face, pid, identity, .. } = &self.caller;
+    fn shown(&self, account: AccountName) -> Use {
         Use {
-            account: account.clone(),
-            caller: identity.to_string(),
-            tier: identity.tier().as_str().to_owned(),
-            face: face.as_str().to_owned(),
-            pid: *pid,
-            first: self.first,
-            last: self.last,
+            account,
+            caller: self.who.to_string(),
+            tier: self.who.tier().as_str().to_owned(),
+            face: self.face.as_str().to_owned(),
+            pid: self.pid,
+            first: self.first.seconds(),
+            last: self.last.seconds(),
             count: self.count,
         }
     }
@@ -80,25 +137,36 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Boot, Face, IdentityKind, Wall};
+    use crate::model::IdentityKind;
 
     fn caller(exe: &str) -> Caller {
         let identity = Identity::new(IdentityKind::Exe, exe);
-        Caller { face: Face::Socket, uid: 1000, pid: Some(7), identity }
+        Caller { face: Face::Socket, pid: Some(7), identity }
     }
 
     fn at(seconds: i64) -> Now {
-        Now { wall: Wall(seconds * 1000), boot: Boot(5) }
+        Now { wall: Wall(seconds * 1000), boot: Boot(seconds * 1000) }
+    }
+
+    fn account(number: u8) -> AccountId {
+        AccountId::from_random([number; 8])
+    }
+
+    fn listed(uses: &Uses, of: Option<u8>) -> Vec<Use> {
+        let of = of.map(account);
+        let name =
+            |id: &AccountId| ["a", "b"][usize::from(*id == account(2))].parse::<AccountName>().ok();
+        uses.list(of.as_ref(), name)
     }
 
     #[test]
     fn a_program_is_one_however_often_it_comes_and_whichever_process_it_is() {
-        let (mut uses, door) = (Uses::default(), "door".parse().unwrap());
-        uses.note(&door, &caller("/usr/bin/curl"), at(10));
+        let mut uses = Uses::default();
+        uses.note(&account(1), &caller("/usr/bin/curl"), at(10));
         let again = Caller { face: Face::Bus, pid: Some(8), ..caller("/usr/bin/curl") };
-        uses.note(&door, &again, at(20));
-        uses.note(&door, &caller("/usr/bin/mail"), at(15));
-        let listed = uses.list(None);
+        uses.note(&account(1), &again, at(20));
+        uses.note(&account(1), &caller("/usr/bin/mail"), at(15));
+        let listed = listed(&uses, None);
         assert_eq!(listed.len(), 2);
         let curl = &listed[0];
         assert_eq!((curl.first, curl.last, curl.count), (10, 20, 2));
@@ -109,24 +177,40 @@ mod tests {
 
     #[test]
     fn accounts_are_kept_apart_and_forgotten_with_their_uses() {
-        let (mut uses, door, mail) =
-            (Uses::default(), "door".parse().unwrap(), "mail".parse().unwrap());
-        uses.note(&door, &caller("/a"), at(1));
-        uses.note(&mail, &caller("/a"), at(2));
-        assert_eq!(uses.list(Some(&door)).len(), 1);
-        uses.forget(&door);
-        assert!(uses.list(Some(&door)).is_empty());
-        assert_eq!(uses.list(None)[0].account, mail);
+        let mut uses = Uses::default();
+        uses.note(&account(1), &caller("/a"), at(1));
+        uses.note(&account(2), &caller("/a"), at(2));
+        assert_eq!(listed(&uses, Some(1)).len(), 1);
+        uses.forget(&account(1));
+        assert!(listed(&uses, Some(1)).is_empty());
+        assert_eq!(listed(&uses, None)[0].account.as_str(), "b");
     }
 
     #[test]
     fn a_flood_of_programs_leaves_those_that_came_last() {
-        let (mut uses, door) = (Uses::default(), "door".parse().unwrap());
+        let mut uses = Uses::default();
         for number in 0..1000 {
-            uses.note(&door, &caller(&format!("/{number}")), at(number));
+            uses.note(&account(1), &caller(&format!("/{number}")), at(number));
         }
-        let listed = uses.list(None);
+        let listed = listed(&uses, None);
         assert_eq!(listed.len(), PROGRAMS_MAX);
         assert_eq!((listed[0].last, listed[PROGRAMS_MAX - 1].last), (999, 936));
+    }
+
+    #[test]
+    fn what_is_new_is_written_down_once_a_minute_and_taken_up_again() {
+        let mut uses = Uses::default();
+        assert_eq!(uses.due(), None);
+        uses.note(&account(1), &caller("/a"), at(10));
+        uses.note(&account(1), &caller("/a"), at(30));
+        uses.note(&account(2), &caller("/b"), at(40));
+        assert_eq!(uses.due(), Some(Boot(70_000)));
+        let mut written = uses.take_new();
+        assert_eq!((written.len(), uses.due(), uses.take_new().len()), (2, None, 0));
+        written.sort_by_key(|usage| usage.last);
+        let mut again = Uses::take_up(written);
+        assert_eq!(listed(&again, None), listed(&uses, None));
+        again.note(&account(1), &caller("/a"), at(90));
+        assert_eq!(again.take_new()[0].count, 3);
     }
 }

@@ -371,11 +371,13 @@ impl Account {
         self.news = self.news.max(news);
     }
 
+    /// What its tokens are good for, as far as the provider says.
+    pub(super) fn granted_scopes(&self) -> &Scopes {
+        self.token.as_ref().map_or(&self.seed.scopes, |token| &token.issued.scopes)
+    }
+
     fn missing_scopes(&self, wanted: &Scopes) -> Option<Scopes> {
-        let granted = match &self.token {
-            Some(token) => &token.issued.scopes,
-            None => &self.seed.scopes,
-        };
+        let granted = self.granted_scopes();
         // a provider that names no scopes at all cannot be held to them
         if wanted.is_empty() || granted.is_empty() {
             return None;

@@ -24,6 +24,8 @@ impl Lifecycle {
         match &mut self.accounts[place] {
             Some(account) if account.leaving.is_none() => {
                 account.leaving = Some(Leaving::Landing(waiter));
+                let id = account.seed.id.clone();
+                self.drop_questions(&id, out);
             }
             _ => {
                 out.push(Effect::NoSuchAccount { waiter });
@@ -68,6 +70,7 @@ impl Lifecycle {
         if let Some(wake) = account.wake.take() {
             self.timers.remove(&(wake, place));
         }
+        self.policy.forget(&account.seed.id);
         self.accounts[place] = None;
         self.places.remove(name);
         self.free.push(place);

@@ -1,20 +1,22 @@
 //! The state machine: all accounts, their timers, and the way each event takes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{Account, Cached, Look, News, Pending, Phase};
+use super::account::{Account, Cached, News, Pending, Phase};
+use super::policy::Policy;
+use super::questions::{Change, Question};
 use super::rest::Machine;
 use super::schedule;
 use super::signin::SignIn;
 use super::term::Term;
 use super::traffic::{Traffic, Urgency};
 use super::view::View;
-use super::words::{Ask, Effect, Event, Origin, Purpose, Refusal, Rules};
+use super::words::{Effect, Event, Origin, Purpose, Refusal, Rules};
 use crate::model::{
-    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Mode, Modes, Now,
-    ProviderId, RequestId, Standing,
+    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now, ProviderId,
+    QuestionId, RequestId, Rule, RuleId, Standing,
 };
 
 /// Limits.
@@ -55,6 +57,13 @@ pub struct Lifecycle {
     /// Exchanges whose grant could not be saved yet.
     pub(super) unsaved_exchanges: usize,
     modes: Modes,
+    /// Which programs may have tokens.
+    pub(super) policy: Policy,
+    /// What the user is to be asked, and was asked a while ago; the oldest first.
+    pub(super) questions: Vec<Question>,
+    pub(super) next_question: QuestionId,
+    /// Changes of the rules on their way to the disk.
+    pub(super) changes: VecDeque<Change>,
     pub(super) draining: bool,
 }
 
@@ -93,8 +102,19 @@ impl Lifecycle {
             waiting: 0,
             unsaved_exchanges: 0,
             modes: Modes::default(),
+            policy: Policy::new(Vec::new(), RuleId(1)),
+            questions: Vec::new(),
+            next_question: QuestionId(1),
+            changes: VecDeque::new(),
             draining: false,
         }
+    }
+
+    /// Takes up the rules on record. New ones are numbered from `next` on, questions to the user from
+    /// `first_question` on.
+    pub fn take_rules(&mut self, rules: Vec<Rule>, next: RuleId, first_question: QuestionId) {
+        self.policy = Policy::new(rules, next);
+        self.next_question = first_question;
     }
 
     /// Takes an event and adds what follows from it to `out`.
@@ -110,6 +130,15 @@ impl Lifecycle {
             Event::SignIn(seed) => self.sign_in(seed, out),
             Event::Redeem { request } => self.redeem(&request, out),
             Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
+            Event::SetRule { account, draft, waiter } => {
+                self.set_rule(account.as_ref(), draft, waiter, now, out);
+            }
+            Event::RemoveRule { rule, waiter } => self.remove_rule(rule, waiter, out),
+            Event::RuleStored { result } => self.rule_stored(result, now, out),
+            Event::Respond { question, verdict, by, waiter } => {
+                self.respond(question, verdict, by, waiter, now, out);
+            }
+            Event::Unasked { question, why } => self.unasked(question, why, now, out),
             Event::Logout { account, waiter } => self.logout(&account, waiter, out),
             Event::Erased { account, result } => self.erased(&account, result),
             Event::Resume { account, waiter } => {
@@ -141,7 +170,8 @@ impl Lifecycle {
         let sign_in = self.sign_ins.iter().filter_map(SignIn::expires).min();
         // who waits for a turn waits for the machine first
         let turn = if self.machine.rests() { None } else { self.traffic.next_deadline() };
-        [timer, sign_in, self.exchange_retry(), turn, self.machine.next_deadline()]
+        let question = self.question_deadline();
+        [timer, sign_in, self.exchange_retry(), turn, self.machine.next_deadline(), question]
             .into_iter()
             .flatten()
             .min()
@@ -171,47 +201,6 @@ impl Lifecycle {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.flights.is_empty()
-    }
-
-    fn ask(&mut self, ask: Ask, now: Now, out: &mut Vec<Effect>) {
-        let waiter = ask.waiter;
-        let Some((place, account)) = self.places.get(&ask.account).and_then(|place| {
-            let account = self.accounts[*place].as_mut()?;
-            Some((*place, account))
-        }) else {
-            out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
-            return;
-        };
-        let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
-        account.asked = Some(now.boot);
-        let exempt = account.is_busy() || account.unresolved.is_some();
-        let origin = account.origin().filter(|_| !exempt);
-        let shut_until = origin.and_then(|origin| self.traffic.shut_until(origin));
-        let look = account.look(&ask, shut_until, now.boot);
-        if !matches!(look, Look::Served(_)) && account.storms(now.boot) {
-            out.push(Effect::Storm { account: account.seed.name.clone() });
-        }
-        let result = match look {
-            Look::Served(hand_out) => Ok(hand_out),
-            Look::Refused(refusal) => Err(refusal),
-            Look::Wanted if self.draining && !account.is_busy() => {
-                match account.second_best(&ask, now.boot, Refusal::Stopping) {
-                    Look::Served(hand_out) => Ok(hand_out),
-                    _ => Err(Refusal::Stopping),
-                }
-            }
-            Look::Wanted if self.waiting >= self.settings.max_waiters => Err(Refusal::TooMany),
-            Look::Wanted => {
-                account.waiters.push(ask);
-                self.waiting += 1;
-                self.want_refresh(place, Urgency::Waited, now);
-                return;
-            }
-        };
-        out.push(Effect::Answer { waiter, result });
-        if warms {
-            self.rearm(place);
-        }
     }
 
     /// Starts a refresh as soon as gap, back-off and the number of flights allow it.
@@ -334,6 +323,7 @@ impl Lifecycle {
 
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
+        self.drop_all_questions(out);
         self.end_all_sign_ins(out);
         for place in 0..self.accounts.len() {
             self.unqueue(place);
@@ -348,6 +338,9 @@ impl Lifecycle {
     /// Does what is due by `now`.
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.expire_sign_ins(now, out);
+        if !self.questions.is_empty() {
+            self.mind_questions(now, out);
+        }
         if self.unsaved_exchanges > 0 {
             self.save_exchanges_again(now, out);
         }

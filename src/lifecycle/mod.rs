@@ -6,7 +6,8 @@
 //!
 //! - never two flights for one generation of a grant;
 //! - never an expired token in an answer;
-//! - every question is answered exactly once, and not after its deadline has been seen to pass;
+//! - every caller is answered exactly once, and not after its deadline has been seen to pass;
+//! - no program has a token that the rules, or else the user, do not let it have;
 //! - a token is answered only after the grant that it belongs to is durable;
 //! - no event erases a refresh token that might still be good;
 //! - after each event the next deadline lies in the future.
@@ -23,6 +24,8 @@ mod account;
 mod hold;
 mod leave;
 mod machine;
+mod policy;
+mod questions;
 mod refresh;
 mod rest;
 mod restore;
@@ -38,9 +41,10 @@ mod waiters;
 mod words;
 
 pub use machine::{Lifecycle, Settings};
+pub use questions::QuestionView;
 pub use restore::Restored;
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Origin, Purpose, Refusal, Rules, SignInEnd, SignInSeed, Unsaved,
-    WaiterId,
+    Ask, Effect, Event, HandOut, Origin, Purpose, Refusal, RuleDraft, RuleRefusal, Rules,
+    SignInEnd, SignInSeed, Unasked, Unsaved, Verdict, WaiterId,
 };

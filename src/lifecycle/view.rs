@@ -118,7 +118,7 @@ impl Account {
             seed: &self.seed,
             doing,
             detail,
-            scopes: self.token.as_ref().map_or(&self.seed.scopes, |token| &token.issued.scopes),
+            scopes: self.granted_scopes(),
             expires: self.token.as_ref().and_then(|token| token.expires),
             sent: self.token.as_ref().map(|token| token.sent),
             next,

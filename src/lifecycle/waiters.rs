@@ -1,11 +1,74 @@
-//! Those who wait for a token: served, refused, or left to wait on.
+//! Those who ask for a token: served, refused, or left to wait.
 
 use super::account::{Account, Look, Phase};
 use super::machine::Lifecycle;
+use super::policy::{Matter, Ruling};
+use super::traffic::Urgency;
 use super::words::{Ask, Effect, Refusal};
-use crate::model::{Failure, FailureClass, Now};
+use crate::model::{Decision, Failure, FailureClass, Mode, Now};
 
 impl Lifecycle {
+    /// Whether the caller may have a token, and then which.
+    pub(super) fn ask(&mut self, ask: Ask, now: Now, out: &mut Vec<Effect>) {
+        let waiter = ask.waiter;
+        let Some((place, account)) = self.places.get(&ask.account).and_then(|place| {
+            let account = self.accounts[*place].as_ref()?;
+            Some((*place, account))
+        }) else {
+            out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
+            return;
+        };
+        let matter = Matter {
+            account: &account.seed.id,
+            who: &ask.caller.identity,
+            scopes: account.granted_scopes(),
+        };
+        let Ruling { decision, rule } = self.policy.judge(matter, now.wall);
+        match decision {
+            Decision::Allow => self.serve(ask, place, now, out),
+            Decision::Ask => self.question(ask, place, now, out),
+            Decision::Deny => {
+                out.push(Effect::Answer { waiter, result: Err(Refusal::Denied { rule }) });
+            }
+        }
+    }
+
+    /// The token that the caller may have, at once or when there is a fresh one.
+    pub(super) fn serve(&mut self, ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
+        let waiter = ask.waiter;
+        let Some(account) = self.accounts[place].as_mut() else { return };
+        let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
+        account.asked = Some(now.boot);
+        let exempt = account.is_busy() || account.unresolved.is_some();
+        let origin = account.origin().filter(|_| !exempt);
+        let shut_until = origin.and_then(|origin| self.traffic.shut_until(origin));
+        let look = account.look(&ask, shut_until, now.boot);
+        if !matches!(look, Look::Served(_)) && account.storms(now.boot) {
+            out.push(Effect::Storm { account: account.seed.name.clone() });
+        }
+        let result = match look {
+            Look::Served(hand_out) => Ok(hand_out),
+            Look::Refused(refusal) => Err(refusal),
+            Look::Wanted if self.draining && !account.is_busy() => {
+                match account.second_best(&ask, now.boot, Refusal::Stopping) {
+                    Look::Served(hand_out) => Ok(hand_out),
+                    _ => Err(Refusal::Stopping),
+                }
+            }
+            Look::Wanted if self.waiting >= self.settings.max_waiters => Err(Refusal::TooMany),
+            Look::Wanted => {
+                account.waiters.push(ask);
+                self.waiting += 1;
+                self.want_refresh(place, Urgency::Waited, now);
+                return;
+            }
+        };
+        out.push(Effect::Answer { waiter, result });
+        if warms {
+            self.rearm(place);
+        }
+    }
+
     /// Answers those whom the new token serves. The others asked for more than the provider gives:
     /// they get it all the same, marked stale, but never a token they know to be rejected.
     pub(super) fn answer_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Boot, Failure, Fingerprint, FlightId, Generation,
-    GrantChange, Issued, Landing, Modes, ProviderId, RequestId, Scopes, Stamp, Standing,
+    AccountId, AccountName, AccountSeed, Boot, Caller, Decision, Failure, Fingerprint, FlightId,
+    Generation, GrantChange, Issued, Landing, Modes, Pattern, ProviderId, QuestionId, RequestId,
+    Rule, RuleId, Scopes, Stamp, Standing, Wall,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -19,6 +20,10 @@ pub struct Ask {
     pub waiter: WaiterId,
     /// Whose token.
     pub account: AccountName,
+    /// Who asks.
+    pub caller: Caller,
+    /// Whether the user may be asked whether they may have it.
+    pub interactive: bool,
     /// How long it must still be valid; `None` if the caller does not mind, which is a minute, or
     /// what can be had of tokens that do not live that long.
     pub min_valid: Option<Duration>,
@@ -95,6 +100,45 @@ pub enum Event {
         /// Who waits for the word that it will be.
         waiter: WaiterId,
     },
+    /// A rule about which programs may have tokens is to be made.
+    SetRule {
+        /// About which account; about all of them if absent.
+        account: Option<AccountName>,
+        /// The rest of it.
+        draft: RuleDraft,
+        /// Who waits for it.
+        waiter: WaiterId,
+    },
+    /// A rule is to go.
+    RemoveRule {
+        /// Which.
+        rule: RuleId,
+        /// Who waits for it.
+        waiter: WaiterId,
+    },
+    /// The oldest change of the rules that was not on record is, or cannot be written down.
+    RuleStored {
+        /// Why not.
+        result: Result<(), String>,
+    },
+    /// The user has answered a question.
+    Respond {
+        /// Which.
+        question: QuestionId,
+        /// The answer.
+        verdict: Verdict,
+        /// The program by which the user gave it.
+        by: String,
+        /// Who waits for it to be heard.
+        waiter: Option<WaiterId>,
+    },
+    /// The user cannot be asked, or does not answer.
+    Unasked {
+        /// What.
+        question: QuestionId,
+        /// Which of the two.
+        why: Unasked,
+    },
     /// A provider's definition was read anew, or is gone.
     Rules {
         /// Whose.
@@ -114,6 +158,59 @@ pub enum Event {
     NetworkUp,
     /// The wall clock was set.
     ClockSet,
+}
+
+/// What the user says to a program that asks for tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may have them, from now on.
+    Allow,
+    /// It may have what it asked for.
+    Once,
+    /// It may not; it is not asked about again for a while.
+    Deny,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unasked {
+    /// It could not be shown.
+    NotShown,
+    /// The user saw it.
+    Ignored,
+}
+
+/// A rule to be made.
+#[derive(Debug, Clone)]
+pub struct RuleDraft {
+    /// The programs that it is about.
+    pub who: Pattern,
+    /// The scopes that it is about; all of them if empty.
+    pub scopes: Scopes,
+    /// What those programs get.
+    pub decision: Decision,
+    /// When it ends; never if absent.
+    pub expires: Option<Wall>,
+    /// The program by which it is made.
+    pub created_by: String,
+}
+
+/// Why the rules are not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleRefusal {
+    /// No account has that name.
+    NoSuchAccount,
+    /// No rule has that number.
+    NoSuchRule,
+    /// No question has that number: it was answered, or its time is over.
+    NoSuchQuestion,
+    /// There are too many rules.
+    TooMany,
+    /// The change cannot be written down.
+    NotSaved {
+        /// Why.
+        why: String,
+    },
 }
 
 /// A grant that is not on the disk.
@@ -224,6 +321,29 @@ pub enum Effect {
         /// Who waits.
         waiter: WaiterId,
     },
+    /// Write a rule down, then say [`Event::RuleStored`]; in one order with [`Effect::DropRule`].
+    StoreRule(Box<Rule>),
+    /// Forget a rule, then say [`Event::RuleStored`].
+    DropRule(RuleId),
+    /// A change of the rules, or an answer of the user, is in force or is not.
+    Ruled {
+        /// Who waits.
+        waiter: WaiterId,
+        /// The rule that was changed, if one was.
+        result: Result<Option<RuleId>, RuleRefusal>,
+    },
+    /// Ask the user, then say [`Event::Respond`] or [`Event::Unasked`].
+    Prompt {
+        /// What.
+        question: QuestionId,
+    },
+    /// Ask no more: it is answered, or its time is over.
+    Unprompt {
+        /// What.
+        question: QuestionId,
+    },
+    /// Tell all who watch that the list of questions changed.
+    Pending,
 }
 
 /// What a flight sends.
@@ -288,6 +408,16 @@ pub enum Refusal {
     },
     /// Too many callers wait already.
     TooMany,
+    /// The user has to say whether the caller may have it.
+    ApprovalRequired {
+        /// What the user is to answer.
+        question: QuestionId,
+    },
+    /// The caller may not have it.
+    Denied {
+        /// The rule that says so; the user just said so if there is none.
+        rule: Option<RuleId>,
+    },
     /// The account was logged out while the caller waited.
     LoggedOut,
     /// The daemon is about to stop.

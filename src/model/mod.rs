@@ -7,10 +7,12 @@
 //! | instants on the two clocks, lifetimes | [`time`] |
 //! | scopes | [`scope`] |
 //! | who asks | [`caller`] |
+//! | which programs may have whose tokens | [`access`] |
 //! | what a token endpoint gave, and why it did not | [`landing`] |
 //! | which accounts are kept fresh ahead of time | [`mode`] |
 //! | what is written down about a client, an account and a grant | [`record`] |
 
+pub mod access;
 pub mod caller;
 pub mod landing;
 pub mod mode;
@@ -22,6 +24,7 @@ pub mod scope;
 pub mod secret;
 pub mod time;
 
+pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
 pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
 pub use mode::{Mode, Modes};

@@ -97,6 +97,12 @@ impl Scopes {
         self.0.is_empty()
     }
 
+    /// Whether a scope is in it.
+    #[must_use]
+    pub fn has(&self, scope: &Scope) -> bool {
+        self.0.contains(scope)
+    }
+
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()

@@ -5,15 +5,15 @@ use rusqlite::Connection;
 
 use crate::model::{
     AccountId, AccountName, AccountSeed, ClientRecord, ClientSecret, FlightId, Generation,
-    GrantChange, OLDER_COPY, Standing, Wall,
+    GrantChange, OLDER_COPY, Rule, Standing, Wall,
 };
 
-use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange};
+use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Notes};
 use super::error::{Refusal, StoreError};
 use super::seal::Sealer;
 use super::table::attempt::OpenAttempt;
 use super::table::refresh::Fresh;
-use super::table::{access, account, attempt, client, meta, refresh};
+use super::table::{access, account, attempt, client, meta, refresh, rule, usage};
 
 /// The intent of a flight; gives what its request is made with.
 pub(super) fn begin(
@@ -152,6 +152,23 @@ pub(super) fn set_back(
     account::set_standing(db, id, &Standing::NeedsLogin { why })?;
     refresh::quarantine(db, id, now)?;
     Ok(Some(name))
+}
+
+/// A rule about which programs may have tokens.
+pub(super) fn set_rule(db: &Connection, rule: &Rule) -> Result<(), StoreError> {
+    meta::use_rule(db, rule.id)?;
+    rule::put(db, rule)
+}
+
+/// What was used lately.
+pub(super) fn note(db: &Connection, notes: &Notes) -> Result<(), StoreError> {
+    for usage in &notes.usage {
+        usage::put(db, usage)?;
+    }
+    for (rule, at) in &notes.rules {
+        rule::set_used(db, *rule, *at)?;
+    }
+    Ok(())
 }
 
 /// The end of an account.

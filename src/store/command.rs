@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     AccountId, AccountRecord, AccountSeed, ClientRecord, ClientSecret, FlightId, Generation,
-    GrantChange, Issued, RawAnswer, RefreshToken, Stamp, Standing,
+    GrantChange, Issued, RawAnswer, RefreshToken, Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -42,12 +42,27 @@ pub enum Command {
         /// Where.
         standing: Standing,
     },
+    /// A rule about which programs may have tokens is in force, in the place of the one with its number.
+    SetRule(Box<Rule>),
+    /// A rule is gone.
+    DropRule(RuleId),
+    /// What was used lately.
+    Note(Box<Notes>),
     /// Everything about an account goes, so that nothing of it stays in the file; its client too if
     /// no other account uses it.
     Erase {
         /// Which.
         account: AccountId,
     },
+}
+
+/// What was used lately: nothing that a login depends on.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// The programs that came, each as it stands by now.
+    pub usage: Vec<Usage>,
+    /// The rules that decided something, and when they did last.
+    pub rules: Vec<(RuleId, Wall)>,
 }
 
 /// The start of a flight.
@@ -126,6 +141,16 @@ pub enum Report {
         /// Whether that is written down.
         result: Result<(), StoreError>,
     },
+    /// A change of the rules is in force.
+    Ruled {
+        /// Whether it is written down.
+        result: Result<(), StoreError>,
+    },
+    /// What was used lately is noted.
+    Noted {
+        /// Whether it is written down.
+        result: Result<(), StoreError>,
+    },
     /// The account is gone.
     Erased {
         /// Which.
@@ -169,6 +194,12 @@ pub struct Loaded {
     pub attempts: Vec<Attempt>,
     /// The first flight number that was never used.
     pub next_flight: FlightId,
+    /// The rules about which programs may have tokens, by number.
+    pub rules: Vec<Rule>,
+    /// The first number that no rule ever had.
+    pub next_rule: RuleId,
+    /// The programs that were given tokens; who came last, last.
+    pub usage: Vec<Usage>,
     /// What the protection of the secrets is worth, in words for people.
     pub protection: String,
 }

@@ -17,7 +17,7 @@ use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::schema::{self, FileKind};
 use super::seal::{DataKey, Sealer};
-use super::table::{access, account, attempt, client, meta, refresh};
+use super::table::{access, account, attempt, client, meta, refresh, rule, usage};
 use super::thread::{self, Store};
 use super::writer::Writer;
 
@@ -209,6 +209,9 @@ fn load(
         clients: client::load(connection)?,
         attempts: attempt::load(connection, sealer)?,
         next_flight: meta::next_flight(connection)?,
+        rules: rule::load(connection)?,
+        next_rule: meta::next_rule(connection)?,
+        usage: usage::load(connection)?,
         protection,
     })
 }

@@ -6,8 +6,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Error, Row};
 
 use crate::model::{
-    AccountId, AccountName, Boot, BootId, ClientId, FlightId, Generation, Now, ProviderId, Scopes,
-    Stamp, Standing, Wall,
+    AccountId, AccountName, Boot, BootId, ClientId, Decision, FlightId, Generation, Identity, Now,
+    Pattern, ProviderId, Scopes, Stamp, Standing, Wall,
 };
 
 macro_rules! text {
@@ -27,6 +27,18 @@ macro_rules! text {
 }
 
 text!(AccountId, AccountName, ProviderId, ClientId);
+
+macro_rules! read_text {
+    ($($name:ty),+) => {$(
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                value.as_str()?.parse().map_err(FromSqlError::other)
+            }
+        }
+    )+};
+}
+
+read_text!(Pattern, Identity, Decision);
 
 // SQLite's integers are signed
 macro_rules! number {

@@ -11,7 +11,7 @@ use super::error::{StoreError, Unwritable};
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::seal::Sealer;
-use super::table::{attempt, refresh};
+use super::table::{attempt, refresh, rule};
 
 /// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
@@ -183,6 +183,9 @@ impl<'c> Unit<'c> {
             Command::Stand { account, standing } => {
                 self.run(|db| apply::stand(db, account, standing)).map(nothing)
             }
+            Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
+            Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
+            Command::Note(notes) => self.run(|db| apply::note(db, notes)).map(nothing),
             Command::Erase { account } => self
                 .run(|db| apply::erase(db, sealer, account))
                 .map(|erased| Gave::Erased(Box::new(erased))),
@@ -258,6 +261,8 @@ fn report(command: Command, outcome: Outcome) -> Report {
         },
         Command::Abandon { flight, .. } => Report::Abandoned { flight, result: outcome.map(drop) },
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
+        Command::SetRule(_) | Command::DropRule(_) => Report::Ruled { result: outcome.map(drop) },
+        Command::Note(_) => Report::Noted { result: outcome.map(drop) },
         Command::Erase { account } => Report::Erased {
             account,
             result: outcome.map(|gave| match gave {

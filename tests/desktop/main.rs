@@ -2,6 +2,7 @@
 //! terminal, and the programs that people use there.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod asking;
 mod bus;
 #[path = "../../src/face/dbus/tests/client.rs"]
 mod client;
@@ -13,6 +14,7 @@ mod introspection;
 mod notices;
 mod programs;
 mod scene;
+mod screen;
 mod service;
 mod sign_in;
 #[path = "../support/mod.rs"]

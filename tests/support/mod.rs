@@ -18,5 +18,6 @@ pub(crate) mod manager;
 pub(crate) mod op;
 pub(crate) mod process;
 pub(crate) mod provider;
+pub(crate) mod sandbox;
 pub(crate) mod secret;
 pub(crate) mod varlink;

@@ -27,6 +27,7 @@ fn two_thousand_accounts_due_at_a_resume_leave_one_after_the_other_and_the_wante
         let wanted = &names[CROWD - WANTED..];
         for name in wanted {
             let get = GetToken {
+                interactive: None,
                 account: name.parse().unwrap(),
                 min_valid: Some(60),
                 scopes: None,

@@ -59,6 +59,7 @@ impl Play {
                 let (name, ..) = ACCOUNTS[who];
                 let rejected = self.world.rejected.get(name).filter(|_| rejects).copied();
                 let get = GetToken {
+                    interactive: None,
                     account: name.parse().unwrap(),
                     min_valid: Some(min_valid),
                     scopes: None,
@@ -239,6 +240,7 @@ impl Play {
             let patience = Some(30_000);
             let account = name.parse().unwrap();
             let get = GetToken {
+                interactive: None,
                 account,
                 min_valid: Some(60),
                 scopes: None,

@@ -239,7 +239,7 @@ impl World {
             modes: Modes::default(),
             info: Info { places: places(self.home.path()), bus: Arc::default() },
         };
-        let (mut engine, handle) = Engine::new(parts);
+        let (mut engine, handle, _) = Engine::new(parts);
         // as the loop does before its first step
         engine.tell(Event::Alarm);
         self.read_only = false;
@@ -278,8 +278,7 @@ impl World {
     pub(super) fn ask(&mut self, who: &'static str, get: GetToken) {
         let patience = i64::from(get.timeout_ms.unwrap());
         let handle = self.running.as_ref().unwrap().handle.clone();
-        let caller =
-            Caller { face: Face::Socket, uid: 1000, pid: None, identity: Identity::default() };
+        let caller = Caller { face: Face::Socket, pid: None, identity: Identity::host() };
         let mut answer: Answer =
             Box::pin(async move { handle.ask(caller, Request::GetToken(get)).await });
         // puts the question into the mailbox

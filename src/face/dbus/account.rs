@@ -31,6 +31,28 @@ impl AccountObject {
         let gone = || Fault::new(FaultKind::NoSuchAccount, "the account is gone").into();
         self.context.accounts.find(&self.id).ok_or_else(gone)
     }
+
+    /// The account as a caller may see it. Without a header it is shown to everybody who may listen to
+    /// signals.
+    async fn shown(
+        &self,
+        header: Option<Header<'_>>,
+        connection: &Connection,
+    ) -> Result<Arc<Account>, Refusal> {
+        if let Some(header) = header {
+            let asker = self.context.callers.identify(connection, &header).await?;
+            let known = self.context.accounts_for(&asker.caller).await?;
+            if !known.iter().any(|account| account.id == self.id) {
+                return Err(Fault::new(
+                    FaultKind::Denied,
+                    "the caller was not granted this account",
+                )
+                .hint("ask for a token of it: then the user is asked")
+                .into());
+            }
+        }
+        self.account()
+    }
 }
 
 #[interface(name = "dev.ostler.Ostler1.Account", introspection_docs = false)]
@@ -115,68 +137,120 @@ impl AccountObject {
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
-    fn id(&self) -> String {
-        self.id.as_str().to_owned()
+    async fn id(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(self.shown(header, connection).await?.id.as_str().to_owned())
     }
 
     #[zbus(property)]
-    fn alias(&self) -> Result<String, Refusal> {
-        Ok(self.account()?.name.to_string())
+    async fn alias(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(self.shown(header, connection).await?.name.to_string())
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
-    fn provider(&self) -> Result<String, Refusal> {
-        Ok(self.account()?.provider.to_string())
+    async fn provider(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(self.shown(header, connection).await?.provider.to_string())
     }
 
     #[zbus(property)]
-    fn client_id(&self) -> Result<String, Refusal> {
-        Ok(self.account()?.client_id.to_string())
+    async fn client_id(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(self.shown(header, connection).await?.client_id.to_string())
     }
 
     #[zbus(property)]
-    fn scopes(&self) -> Result<Vec<String>, Refusal> {
-        Ok(scopes(&*self.account()?))
+    async fn scopes(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<String>, Refusal> {
+        Ok(scopes(&*self.shown(header, connection).await?))
     }
 
     #[zbus(property)]
-    fn state(&self) -> Result<String, Refusal> {
-        Ok(self.account()?.state.as_str().to_owned())
+    async fn state(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(self.shown(header, connection).await?.state.as_str().to_owned())
     }
 
     #[zbus(property)]
-    fn state_detail(&self) -> Result<String, Refusal> {
-        Ok(detail(&*self.account()?))
+    async fn state_detail(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(detail(&*self.shown(header, connection).await?))
     }
 
     #[zbus(property)]
-    fn expires_at(&self) -> Result<i64, Refusal> {
-        Ok(seconds(self.account()?.expires_at))
+    async fn expires_at(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<i64, Refusal> {
+        Ok(seconds(self.shown(header, connection).await?.expires_at))
     }
 
     #[zbus(property)]
-    fn last_refresh(&self) -> Result<i64, Refusal> {
-        Ok(seconds(self.account()?.last_refresh))
+    async fn last_refresh(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<i64, Refusal> {
+        Ok(seconds(self.shown(header, connection).await?.last_refresh))
     }
 
     #[zbus(property)]
-    fn next_refresh(&self) -> Result<i64, Refusal> {
-        Ok(seconds(self.account()?.next_refresh))
+    async fn next_refresh(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<i64, Refusal> {
+        Ok(seconds(self.shown(header, connection).await?.next_refresh))
     }
 
     #[zbus(property)]
-    fn mode(&self) -> Result<String, Refusal> {
-        Ok(self.account()?.mode.as_str().to_owned())
+    async fn mode(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(self.shown(header, connection).await?.mode.as_str().to_owned())
     }
 
     #[zbus(property)]
-    fn login_ends_at(&self) -> Result<i64, Refusal> {
-        Ok(seconds(self.account()?.login_ends_at))
+    async fn login_ends_at(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<i64, Refusal> {
+        Ok(seconds(self.shown(header, connection).await?.login_ends_at))
     }
 
     #[zbus(property)]
-    fn login_ends_soon(&self) -> Result<bool, Refusal> {
-        Ok(self.account()?.login_ends_soon)
+    async fn login_ends_soon(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<bool, Refusal> {
+        Ok(self.shown(header, connection).await?.login_ends_soon)
     }
 
     #[zbus(signal)]

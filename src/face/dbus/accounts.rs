@@ -50,6 +50,11 @@ impl Accounts {
         locked(&self.0).remove(id);
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Account>> {
+        locked(&self.0).values().cloned().collect()
+    }
+
     fn ids(&self) -> Vec<AccountId> {
         locked(&self.0).keys().cloned().collect()
     }
@@ -114,42 +119,32 @@ pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> z
     Ok(())
 }
 
+/// What an account shows, by the names of its properties.
+pub(super) type Shown = [(&'static str, Variant<'static>); 13];
+
+pub(super) fn properties(account: &Account) -> Shown {
+    let text = |text: &str| Variant::from(text.to_owned());
+    [
+        ("Id", text(account.id.as_str())),
+        ("Alias", text(account.name.as_str())),
+        ("Provider", text(account.provider.as_str())),
+        ("ClientId", text(account.client_id.as_str())),
+        ("Scopes", scopes(account).into()),
+        ("State", account.state.as_str().into()),
+        ("StateDetail", detail(account).into()),
+        ("ExpiresAt", seconds(account.expires_at).into()),
+        ("LastRefresh", seconds(account.last_refresh).into()),
+        ("NextRefresh", seconds(account.next_refresh).into()),
+        ("Mode", account.mode.as_str().into()),
+        ("LoginEndsAt", seconds(account.login_ends_at).into()),
+        ("LoginEndsSoon", account.login_ends_soon.into()),
+    ]
+}
+
 /// The properties that differ, with their new values: one signal for one event.
 fn difference(before: &Account, after: &Account) -> HashMap<&'static str, Variant<'static>> {
-    let all = [
-        ("Alias", before.name != after.name, Variant::from(after.name.as_str().to_owned())),
-        (
-            "ClientId",
-            before.client_id != after.client_id,
-            after.client_id.as_str().to_owned().into(),
-        ),
-        ("Scopes", before.scopes != after.scopes, scopes(after).into()),
-        ("State", before.state != after.state, after.state.as_str().into()),
-        ("StateDetail", before.detail != after.detail, detail(after).into()),
-        ("ExpiresAt", before.expires_at != after.expires_at, seconds(after.expires_at).into()),
-        (
-            "LastRefresh",
-            before.last_refresh != after.last_refresh,
-            seconds(after.last_refresh).into(),
-        ),
-        (
-            "NextRefresh",
-            before.next_refresh != after.next_refresh,
-            seconds(after.next_refresh).into(),
-        ),
-        ("Mode", before.mode != after.mode, after.mode.as_str().into()),
-        (
-            "LoginEndsAt",
-            before.login_ends_at != after.login_ends_at,
-            seconds(after.login_ends_at).into(),
-        ),
-        (
-            "LoginEndsSoon",
-            before.login_ends_soon != after.login_ends_soon,
-            after.login_ends_soon.into(),
-        ),
-    ];
-    all.into_iter().filter(|entry| entry.1).map(|(name, _, value)| (name, value)).collect()
+    let pairs = properties(before).into_iter().zip(properties(after));
+    pairs.filter(|(before, after)| before != after).map(|(_, after)| after).collect()
 }
 
 /// D-Bus has no null: what is unknown is 0.

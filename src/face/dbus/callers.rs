@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use zbus::Connection;
 use zbus::fdo::ConnectionCredentials;
 use zbus::message::Header;
@@ -74,7 +75,7 @@ impl Drop for Call {
 /// Callers that the bus has told about.
 pub(super) struct Callers {
     owner: u32,
-    known: Mutex<HashMap<OwnedUniqueName, Caller>>,
+    known: Mutex<HashMap<OwnedUniqueName, Arc<OnceCell<Caller>>>>,
     calls: Calls,
 }
 
@@ -95,9 +96,26 @@ impl Callers {
         };
         let name = OwnedUniqueName::from(sender.to_owned());
         let call = Call::begin(&self.calls, &name)?;
-        if let Some(caller) = locked(&self.known).get(&name) {
-            return Ok(Asker { name, caller: caller.clone(), _call: call });
+        let place = self.place(&name);
+        // the first call of a connection finds out, those that come with it wait for that
+        let caller = place.get_or_try_init(|| self.find_out(connection, sender)).await?.clone();
+        Ok(Asker { name, caller, _call: call })
+    }
+
+    /// Where what is known of a connection is kept.
+    fn place(&self, name: &OwnedUniqueName) -> Arc<OnceCell<Caller>> {
+        let mut known = locked(&self.known);
+        if known.len() >= REMEMBERED && !known.contains_key(name) {
+            known.clear();
         }
+        Arc::clone(known.entry(name.clone()).or_default())
+    }
+
+    async fn find_out(
+        &self,
+        connection: &Connection,
+        sender: &UniqueName<'_>,
+    ) -> Result<Caller, Fault> {
         let Ok(Ok(credentials)) =
             tokio::time::timeout(PATIENCE, credentials(connection, sender)).await
         else {
@@ -107,13 +125,7 @@ impl Callers {
         if let Some(peer) = peer(connection, sender, credentials).await {
             caller.identity = peer.identify().await;
         }
-        let mut known = locked(&self.known);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        known.insert(name.clone(), caller.clone());
-        drop(known);
-        Ok(Asker { name, caller, _call: call })
+        Ok(caller)
     }
 
     /// Forgets a connection that is gone.
@@ -125,7 +137,6 @@ impl Callers {
         match credentials.unix_user_id() {
             Some(uid) if uid == self.owner => Ok(Caller {
                 face: Face::Bus,
-                uid,
                 pid: process(credentials),
                 identity: Identity::default(),
             }),
@@ -208,7 +219,7 @@ mod tests {
         let callers = Callers::new(1000);
         let credentials = || ConnectionCredentials::default().set_process_id(42);
         let caller = callers.admit(&credentials().set_unix_user_id(1000)).unwrap();
-        assert_eq!((caller.face, caller.uid, caller.pid), (Face::Bus, 1000, Some(42)));
+        assert_eq!((caller.face, caller.pid), (Face::Bus, Some(42)));
         for stranger in [credentials(), credentials().set_unix_user_id(0)] {
             assert_eq!(callers.admit(&stranger).unwrap_err().kind, FaultKind::Denied);
         }

@@ -1,6 +1,6 @@
 //! What all objects share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accounts::Accounts;
+use super::agent::Agents;
 use super::callers::Callers;
 use super::requests::{Ending, Requests};
 use crate::api::{Account, Fault, FaultKind, Request, Response};
 use crate::engine::Handle;
-use crate::model::{Caller, Face, Identity};
+use crate::model::Caller;
 
 /// How long a caller is kept waiting at most. The common bindings (`GLib`, Qt, systemd) give up after
 /// 25 seconds with an error that says nothing; before that a fault can say what is the matter. It is
@@ -25,13 +26,14 @@ pub(super) struct Context {
     pub(super) callers: Callers,
     pub(super) accounts: Accounts,
     pub(super) requests: Requests,
+    /// Who puts questions to the user in the daemon's place.
+    pub(super) agents: Agents,
     /// Where the ends of sign-ins go.
     pub(super) endings: mpsc::Sender<Ending>,
     /// The tasks that wait for those ends.
     pub(super) waits: TaskTracker,
     /// Ends these tasks.
     pub(super) over: CancellationToken,
-    owner: u32,
 }
 
 impl Context {
@@ -41,10 +43,10 @@ impl Context {
             callers: Callers::new(owner),
             accounts: Accounts::default(),
             requests: Requests::default(),
+            agents: Agents::default(),
             endings,
             waits: TaskTracker::new(),
             over: CancellationToken::new(),
-            owner,
         }
     }
 
@@ -53,18 +55,23 @@ impl Context {
         within(self.handle.ask(caller, request)).await.unwrap_or_else(|| Err(too_slow()))
     }
 
-    /// The accounts as the engine has them now.
-    pub(super) async fn list_accounts(&self) -> Result<Vec<Account>, Fault> {
-        match self.ask(self.daemon(), Request::ListAccounts).await? {
-            Response::Accounts { accounts } => Ok(accounts),
+    /// The accounts that a caller may know of.
+    pub(super) async fn accounts_for(&self, caller: &Caller) -> Result<Vec<Arc<Account>>, Fault> {
+        if !caller.is_confined() {
+            return Ok(self.accounts.all());
+        }
+        match self.ask(caller.clone(), Request::ListAccounts).await? {
+            Response::Accounts { accounts } => Ok(accounts.into_iter().map(Arc::new).collect()),
             _ => Err(super::refusal::mismatch()),
         }
     }
 
-    /// The daemon itself as a caller: what the face asks on its own account.
-    fn daemon(&self) -> Caller {
-        let pid = i32::try_from(std::process::id()).ok();
-        Caller { face: Face::Bus, uid: self.owner, pid, identity: Identity::default() }
+    /// The accounts as the engine has them now.
+    pub(super) async fn list_accounts(&self) -> Result<Vec<Account>, Fault> {
+        match self.ask(Caller::daemon(), Request::ListAccounts).await? {
+            Response::Accounts { accounts } => Ok(accounts),
+            _ => Err(super::refusal::mismatch()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use zbus::{Connection, fdo, interface};
 use super::context::Context;
 use super::refusal::{Refusal, invalid};
 use crate::api::{Fault, FaultKind};
+use crate::engine::confined;
 use crate::sys::log::{LogControl, LogTarget, SYSLOG_IDENTIFIER};
 
 /// The log of this process, on the bus.
@@ -31,8 +32,8 @@ impl LogObject {
         let Some(header) = header else {
             return Err(Fault::new(FaultKind::Denied, "nobody asks").into());
         };
-        self.context.callers.identify(connection, &header).await?;
-        Ok(())
+        let asker = self.context.callers.identify(connection, &header).await?;
+        Ok(confined(&asker.caller)?)
     }
 }
 

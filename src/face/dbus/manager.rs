@@ -13,7 +13,7 @@ use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
 use super::sign_in::{self, Terms};
 use super::token::{self, Details, TokenText};
-use crate::api::{Fault, FaultKind, Login, Request, Response};
+use crate::api::{Account, Fault, FaultKind, Login, Request, Response};
 
 /// Counts additions to the interfaces of major version 1.
 const API_MINOR: u32 = 0;
@@ -56,10 +56,11 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
-        let _asker = self.context.callers.identify(connection, &header).await?;
-        let known = self.context.accounts.named(account);
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let known = self.context.accounts_for(&asker.caller).await?;
+        let meant = |it: &&Arc<Account>| it.name.as_str() == account || it.id.as_str() == account;
         let none = || Fault::new(FaultKind::NoSuchAccount, "no account has that name").into();
-        known.map(|account| paths::account(&account.id)).ok_or_else(none)
+        known.iter().find(meant).map(|account| paths::account(&account.id)).ok_or_else(none)
     }
 
     #[zbus(out_args("request"))]

@@ -25,13 +25,18 @@
 mod access;
 mod account;
 mod accounts;
+mod agent;
 mod callers;
 mod context;
+mod desktop;
+mod launch;
 mod log_control;
 mod manager;
 mod notice;
+mod objects;
 mod options;
 mod paths;
+mod prompt;
 mod refusal;
 mod request;
 mod requests;
@@ -43,4 +48,5 @@ mod token;
 mod tests;
 
 pub use notice::Notices;
+pub use prompt::Desk;
 pub use service::{Address, BusEnd, BusError, Service, connect};

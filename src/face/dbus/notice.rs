@@ -6,24 +6,21 @@
 //! when each of them is signed in again or gone. An account that was lost before the start has been
 //! told of, and is not told of again.
 //!
-//! The number of a notification means something to the connection that gave it and to no other, so
-//! that is whom later calls go to, never whoever has the name by then.
+//! Where the user's service manager is on the bus, it has a button that starts the sign-in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
-use tracing::debug;
-use zbus::names::OwnedUniqueName;
-use zbus::{Connection, Variant};
+use tracing::{debug, warn};
+use zbus::Connection;
 
+use super::desktop::{Ear, Heard, Notification, Server, Urgency, words_of};
+use super::launch;
 use crate::api::{Account, Event, Request, Response, State, login_command};
 use crate::engine::{Handle, Watch};
-use crate::model::{AccountId, Caller, Face, Identity};
-
-const NAME: &str = "org.freedesktop.Notifications";
-const PATH: &str = "/org/freedesktop/Notifications";
+use crate::model::{AccountId, Caller};
 
 /// How long after a loss it is told: others may follow.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -31,11 +28,12 @@ const SETTLE: Duration = Duration::from_secs(2);
 const WORDS_MAX: usize = 120;
 /// How many accounts are listed.
 const LISTED: usize = 5;
+/// How many have a button.
+const BUTTONS: usize = 3;
 
 /// What the user has been told, and what is to be told. It outlives the connection to a bus.
 pub struct Notices {
     handle: Handle,
-    owner: u32,
     events: Watch,
     /// The accounts that have to be signed in again.
     lost: BTreeMap<AccountId, Lost>,
@@ -55,18 +53,20 @@ struct Lost {
 }
 
 struct Shown {
-    server: OwnedUniqueName,
+    server: Server,
     id: u32,
+    ear: Ear,
+    /// By which token the browser may come to the front, if a button is pressed.
+    activation: Option<String>,
 }
 
 impl Notices {
-    /// What happens from now on is told, once [`super::Service::run`] has a bus for it. `owner` is the
-    /// user whose daemon this is.
+    /// What happens from now on is told, once [`super::Service::run`] has a bus for it.
     #[must_use]
-    pub fn new(handle: Handle, owner: u32) -> Self {
+    pub fn new(handle: Handle) -> Self {
         let events = handle.watch();
         let lost = BTreeMap::new();
-        Self { handle, owner, events, lost, shown: None, pause: None, begun: false }
+        Self { handle, events, lost, shown: None, pause: None, begun: false }
     }
 
     /// Finds out which accounts have been lost already. Call before anything else can be lost.
@@ -95,6 +95,7 @@ impl Notices {
                     self.pause = None;
                     self.tell(connection).await;
                 }
+                heard = listen(self.shown.as_mut()) => self.heard(heard, connection).await,
                 event = self.events.next() => match event {
                     Some(event) => self.hear(event).await,
                     // the daemon stops, which others notice
@@ -112,18 +113,15 @@ impl Notices {
         match event {
             Event::Account { account, .. } => self.note(*account, News::New),
             Event::Removed { id, .. } => drop(self.lost.remove(&id)),
-            Event::Login { .. } => {}
+            Event::Login { .. } | Event::Pending { .. } => {}
             Event::Missed { .. } => self.compare(News::New).await,
         }
     }
 
     /// Compares with the accounts as they are.
     async fn compare(&mut self, news: News) {
-        let pid = i32::try_from(std::process::id()).ok();
-        let caller =
-            Caller { face: Face::Bus, uid: self.owner, pid, identity: Identity::default() };
         let Ok(Response::Accounts { accounts }) =
-            self.handle.ask(caller, Request::ListAccounts).await
+            self.handle.ask(Caller::daemon(), Request::ListAccounts).await
         else {
             return;
         };
@@ -149,56 +147,93 @@ impl Notices {
     }
 
     async fn tell(&mut self, connection: &Connection) {
-        let lost: Vec<&Account> =
-            self.lost.values().filter(|lost| lost.news).map(|lost| &lost.account).collect();
+        let lost: Vec<Account> =
+            self.lost.values().filter(|lost| lost.news).map(|lost| lost.account.clone()).collect();
         if lost.is_empty() {
             return;
         }
-        let (title, body) = (title(&lost), body(&lost));
-        match self.notify(connection, &title, &body).await {
-            Ok(shown) => {
-                debug!(accounts = lost.len(), "the desktop shows that a login is needed");
-                self.shown = Some(shown);
-            }
+        match self.notify(connection, &lost).await {
+            Ok(()) => debug!(accounts = lost.len(), "the desktop shows that a login is needed"),
             Err(error) => debug!(%error, "no desktop notification"),
         }
     }
 
-    async fn notify(
-        &self,
-        connection: &Connection,
-        title: &str,
-        body: &str,
-    ) -> zbus::Result<Shown> {
-        // Without an owner the call goes to the name, by which the bus starts one if it can.
-        let owner = owner(connection).await;
-        let replaced = self.shown.as_ref().filter(|shown| Some(&shown.server) == owner.as_ref());
-        let replaced = replaced.map_or(0, |shown| shown.id);
-        let to = owner.as_ref().map_or(NAME, |owner| owner.as_str());
-        // no actions yet: their place is the list behind the body
-        let actions: [&str; 0] = [];
-        let hints = HashMap::from([("urgency", Variant::from(1_u8))]);
-        // -1: the server knows best how long
-        let notification =
-            ("ostler", replaced, "dialog-password", title, body, &actions[..], hints, -1_i32);
-        let reply = connection.call_method(Some(to), PATH, Some(NAME), "Notify", &notification);
-        let reply = reply.await?;
-        let id = reply.body().deserialize()?;
-        // filled in by the bus
-        let server = reply.header().sender().map(|name| OwnedUniqueName::from(name.to_owned()));
-        let server = server.ok_or(zbus::Error::MissingField)?;
-        Ok(Shown { server, id })
+    async fn notify(&mut self, connection: &Connection, lost: &[Account]) -> zbus::Result<()> {
+        let server = Server::find(connection).await?;
+        let before = self.shown.take_if(|shown| shown.server == server);
+        // before it is shown, so that no click is missed
+        let (replaced, ear) = match before {
+            Some(Shown { id, ear, .. }) => (id, ear),
+            None => (0, server.listen(connection).await?),
+        };
+        let buttons = if server.has_actions && launch::is_possible(connection).await {
+            buttons(lost)
+        } else {
+            Vec::new()
+        };
+        let actions: Vec<(&str, &str)> =
+            buttons.iter().map(|(key, label)| (key.as_str(), label.as_str())).collect();
+        let notification = Notification {
+            title: &title(lost),
+            body: &body(lost),
+            icon: "dialog-password",
+            actions: &actions,
+            urgency: Urgency::Normal,
+        };
+        let id = server.show(connection, &notification, replaced).await?;
+        self.shown = Some(Shown { server, id, ear, activation: None });
+        Ok(())
+    }
+
+    /// What the server tells of the notification that is on the screen.
+    async fn heard(&mut self, heard: Heard, connection: &Connection) {
+        let Some(shown) = &mut self.shown else { return };
+        match heard {
+            Heard::Activation { id, token } if id == shown.id => shown.activation = Some(token),
+            Heard::Invoked { id, action } if id == shown.id => {
+                let activation = shown.activation.take();
+                let Some(lost) = self.lost.values().find(|it| it.account.id.as_str() == action)
+                else {
+                    return;
+                };
+                match launch::login(connection, &lost.account, activation.as_deref()).await {
+                    Ok(()) => debug!(account = %lost.account.name, "a sign-in was started"),
+                    Err(error) => {
+                        warn!(account = %lost.account.name, %error, "a sign-in could not be started");
+                    }
+                }
+            }
+            Heard::Closed { id, .. } if id == shown.id => self.shown = None,
+            Heard::Gone => self.shown = None,
+            _ => {}
+        }
     }
 
     async fn withdraw(&mut self, connection: &Connection) {
-        let Some(Shown { server, id }) = self.shown.take() else { return };
-        let to = Some(server.as_str());
-        let call = connection.call_method(to, PATH, Some(NAME), "CloseNotification", &id);
-        if let Err(error) = call.await {
+        let Some(Shown { server, id, .. }) = self.shown.take() else { return };
+        if let Err(error) = server.close(connection, id).await {
             // the user was faster, or the server is gone
             debug!(%error, "the notification was not withdrawn");
         }
     }
+}
+
+/// What the server tells next; nothing if nothing is on the screen.
+async fn listen(shown: Option<&mut Shown>) -> Heard {
+    match shown {
+        Some(shown) => shown.ear.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A button for each account, as far as there is room.
+fn buttons(lost: &[Account]) -> Vec<(String, String)> {
+    let label = |account: &Account| match lost {
+        [_] => "Sign in".to_owned(),
+        _ => format!("Sign in to {}", account.name),
+    };
+    let button = |account: &Account| (account.id.as_str().to_owned(), label(account));
+    lost.iter().take(BUTTONS).map(button).collect()
 }
 
 /// Whether a loss is one to tell.
@@ -208,28 +243,21 @@ enum News {
     New,
 }
 
-async fn owner(connection: &Connection) -> Option<OwnedUniqueName> {
-    const BUS: &str = "org.freedesktop.DBus";
-    let path = "/org/freedesktop/DBus";
-    let reply = connection.call_method(Some(BUS), path, Some(BUS), "GetNameOwner", &NAME).await;
-    reply.ok()?.body().deserialize().ok()
-}
-
-fn title(lost: &[&Account]) -> String {
+fn title(lost: &[Account]) -> String {
     match lost {
         [one] => format!("Sign in to {} again", one.name),
         many => format!("Sign in again to {} accounts", many.len()),
     }
 }
 
-fn body(lost: &[&Account]) -> String {
+fn body(lost: &[Account]) -> String {
     if let [one] = lost {
         let words = one.detail.as_deref().map(words).filter(|words| !words.is_empty());
         let words = words.map_or(String::new(), |words| format!(" ({words})"));
         return format!("The provider ended the login{words}.\nRun: {}", command(one));
     }
     let mut lines = vec!["Their providers ended the logins. Run:".to_owned()];
-    lines.extend(lost.iter().take(LISTED).map(|account| command(account)));
+    lines.extend(lost.iter().take(LISTED).map(command));
     if lost.len() > LISTED {
         lines.push(format!("and for {} more: ostler status", lost.len() - LISTED));
     }
@@ -242,19 +270,6 @@ fn command(account: &Account) -> String {
 
 fn words(text: &str) -> String {
     words_of(text, WORDS_MAX)
-}
-
-/// The text on one line and cut, without what a server may take for markup: some do, and some show
-/// an escape as it is.
-fn words_of(text: &str, most: usize) -> String {
-    let plain = |c: char| if c.is_control() || matches!(c, '<' | '>' | '&') { ' ' } else { c };
-    let text: String = text.chars().map(plain).collect();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    if line.chars().count() <= most {
-        return line;
-    }
-    line.chars().take(most - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -284,16 +299,15 @@ mod tests {
     #[test]
     fn one_account_is_told_with_the_providers_words_and_several_are_listed() {
         let door = lost("door", "https://id.example", "invalid_grant: <b>gone</b> &amp; over\n");
-        assert_eq!(title(&[&door]), "Sign in to door again");
+        assert_eq!(title(std::slice::from_ref(&door)), "Sign in to door again");
         assert_eq!(
-            body(&[&door]),
+            body(std::slice::from_ref(&door)),
             "The provider ended the login (invalid_grant: b gone /b amp; over).\n\
              Run: ostler login --issuer https://id.example --as door"
         );
         let many: Vec<Account> = ["a", "b", "c", "d", "e", "f", "g"]
             .map(|name| lost(name, "parqex", "invalid_grant"))
             .to_vec();
-        let many: Vec<&Account> = many.iter().collect();
         assert_eq!(title(&many), "Sign in again to 7 accounts");
         let text = body(&many);
         assert_eq!(text.lines().count(), 7, "{text}");

@@ -62,9 +62,19 @@ impl Options {
         self.take(name, "a number (u)")
     }
 
+    /// A truth value.
+    pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Fault> {
+        self.take(name, "a boolean (b)")
+    }
+
+    /// A time, in seconds since the epoch.
+    pub(super) fn time(&mut self, name: &str) -> Result<Option<i64>, Fault> {
+        self.take(name, "a time (x)")
+    }
+
     /// Whether an option is present and true.
     pub(super) fn is_set(&mut self, name: &str) -> Result<bool, Fault> {
-        Ok(self.take(name, "a boolean (b)")?.unwrap_or(false))
+        Ok(self.flag(name)?.unwrap_or(false))
     }
 
     /// Refuses what has not been taken.

@@ -166,8 +166,7 @@ mod tests {
     }
 
     fn sign_in(number: u8) -> SignIn {
-        let caller =
-            Caller { face: Face::Bus, uid: 1000, pid: None, identity: Identity::default() };
+        let caller = Caller { face: Face::Bus, pid: None, identity: Identity::default() };
         SignIn { request: RequestId::from_random([number; 10]), caller }
     }
 

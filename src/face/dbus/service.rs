@@ -1,24 +1,26 @@
 //! The service's life on the bus: from the connection to its end.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_core::Stream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use zbus::fdo::{ObjectManager, RequestNameFlags};
+use zbus::fdo::RequestNameFlags;
 use zbus::message::{Message, Type};
 use zbus::names::{BusName, UniqueName};
+use zbus::object_server::SignalEmitter;
 use zbus::{Connection, MatchRule, MessageStream, connection};
 
 use super::access::AccessControl;
 use super::account::AccountObject;
 use super::context::Context;
+use super::desktop::next;
 use super::log_control::LogObject;
 use super::manager::Manager;
 use super::notice::Notices;
+use super::objects::Objects;
+use super::prompt::Desk;
 use super::requests::Ending;
 use super::{accounts, paths, sign_in};
 use crate::api::Event;
@@ -96,7 +98,7 @@ pub async fn connect(
         Address::At(address) => connection::Builder::address(address.as_str()),
     }
     .method_timeout(PATIENCE)
-    .serve_at(paths::ROOT, ObjectManager)
+    .serve_at(paths::ROOT, Objects::new(Arc::clone(&context)))
     .serve_at(paths::ROOT, Manager::new(Arc::clone(&context)))
     .serve_at(paths::ROOT, AccessControl::new(Arc::clone(&context)));
     for account in accounts {
@@ -140,12 +142,23 @@ async fn enter(builder: connection::Builder<'_>) -> Result<(Connection, MessageS
 
 impl Service {
     /// Serves until the bus closes or `shutdown` is called for; tells the desktop what is in
-    /// `notices`.
-    pub async fn run(self, notices: Option<&mut Notices>, shutdown: CancellationToken) -> BusEnd {
+    /// `notices`, and puts the questions of `desk` to the user.
+    pub async fn run(
+        self,
+        notices: Option<&mut Notices>,
+        desk: Option<&mut Desk>,
+        shutdown: CancellationToken,
+    ) -> BusEnd {
         let Self { connection, context, events, endings, departures } = self;
         let telling = async {
             match notices {
                 Some(notices) => notices.run(&connection).await,
+                None => std::future::pending().await,
+            }
+        };
+        let asking = async {
+            match desk {
+                Some(desk) => desk.run(&context, &connection).await,
                 None => std::future::pending().await,
             }
         };
@@ -159,6 +172,7 @@ impl Service {
             // ends with the engine
             () = spread_news(&context, &connection, events, endings) => BusEnd::Stopped,
             () = telling => BusEnd::Stopped,
+            () = asking => BusEnd::Stopped,
         };
         debug!(?end, "off the bus");
         if tokio::time::timeout(DRAIN, leave(&context, connection, end)).await.is_err() {
@@ -198,6 +212,7 @@ async fn mind_departures(context: &Arc<Context>, mut departures: MessageStream) 
         let Ok(message) = message else { continue };
         let Some(name) = departed(&message) else { continue };
         context.callers.forget(&name);
+        context.agents.forget(&name);
         for sign_in in context.requests.depart(&name) {
             let context = Arc::clone(context);
             let waits = context.waits.clone();
@@ -255,10 +270,10 @@ async fn show(context: &Arc<Context>, connection: &Connection, event: Event) -> 
         Event::Removed { id, .. } => accounts::withdraw(context, connection, &id).await,
         // told by the task that waits for it, and to its creator only
         Event::Login { .. } => Ok(()),
+        Event::Pending { count } => {
+            let emitter = SignalEmitter::new(connection, paths::ROOT)?;
+            AccessControl::pending_changed(&emitter, u32::try_from(count).unwrap_or(u32::MAX)).await
+        }
         Event::Missed { .. } => accounts::resync(context, connection).await,
     }
-}
-
-async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
-    std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
 }

@@ -70,6 +70,7 @@ async fn ask(
         scopes: options.scopes("scopes")?,
         rejected: options.parsed("rejected")?,
         timeout_ms: Some(TIMEOUT_MS),
+        interactive: options.flag("interactive")?,
     };
     options.finish()?;
     let Response::Token(token) = context.ask(caller, Request::GetToken(question)).await? else {

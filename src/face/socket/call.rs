@@ -126,6 +126,17 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
         }
         "Resume" => Request::Resume(read(parameters)?),
         "ListUses" => Request::ListUses(read(parameters)?),
+        "ListGrants" => {
+            read::<Nothing>(parameters)?;
+            Request::ListGrants
+        }
+        "SetGrant" => Request::SetGrant(Box::new(read(parameters)?)),
+        "RemoveGrant" => Request::RemoveGrant(read(parameters)?),
+        "ListPending" => {
+            read::<Nothing>(parameters)?;
+            Request::ListPending
+        }
+        "Respond" => Request::Respond(read(parameters)?),
         "Monitor" => {
             read::<Nothing>(parameters)?;
             return Ok(Asked::Monitor);

@@ -153,7 +153,7 @@ fn admit(stream: &UnixStream, owner: u32) -> Result<Caller, Fault> {
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER);
     // what it is known by takes a moment, and its own session's
     let identity = Identity::default();
-    Ok(Caller { face: Face::Socket, uid: peer.uid(), pid: peer.pid(), identity })
+    Ok(Caller { face: Face::Socket, pid: peer.pid(), identity })
 }
 
 fn check_user(uid: u32, owner: u32) -> Result<(), Fault> {

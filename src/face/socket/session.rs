@@ -206,9 +206,16 @@ impl Session {
             reply::fault(&mut self.outbox, &crowded("monitors"))?;
             return self.flush().await;
         };
-        self.record(method, "ok");
         // before the snapshot, so that nothing falls between the two
-        let mut watch = self.handle.watch();
+        let mut watch = match self.handle.watch_for(&self.caller) {
+            Ok(watch) => watch,
+            Err(fault) => {
+                self.record(method, fault.kind.name());
+                reply::fault(&mut self.outbox, &fault)?;
+                return self.flush().await;
+            }
+        };
+        self.record(method, "ok");
         match self.ask(Request::ListAccounts, Wants::Stream).await? {
             Ok(Response::Accounts { accounts }) => {
                 for account in accounts {

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::world::{World, request};
 use super::{failure, rules};
-use crate::lifecycle::{Event, Rules, Settings, SignInEnd};
-use crate::model::{AccessToken, FailureClass, Landing, Mode, Modes, RefreshToken, Standing};
+use crate::lifecycle::{Event, Rules, Settings, SignInEnd, Verdict};
+use crate::model::{
+    AccessToken, Decision, FailureClass, Landing, Mode, Modes, RefreshToken, RuleId, Standing,
+};
 
 const WHO: [&str; 3] = ["one", "two", "three"];
 
@@ -35,6 +37,12 @@ enum Step {
     Wake,
     NetworkUp,
     SetClock(i64),
+    Caller(&'static str),
+    Respond(Verdict),
+    Unasked,
+    Rule { of: Option<usize>, who: &'static str, decision: Decision },
+    RemoveRule(u32),
+    StoreRule(bool),
 }
 
 fn class() -> impl Strategy<Value = FailureClass> {
@@ -47,6 +55,14 @@ fn class() -> impl Strategy<Value = FailureClass> {
         Just(FailureClass::RequestBroken),
         Just(FailureClass::DeadGrant),
     ]
+}
+
+fn who() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["*", "verified", "claimed", "flatpak:*", "exe:/bin/*", "unknown"])
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    prop::sample::select(vec![Decision::Allow, Decision::Ask, Decision::Deny])
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -75,6 +91,15 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Wake),
         3 => Just(Step::NetworkUp),
         1 => (-40_000_000..40_000_000_i64).prop_map(Step::SetClock),
+        3 => prop::sample::select(vec!["flatpak:org.example.Mail", "exe:/bin/a", "unknown", "host"])
+            .prop_map(Step::Caller),
+        3 => prop::sample::select(vec![Verdict::Allow, Verdict::Once, Verdict::Deny])
+            .prop_map(Step::Respond),
+        1 => Just(Step::Unasked),
+        2 => (prop::option::of(0..3_usize), who(), decision())
+            .prop_map(|(of, who, decision)| Step::Rule { of, who, decision }),
+        1 => (1..6_u32).prop_map(Step::RemoveRule),
+        5 => prop::bool::weighted(0.8).prop_map(Step::StoreRule),
         1 => prop::bool::weighted(0.1).prop_map(|drain| if drain { Step::Drain } else { Step::Rotate }),
     ]
 }
@@ -155,6 +180,28 @@ fn take(world: &mut World, step: &Step) {
         Step::Wake => world.tell(Event::Wake),
         Step::NetworkUp => world.tell(Event::NetworkUp),
         Step::SetClock(seconds) => world.set_clock(seconds),
+        Step::Caller(identity) => world.caller.identity = identity.parse().unwrap(),
+        Step::Respond(verdict) => {
+            let oldest = world.life.questions().next().map(|question| question.id);
+            if let Some(question) = oldest {
+                world.respond(question, verdict);
+            }
+        }
+        Step::Unasked => {
+            if !world.screen.is_empty() {
+                let question = world.screen.remove(0);
+                world.unasked(question);
+            }
+        }
+        Step::Rule { of, who, decision } => {
+            world.set_rule(of.map(|of| WHO[of]), who, decision);
+        }
+        Step::RemoveRule(number) => world.remove_rule(RuleId(number)),
+        Step::StoreRule(took) => {
+            if !world.rules.is_empty() {
+                world.store_rule(took);
+            }
+        }
     }
 }
 
@@ -189,6 +236,8 @@ proptest! {
                 world.save(true);
             } else if !world.erases.is_empty() {
                 world.erase(true);
+            } else if !world.rules.is_empty() {
+                world.store_rule(true);
             } else {
                 world.pass_seconds(61);
             }

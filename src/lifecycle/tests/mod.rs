@@ -1,5 +1,6 @@
 //! Tests on virtual time.
 
+mod asking;
 mod comings_and_goings;
 mod holding;
 mod invariants;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lifecycle::{
-    Ask, Effect, Event, HandOut, Lifecycle, Purpose, Refusal, Restored, Rules, Settings, SignInEnd,
-    SignInSeed, Unsaved, WaiterId,
+    Ask, Effect, Event, HandOut, Lifecycle, Purpose, Refusal, Restored, RuleDraft, RuleRefusal,
+    Rules, Settings, SignInEnd, SignInSeed, Unasked, Unsaved, Verdict, WaiterId,
 };
 use crate::model::{
-    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, ClientKey,
-    Failure, Fingerprint, FlightId, Generation, GrantChange, Granted, Issued, Landing, Now,
-    RefreshRecord, RefreshToken, RequestId, Scopes, Stamp, Standing, TokenType, Wall,
+    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, Caller,
+    ClientKey, Decision, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, Granted,
+    Identity, Issued, Landing, Now, Pattern, QuestionId, RefreshRecord, RefreshToken, RequestId,
+    RuleId, Scopes, Stamp, Standing, Tier, TokenType, Wall,
 };
 
 /// The start of all virtual time.
@@ -41,13 +42,25 @@ pub(super) struct World {
     /// What each flight under way sends.
     pub(super) open: HashMap<FlightId, (AccountId, Purpose)>,
     sent_at: HashMap<FlightId, Now>,
-    asked: HashSet<WaiterId>,
+    asked: HashMap<WaiterId, (AccountName, Identity)>,
+    /// What the user allowed at any time: programs, and the patterns of rules.
+    allowed: HashSet<(AccountName, Identity)>,
+    allowing: Vec<Pattern>,
     logouts: HashSet<AccountId>,
     /// What those were told who wanted an account tried again.
     pub(super) resumed: Vec<Result<(), Refusal>>,
     durable: HashSet<Fingerprint>,
     next_waiter: u64,
     next_token: u64,
+    /// Who asks from now on.
+    pub(super) caller: Caller,
+    /// Changes of the rules that wait for the disk.
+    pub(super) rules: VecDeque<RuleId>,
+    pub(super) ruled: Vec<Result<Option<RuleId>, RuleRefusal>>,
+    /// What the user is being asked.
+    pub(super) screen: Vec<QuestionId>,
+    /// How often the user was asked something.
+    pub(super) prompts: usize,
 }
 
 pub(super) fn name(text: &str) -> AccountName {
@@ -96,12 +109,19 @@ impl World {
             storms: Vec::new(),
             open: HashMap::new(),
             sent_at: HashMap::new(),
-            asked: HashSet::new(),
+            asked: HashMap::new(),
+            allowed: HashSet::new(),
+            allowing: Vec::new(),
             logouts: HashSet::new(),
             resumed: Vec::new(),
             durable: HashSet::new(),
             next_waiter: 0,
             next_token: 0,
+            caller: Caller { face: Face::Socket, pid: Some(7), identity: Identity::host() },
+            rules: VecDeque::new(),
+            ruled: Vec::new(),
+            screen: Vec::new(),
+            prompts: 0,
         }
     }
 
@@ -215,14 +235,60 @@ impl World {
         })
     }
 
+    /// Asks, but does not want the user to be asked.
+    pub(super) fn ask_silently(&mut self, who: &str) -> WaiterId {
+        self.put(who, |ask| Ask { interactive: false, ..ask })
+    }
+
+    /// The user answers.
+    pub(super) fn respond(&mut self, question: QuestionId, verdict: Verdict) {
+        if verdict != Verdict::Deny {
+            let asked = self.life.questions().filter(|it| it.id == question);
+            self.allowed.extend(asked.map(|it| (it.account.clone(), it.caller.identity.clone())));
+        }
+        self.next_waiter += 1;
+        let waiter = Some(WaiterId(self.next_waiter));
+        self.tell(Event::Respond { question, verdict, by: "a test".into(), waiter });
+    }
+
+    /// The user cannot be asked.
+    pub(super) fn unasked(&mut self, question: QuestionId) {
+        self.tell(Event::Unasked { question, why: Unasked::NotShown });
+    }
+
+    pub(super) fn set_rule(&mut self, of: Option<&str>, who: &str, decision: Decision) {
+        let who: Pattern = who.parse().unwrap();
+        if decision == Decision::Allow {
+            self.allowing.push(who.clone());
+        }
+        self.next_waiter += 1;
+        let scopes = Scopes::default();
+        let draft = RuleDraft { who, scopes, decision, expires: None, created_by: "a test".into() };
+        let waiter = WaiterId(self.next_waiter);
+        self.tell(Event::SetRule { account: of.map(name), draft, waiter });
+    }
+
+    pub(super) fn remove_rule(&mut self, rule: RuleId) {
+        self.next_waiter += 1;
+        self.tell(Event::RemoveRule { rule, waiter: WaiterId(self.next_waiter) });
+    }
+
+    /// The disk takes, or does not take, the oldest change of the rules.
+    pub(super) fn store_rule(&mut self, took: bool) {
+        self.rules.pop_front().expect("a change of the rules waits for the disk");
+        self.tell(Event::RuleStored { result: took.then_some(()).ok_or("full".into()) });
+    }
+
     /// Puts a question, made of one that wants any token and does not wait.
     fn put(&mut self, who: &str, more: impl FnOnce(Ask) -> Ask) -> WaiterId {
         self.next_waiter += 1;
         let waiter = WaiterId(self.next_waiter);
-        self.asked.insert(waiter);
+        self.asked.insert(waiter, (name(who), self.caller.identity.clone()));
         self.tell(Event::Ask(more(Ask {
             waiter,
             account: name(who),
+            caller: self.caller.clone(),
+            interactive: true,
             min_valid: None,
             scopes: Scopes::default(),
             rejected: None,
@@ -385,8 +451,12 @@ impl World {
             }
             Effect::Stand { standing, .. } => self.stands.push(standing),
             Effect::Answer { waiter, result } => {
-                assert!(self.asked.contains(&waiter), "an answer to nobody");
+                let asker = self.asked.get(&waiter).expect("an answer to somebody");
                 if let Ok(hand_out) = &result {
+                    let may = asker.1.tier() == Tier::Claimed
+                        || self.allowed.contains(asker)
+                        || self.allowing.iter().any(|who| who.matches(&asker.1));
+                    assert!(may, "a token for {asker:?}, which nobody allowed");
                     let alive = hand_out.expires.is_none_or(|expires| expires > self.now.boot);
                     assert!(alive, "an expired token in an answer");
                     let print = hand_out.issued.access.fingerprint();
@@ -406,8 +476,20 @@ impl World {
                 self.erases.push_back(name);
             }
             Effect::Storm { account } => self.storms.push(account),
-            Effect::NoSuchAccount { .. } => {}
+            Effect::NoSuchAccount { .. } | Effect::Pending => {}
             Effect::Resumed { result, .. } => self.resumed.push(result),
+            Effect::StoreRule(rule) => self.rules.push_back(rule.id),
+            Effect::DropRule(rule) => self.rules.push_back(rule),
+            Effect::Ruled { result, .. } => self.ruled.push(result),
+            Effect::Prompt { question } => {
+                assert!(!self.screen.contains(&question), "asked twice at the same time");
+                self.screen.push(question);
+                self.prompts += 1;
+            }
+            Effect::Unprompt { question } => {
+                let shown = self.screen.iter().position(|shown| *shown == question);
+                self.screen.remove(shown.expect("only what is shown can be taken away"));
+            }
         }
     }
 }
@@ -415,6 +497,6 @@ impl World {
 impl World {
     /// How many questions have no answer yet.
     pub(super) fn unanswered(&self) -> usize {
-        self.asked.iter().filter(|waiter| !self.answers.contains_key(waiter)).count()
+        self.asked.keys().filter(|waiter| !self.answers.contains_key(waiter)).count()
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::model::FlightId;
+use crate::model::{FlightId, RuleId};
 
 use super::super::error::StoreError;
 use super::super::seal::{DataKeyId, DatabaseId};
@@ -44,4 +44,14 @@ pub(in super::super) fn next_flight(db: &Connection) -> Result<FlightId, StoreEr
 pub(in super::super) fn use_flight(db: &Connection, flight: FlightId) -> Result<(), StoreError> {
     let sql = "UPDATE meta SET next_flight = max(next_flight, ?1 + 1)";
     execute(db, sql, [flight]).map(drop)
+}
+
+/// The first number that no rule ever had.
+pub(in super::super) fn next_rule(db: &Connection) -> Result<RuleId, StoreError> {
+    value(db, "SELECT next_rule FROM meta", []).map(RuleId)
+}
+
+/// Notes that a rule's number is used.
+pub(in super::super) fn use_rule(db: &Connection, rule: RuleId) -> Result<(), StoreError> {
+    execute(db, "UPDATE meta SET next_rule = max(next_rule, ?1 + 1)", [rule.0]).map(drop)
 }

@@ -11,6 +11,8 @@ pub(super) mod attempt;
 pub(super) mod client;
 pub(super) mod meta;
 pub(super) mod refresh;
+pub(super) mod rule;
+pub(super) mod usage;
 
 /// Runs a statement that stays prepared; the number of rows it changed.
 fn execute(db: &Connection, sql: &str, params: impl Params) -> Result<usize, StoreError> {

@@ -1,5 +1,6 @@
 //! The room as a whole, on real files.
 
+mod access;
 pub(crate) mod by_hand;
 mod checkup;
 mod commands;

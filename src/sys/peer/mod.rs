@@ -15,6 +15,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use self::sandbox::{Place, Word};
 use self::unit::Named;
 use crate::model::{Identity, IdentityKind};
 
@@ -52,9 +53,15 @@ impl Peer {
     /// What it is known by; unknown if it is gone.
     pub async fn identify(self) -> Identity {
         let proc = Path::new("/proc").join(self.pid.to_string());
-        let found = match sandbox::look(&proc) {
-            Some(sandboxed) => sandboxed.await,
-            None => unsandboxed(&proc),
+        let found = match sandbox::place(&proc) {
+            Place::Vouched(identity) => identity,
+            Place::Here => unsandboxed(&proc),
+            Place::Elsewhere => match sandbox::ask(&proc).await {
+                Word::Name(identity) => identity,
+                Word::NotOurs => elsewhere(&proc),
+                Word::Unclear => Identity::default(),
+            },
+            Place::Hidden => Identity::default(),
         };
         if self.is_there() { found } else { Identity::default() }
     }
@@ -72,25 +79,37 @@ const INTERPRETERS: [&str; 18] = [
     "node", "lua", "java", "php", "guile", "env", "ostler",
 ];
 
-/// The best name of a program that no sandbox vouches for.
+/// The best name of a program that is in no sandbox.
 fn unsandboxed(proc: &Path) -> Identity {
-    let cgroup = read(&proc.join("cgroup")).unwrap_or_default();
-    match unit::named(&cgroup) {
-        Some(Named::App { id, .. }) if is_installed(&id) => {
-            return Identity::new(IdentityKind::App, &id);
-        }
-        Some(Named::App { unit, .. } | Named::Service(unit)) => {
-            return Identity::new(IdentityKind::Unit, &unit);
-        }
-        None => {}
+    if let Some(identity) = by_unit(proc) {
+        return identity;
     }
-    // not readable for programs that do not let themselves be traced: proc_pid_exe(5)
-    let exe = fs::read_link(proc.join("exe")).ok();
-    let exe = exe.as_deref().and_then(Path::to_str);
-    match exe.map(|exe| exe.strip_suffix(" (deleted)").unwrap_or(exe)) {
-        Some(exe) if !is_interpreter(exe) => Identity::new(IdentityKind::Exe, exe),
-        _ => terminal(proc).unwrap_or_default(),
+    match exe(proc) {
+        Some(exe) if !is_interpreter(&exe) => Identity::new(IdentityKind::Exe, &exe),
+        _ => terminal(proc).unwrap_or_else(Identity::host),
     }
+}
+
+/// The best name of a program in a file tree of its own that no sandbox vouches for: the user's service
+/// that it is, or the file that it is over there.
+fn elsewhere(proc: &Path) -> Identity {
+    let exe = || Some(Identity::new(IdentityKind::Container, &exe(proc)?));
+    by_unit(proc).or_else(exe).unwrap_or_default()
+}
+
+fn by_unit(proc: &Path) -> Option<Identity> {
+    let cgroup = read(&proc.join("cgroup"))?;
+    Some(match unit::named(&cgroup)? {
+        Named::App { id, .. } if is_installed(&id) => Identity::new(IdentityKind::App, &id),
+        Named::App { unit, .. } | Named::Service(unit) => Identity::new(IdentityKind::Unit, &unit),
+    })
+}
+
+/// Its file. Not to be read of programs that do not let themselves be traced (`proc_pid_exe(5)`).
+fn exe(proc: &Path) -> Option<String> {
+    let exe = fs::read_link(proc.join("exe")).ok()?;
+    let exe = exe.to_str()?;
+    Some(exe.strip_suffix(" (deleted)").unwrap_or(exe).to_owned())
 }
 
 fn is_interpreter(exe: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Sandboxes, which can be believed: what they say of an application, the application cannot change.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,24 +12,67 @@ use tokio::sync::Semaphore;
 
 use crate::model::{Identity, IdentityKind};
 
-/// How many files of foreign file systems may be waited for at the same time, and how long each: whoever
-/// made such a file system may never answer.
+/// How many files of foreign file systems may be waited for at the same time, and how long each, with the
+/// turn before: whoever made such a file system may never answer.
 static WAITS: Semaphore = Semaphore::const_new(4);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The longest `.flatpak-info` that is read, in bytes.
 const INFO_MAX: u64 = 64 * 1024;
 
-/// The way to a program's name if it is in a sandbox; `None` if it is not.
-pub(super) fn look(proc: &Path) -> Option<impl Future<Output = Identity> + use<>> {
+/// What can be said of a program without waiting for anybody.
+pub(super) enum Place {
+    /// In the file tree that the daemon is in, and so in no sandbox.
+    Here,
+    /// In a sandbox that vouches for its name.
+    Vouched(Identity),
+    /// In a file tree of its own, which may be Flatpak's.
+    Elsewhere,
+    /// It does not let itself be looked at (`proc_pid_ns(5)`); what does that may be in a sandbox.
+    Hidden,
+}
+
+/// Where a program is.
+pub(super) fn place(proc: &Path) -> Place {
     if has_apparmor()
         && let Some(name) = snap(proc)
     {
-        return Some(Look::Known(Identity::new(IdentityKind::Snap, &name)).follow());
+        return Place::Vouched(Identity::new(IdentityKind::Snap, &name));
     }
     // Flatpak gives each application a mount namespace of its own
-    let theirs = mounts(proc)?;
-    (Some(&theirs) != ours()).then(|| Look::At(proc.join("root/.flatpak-info")).follow())
+    match mounts(proc) {
+        None => Place::Hidden,
+        Some(theirs) if Some(&theirs) == ours() => Place::Here,
+        Some(_) => Place::Elsewhere,
+    }
+}
+
+/// What Flatpak says of a program in a file tree of its own.
+pub(super) enum Word {
+    /// It vouches for that name.
+    Name(Identity),
+    /// The program is none of Flatpak's.
+    NotOurs,
+    /// Something that cannot be read, or not in time: it may be Flatpak's.
+    Unclear,
+}
+
+/// Asks Flatpak's file.
+pub(super) async fn ask(proc: &Path) -> Word {
+    let info = proc.join("root/.flatpak-info");
+    let reading = async {
+        let Ok(_wait) = WAITS.acquire().await else { return Err(ErrorKind::Other.into()) };
+        let reading = tokio::task::spawn_blocking(move || read(&info));
+        reading.await.unwrap_or_else(|_| Err(ErrorKind::Other.into()))
+    };
+    match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(Ok(text)) => match flatpak(&text) {
+            Some(id) => Word::Name(Identity::new(IdentityKind::Flatpak, &id)),
+            None => Word::Unclear,
+        },
+        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Word::NotOurs,
+        Ok(Err(_)) | Err(_) => Word::Unclear,
+    }
 }
 
 /// The mount namespace of a process (namespaces(7)).
@@ -49,41 +92,17 @@ fn has_apparmor() -> bool {
     *HAS.get_or_init(|| Path::new("/proc/self/attr/apparmor").is_dir())
 }
 
-enum Look {
-    Known(Identity),
-    At(PathBuf),
-}
-
-impl Look {
-    /// A program in a namespace of its own that Flatpak says nothing of is unknown: what its paths mean,
-    /// its maker decides.
-    async fn follow(self) -> Identity {
-        let info = match self {
-            Self::Known(identity) => return identity,
-            Self::At(info) => info,
-        };
-        let Ok(_wait) = WAITS.try_acquire() else { return Identity::default() };
-        let reading = tokio::task::spawn_blocking(move || read(&info));
-        match tokio::time::timeout(PATIENCE, reading).await {
-            Ok(Ok(Some(text))) => flatpak(&text)
-                .map(|id| Identity::new(IdentityKind::Flatpak, &id))
-                .unwrap_or_default(),
-            _ => Identity::default(),
-        }
-    }
-}
-
-fn read(info: &Path) -> Option<String> {
+fn read(info: &Path) -> io::Result<String> {
     // not a pipe or a device that is waited for, nor a link to a file of ours
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
     let mut options = fs::OpenOptions::new();
-    let file = options.read(true).custom_flags(flags.bits().cast_signed()).open(info).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
+    let file = options.read(true).custom_flags(flags.bits().cast_signed()).open(info)?;
+    if !file.metadata()?.is_file() {
+        return Err(ErrorKind::InvalidInput.into());
     }
     let mut text = String::new();
-    file.take(INFO_MAX).read_to_string(&mut text).ok()?;
-    Some(text)
+    file.take(INFO_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The application's id in a `.flatpak-info` (flatpak-metadata(5)): `name` in the group `Application`.

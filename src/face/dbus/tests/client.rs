@@ -38,6 +38,16 @@ pub(super) trait Manager {
 )]
 pub(super) trait AccessControl {
     fn list_uses(&self, options: Options<'_>) -> zbus::Result<Vec<Details>>;
+    fn list_grants(&self) -> zbus::Result<Vec<Details>>;
+    fn set_grant(&self, grant: Options<'_>) -> zbus::Result<String>;
+    fn remove_grant(&self, grant: &str) -> zbus::Result<()>;
+    fn list_pending(&self) -> zbus::Result<Vec<Details>>;
+    fn respond(&self, question: &str, decision: &str, options: Options<'_>) -> zbus::Result<()>;
+    fn register_agent(&self, agent: zbus::ObjectPath<'_>, options: Options<'_>)
+    -> zbus::Result<()>;
+    fn unregister_agent(&self) -> zbus::Result<()>;
+    #[zbus(signal)]
+    fn pending_changed(&self, count: u32) -> zbus::Result<()>;
 }
 
 #[proxy(interface = "dev.ostler.Ostler1.Account", default_service = "dev.ostler.Ostler1")]

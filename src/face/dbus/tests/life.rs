@@ -41,7 +41,7 @@ async fn another_users_process_is_denied() {
     // the daemon of somebody else: for it, we are a stranger
     let address = Address::At(bus.address());
     let service = connect(address, play.handle(), owner() + 1, None).await.unwrap();
-    tokio::spawn(service.run(None, CancellationToken::new()));
+    tokio::spawn(service.run(None, None, CancellationToken::new()));
     let client = bus.client().await;
     let manager = ManagerProxy::new(&client).await.unwrap();
     let none = HashMap::new;
@@ -68,7 +68,7 @@ async fn the_death_of_the_bus_is_an_end_that_can_be_mended() {
     let bus = Bus::start();
     let address = Address::At(bus.address());
     let service = connect(address, stage.play.handle(), owner(), None).await.unwrap();
-    tokio::spawn(service.run(None, CancellationToken::new()));
+    tokio::spawn(service.run(None, None, CancellationToken::new()));
     let client = bus.client().await;
     let manager = ManagerProxy::new(&client).await.unwrap();
     manager.get_access_token("parqex", HashMap::new()).await.unwrap();
@@ -149,7 +149,7 @@ async fn the_log_level_is_changed_over_the_bus() {
     let address = Address::At(bus.address());
     let service =
         connect(address, Play::with(&[]).handle(), owner(), Some(log.clone())).await.unwrap();
-    tokio::spawn(service.run(None, CancellationToken::new()));
+    tokio::spawn(service.run(None, None, CancellationToken::new()));
     let client = bus.client().await;
     let builder = LogControlProxy::builder(&client);
     let builder = builder.cache_properties(zbus::proxy::CacheProperties::No);

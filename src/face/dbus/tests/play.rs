@@ -8,11 +8,13 @@ use tokio::sync::watch;
 
 use super::super::context::locked;
 use crate::api::{
-    Account, Event, Fault, FaultKind, ListUses, LoggedOut, LoginEnded, LoginStarted, ProviderInfo,
-    Request, Response, Revocation, State, Token, Use,
+    Account, Event, Fault, FaultKind, Grant, ListUses, LoggedOut, LoginEnded, LoginStarted,
+    Pending, ProviderInfo, Request, Response, Revocation, State, Token, Use,
 };
 use crate::engine::Handle;
-use crate::model::{AccessToken, AccountId, Caller, Mode, RequestId, Scopes};
+use crate::model::{
+    AccessToken, AccountId, Caller, Decision, Mode, QuestionId, RequestId, RuleId, Scopes,
+};
 
 /// What every token holds that the play hands out, so that leaks can be searched for.
 pub(super) const TOKEN: &str = "fake-access-token-canary";
@@ -79,6 +81,36 @@ fn usage(question: &ListUses) -> Use {
         first: 10,
         last: 20,
         count: 3,
+    }
+}
+
+/// The play's one rule.
+fn grant() -> Grant {
+    Grant {
+        id: RuleId(3),
+        account: Some("parqex".parse().unwrap()),
+        caller: "exe:/usr/bin/*".parse().unwrap(),
+        tier: "claimed".to_owned(),
+        scopes: Scopes::parse_lenient("OPENDOOR"),
+        decision: Decision::Deny,
+        expires_at: Some(1_900_000_000),
+        created_at: 10,
+        created_by: "exe:/usr/bin/ostler".to_owned(),
+        last_used: None,
+    }
+}
+
+/// The play's one question to the user.
+pub(super) fn question() -> Pending {
+    Pending {
+        id: QuestionId(7),
+        account: "parqex".parse().unwrap(),
+        caller: "flatpak:org.example.Mail".to_owned(),
+        tier: "verified".to_owned(),
+        face: "dbus".to_owned(),
+        pid: Some(7),
+        scopes: Scopes::parse_lenient("OPENDOOR"),
+        since: 10,
     }
 }
 
@@ -216,6 +248,10 @@ impl Play {
                 return Err(no_such_account());
             }
             Request::ListUses(question) => Response::Uses { uses: vec![usage(question)] },
+            Request::ListGrants => Response::Grants { grants: vec![grant()] },
+            Request::SetGrant(_) => Response::GrantSet { grant: RuleId(3) },
+            Request::RemoveGrant(_) | Request::Respond(_) => Response::Done {},
+            Request::ListPending => Response::Pending { pending: vec![question()] },
             Request::ListProviders => Response::Providers {
                 providers: vec![ProviderInfo {
                     id: "parqex".parse().unwrap(),

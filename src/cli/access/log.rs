@@ -2,23 +2,21 @@
 
 use serde::Deserialize;
 
-use super::args::AccessLog;
-use super::client::{Client, PROMPT};
-use super::console::Console;
-use super::failure::Failure;
-use super::list::unless_json;
-use super::status::show;
-use super::text::{Cell, Tone, moment, table};
+use super::super::args::AccessLog;
+use super::super::client::{Client, PROMPT};
+use super::super::console::Console;
+use super::super::failure::Failure;
+use super::super::list::unless_json;
+use super::super::status::show;
+use super::super::text::{Cell, moment, table};
+use super::{CLAIMED, tier};
 use crate::api::{ListUses, Use};
 use crate::model::Scopes;
 
 /// What is said when there is nothing to list.
-const NOBODY: &str = "no program was given a token since the daemon started\n";
+const NOBODY: &str = "no program was given a token\n";
 
-/// What the word in the last column but one is worth, for those who do not know.
-const CLAIMED: &str = "claimed: any program of yours can make itself look like that\n";
-
-pub(super) fn log(
+pub(super) fn run(
     args: AccessLog,
     client: &mut Client,
     console: &mut Console<'_>,
@@ -53,7 +51,6 @@ pub(super) fn log(
 }
 
 fn row(usage: &Use) -> Vec<Cell> {
-    let tone = if usage.tier == "verified" { Tone::Good } else { Tone::Dim };
     vec![
         usage.account.as_str().into(),
         usage.count.to_string().into(),
@@ -61,7 +58,7 @@ fn row(usage: &Use) -> Vec<Cell> {
         moment(usage.first).into(),
         usage.face.as_str().into(),
         usage.pid.map(|pid| pid.to_string()).unwrap_or_default().into(),
-        Cell::new(&usage.tier, tone),
+        tier(&usage.tier),
         usage.caller.as_str().into(),
     ]
 }
