@@ -1,6 +1,5 @@
 //! The daemon's life: sockets and state opened, faces served, signals heeded, everything drained.
 
-use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -16,6 +15,7 @@ use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
 use crate::face::dbus::{Desk, Notices};
 use crate::face::socket;
+use crate::model::Face;
 use crate::store::Store;
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
@@ -23,6 +23,7 @@ use crate::sys::lock::LockError;
 use crate::sys::log::LogControl;
 use crate::sys::places::Places;
 use crate::sys::signals::{Signal, Signals};
+use crate::sys::socket::Passed;
 use crate::sys::{self, notify};
 
 /// Orders from signals that may wait for the engine.
@@ -41,7 +42,7 @@ pub(super) async fn serve(
     let clock = Clock::open().map_err(DaemonError::system("the clock"))?;
     let alarm = Alarm::new().map_err(DaemonError::system("the alarm"))?;
     let mut signals = Signals::listen().map_err(DaemonError::system("signals"))?;
-    let passed = sys::socket::passed()?;
+    let passed = sys::socket::passed(&places.tokens_socket())?;
     let on_bus = Arc::new(AtomicBool::new(false));
     let opened = open::open(places, &clock, alarm, Arc::clone(&on_bus));
     let opened = match opened {
@@ -52,7 +53,7 @@ pub(super) async fn serve(
         opened => opened,
     };
     let bound = passed.is_none();
-    let listener = listen(passed, places)?;
+    let listeners = listen(passed, places)?;
 
     let (orders, control) = mpsc::channel(ORDERS);
     let (handle, settings, keeping, lock, prompts) = match opened {
@@ -78,7 +79,7 @@ pub(super) async fn serve(
     let mut faces = JoinSet::new();
     let notices = settings.notifications.then(|| Notices::new(handle.clone()));
     let desk = prompts.map(|prompts| Desk::new(prompts, settings.notifications));
-    faces.spawn(serve_socket(listener, handle.clone(), settings, shutdown.clone()));
+    serve_sockets(&mut faces, listeners, &handle, &settings, &shutdown);
     if !args.no_bus {
         bus::serve(&mut faces, handle, log, on_bus, notices, desk, shutdown.clone()).await;
     }
@@ -105,6 +106,7 @@ pub(super) async fn serve(
     drop(lock);
     if bound {
         let _ = std::fs::remove_file(places.socket());
+        let _ = std::fs::remove_file(places.tokens_socket());
     }
     tracing::info!("stopped");
     Ok(())
@@ -134,28 +136,55 @@ async fn heed(signals: &mut Signals, orders: &mpsc::Sender<Control>, places: &Pl
     }
 }
 
-fn listen(passed: Option<StdUnixListener>, places: &Places) -> Result<UnixListener, DaemonError> {
-    let listener = match passed {
-        Some(listener) => listener,
-        None => sys::socket::bind(&places.socket())?,
-    };
-    UnixListener::from_std(listener).map_err(DaemonError::system("the socket"))
+/// What is listened on: the socket for everything, and the one for tokens alone, unless the service manager
+/// was told not to have it.
+struct Listeners {
+    agent: UnixListener,
+    tokens: Option<UnixListener>,
 }
 
-async fn serve_socket(
-    listener: UnixListener,
-    handle: Handle,
-    settings: Settings,
-    shutdown: CancellationToken,
+fn listen(passed: Option<Passed>, places: &Places) -> Result<Listeners, DaemonError> {
+    let Passed { agent, tokens } = match passed {
+        Some(passed) => passed,
+        None => Passed {
+            agent: sys::socket::bind(&places.socket())?,
+            tokens: Some(sys::socket::bind(&places.tokens_socket())?),
+        },
+    };
+    let take =
+        |listener| UnixListener::from_std(listener).map_err(DaemonError::system("the socket"));
+    Ok(Listeners { agent: take(agent)?, tokens: tokens.map(take).transpose()? })
+}
+
+fn serve_sockets(
+    faces: &mut JoinSet<()>,
+    listeners: Listeners,
+    handle: &Handle,
+    settings: &Settings,
+    shutdown: &CancellationToken,
 ) {
     let connections = settings.max_connections.min(room_for_connections(settings.max_flights));
     if connections < settings.max_connections {
         tracing::warn!(connections, "the limit on open files leaves room for fewer connections");
     }
-    let limits = socket::Limits { connections, ..socket::Limits::default() };
     let owner = rustix::process::geteuid().as_raw();
-    socket::serve(listener, handle, owner, shutdown, limits).await;
+    let mut serve = |listener, face, connections| {
+        let limits = socket::Limits { connections, ..socket::Limits::default() };
+        let door = socket::Door { listener, face, owner };
+        faces.spawn(socket::serve(door, handle.clone(), shutdown.clone(), limits));
+    };
+    // what a container takes is taken from the others
+    let for_tokens = (connections / TOKENS_SHARE).max(1);
+    if let Some(listener) = listeners.tokens {
+        serve(listener, Face::Tokens, for_tokens);
+        serve(listeners.agent, Face::Socket, connections - for_tokens);
+    } else {
+        serve(listeners.agent, Face::Socket, connections);
+    }
 }
+
+/// What part of all connections the socket for tokens has.
+const TOKENS_SHARE: usize = 8;
 
 /// How many connections can be open so that flights, the database and the rest find room at any
 /// time.

@@ -70,6 +70,13 @@ impl Places {
         self.runtime.join("socket")
     }
 
+    /// The socket that is good for tokens alone, in a directory of its own: that can be shown to a container,
+    /// and the socket be made anew in it.
+    #[must_use]
+    pub fn tokens_socket(&self) -> PathBuf {
+        self.runtime.join("tokens/socket")
+    }
+
     /// The database.
     #[must_use]
     pub fn database(&self) -> PathBuf {

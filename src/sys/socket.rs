@@ -67,24 +67,49 @@ pub fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     Ok(listener)
 }
 
-/// The socket that the service manager passed, if it did (`sd_listen_fds(3)`). Call once, before other
-/// threads start.
-pub fn passed() -> Result<Option<UnixListener>, SocketError> {
+/// The sockets that the service manager passed.
+#[derive(Debug)]
+pub struct Passed {
+    /// The one for everything.
+    pub agent: UnixListener,
+    /// The one for tokens alone, if the unit has it.
+    pub tokens: Option<UnixListener>,
+}
+
+/// What the service manager passed, if it did (`sd_listen_fds(3)`); the socket that listens at `tokens` is the
+/// one for tokens. Call once, before other threads start.
+pub fn passed(tokens: &Path) -> Result<Option<Passed>, SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut fds = ListenFd::from_env();
     if fds.len() == 0 {
         return Ok(None);
     }
-    let place = names.split(':').position(|name| name == NAME);
     // a name is missing when somebody starts the daemon by another socket activator
-    let place = place.or_else(|| (names.is_empty() && fds.len() == 1).then_some(0));
+    let is_ours = |place: usize| match names.split(':').nth(place) {
+        Some(name) if !names.is_empty() => name == NAME,
+        _ => fds.len() == 1,
+    };
+    let places: Vec<usize> = (0..fds.len()).filter(|place| is_ours(*place)).collect();
+    let (mut agent, mut for_tokens) = (None, None);
+    for place in places {
+        let Some(listener) = fds.take_unix_listener(place).map_err(SocketError::Passed)? else {
+            continue;
+        };
+        listener.set_nonblocking(true).map_err(SocketError::Passed)?;
+        let address = listener.local_addr().map_err(SocketError::Passed)?;
+        tracing::debug!(
+            fd = listener.as_raw_fd(),
+            ?address,
+            "socket passed by the service manager"
+        );
+        if address.as_pathname() == Some(tokens) {
+            for_tokens = Some(listener);
+        } else {
+            agent.get_or_insert(listener);
+        }
+    }
     let missing = || SocketError::Passed(io::Error::from(io::ErrorKind::NotFound));
-    let listener =
-        fds.take_unix_listener(place.ok_or_else(missing)?).map_err(SocketError::Passed)?;
-    let listener = listener.ok_or_else(missing)?;
-    listener.set_nonblocking(true).map_err(SocketError::Passed)?;
-    tracing::debug!(fd = listener.as_raw_fd(), "socket passed by the service manager");
-    Ok(Some(listener))
+    Ok(Some(Passed { agent: agent.ok_or_else(missing)?, tokens: for_tokens }))
 }
 
 #[cfg(test)]

@@ -37,4 +37,5 @@ mod street;
 #[path = "../support/mod.rs"]
 mod support;
 mod syncs;
+mod tokens;
 mod trouble;

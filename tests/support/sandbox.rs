@@ -41,6 +41,11 @@ impl Sandbox {
     /// A program in it, in the environment of a home. It sees the system's programs, the home, and the
     /// directory that the program is in.
     pub(crate) fn program(&self, home: &Home, program: &Path) -> Command {
+        self.program_seeing(home, &home.path(""), program)
+    }
+
+    /// The same, but of the home it sees a part alone.
+    pub(crate) fn program_seeing(&self, home: &Home, part: &Path, program: &Path) -> Command {
         let mut command = home.in_environment(Path::new("bwrap"));
         for system in ["/usr", "/etc"] {
             command.args(["--ro-bind", system, system]);
@@ -49,7 +54,7 @@ impl Sandbox {
             command.arg("--symlink").arg(format!("usr/{link}")).arg(format!("/{link}"));
         }
         command.args(["--proc", "/proc", "--dev", "/dev"]);
-        for shared in [&home.path(""), self.dir.path()] {
+        for shared in [part, self.dir.path()] {
             command.arg("--bind").arg(shared).arg(shared);
         }
         if let Some(place) = program.parent().filter(|place| place.is_absolute()) {

@@ -53,7 +53,10 @@ fn the_socket_is_the_users_alone_and_the_daemon_takes_it_over() {
     scene.systemctl(TESTER, &["start", "ostler.service"]);
     let environment = format!("/proc/{}/environ", scene.daemon());
     let environment = scene.machine.said(&["cat", &environment]);
-    assert!(environment.split('\0').any(|set| set == "LISTEN_FDNAMES=agent"), "{environment}");
+    assert!(
+        environment.split('\0').any(|set| set == "LISTEN_FDNAMES=agent:agent"),
+        "{environment}"
+    );
     // a second daemon finds the state taken
     let second = scene.machine.run_as(TESTER, &["/usr/libexec/ostlerd"]);
     assert_eq!(second.status.code(), Some(69), "{second:?}");

@@ -84,15 +84,21 @@ const SEND_BUFFER: usize = 16 * 1024;
 /// How long to wait before accepting again when there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `owner`, and nobody else, until `shutdown`. Then no connection is accepted any more, silent
+/// Where callers come in, and who may.
+#[derive(Debug)]
+pub struct Door {
+    /// What is listened on.
+    pub listener: UnixListener,
+    /// Which of the sockets that is.
+    pub face: Face,
+    /// The user whose processes are let in.
+    pub owner: u32,
+}
+
+/// Serves the owner, and nobody else, until `shutdown`. Then no connection is accepted any more, silent
 /// ones are closed, and calls in progress are answered. Returns when the last session has ended.
-pub async fn serve(
-    listener: UnixListener,
-    handle: Handle,
-    owner: u32,
-    shutdown: CancellationToken,
-    limits: Limits,
-) {
+pub async fn serve(door: Door, handle: Handle, shutdown: CancellationToken, limits: Limits) {
+    let Door { listener, face, owner } = door;
     let monitors = Arc::new(Semaphore::new(limits.monitors));
     let mut seats = Seats::new(limits.connections);
     let mut sessions = JoinSet::new();
@@ -106,7 +112,7 @@ pub async fn serve(
                 seats.empty(ended.map_or_else(|failed| failed.id(), |(id, ())| id));
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => match admit(&stream, owner) {
+                Ok((stream, _)) => match admit(&stream, face, owner) {
                     Err(fault) => turn_away(stream, &fault),
                     Ok(caller) => match seats.take() {
                         None => turn_away(stream, &crowded("connections")),
@@ -143,7 +149,7 @@ pub async fn serve(
 }
 
 /// Who is at the other end, if it is the owner.
-fn admit(stream: &UnixStream, owner: u32) -> Result<Caller, Fault> {
+fn admit(stream: &UnixStream, face: Face, owner: u32) -> Result<Caller, Fault> {
     // SO_PEERCRED: the credentials at the time of connect(2), which nobody can forge (unix(7))
     let peer = stream
         .peer_cred()
@@ -153,7 +159,7 @@ fn admit(stream: &UnixStream, owner: u32) -> Result<Caller, Fault> {
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, SEND_BUFFER);
     // what it is known by takes a moment, and its own session's
     let identity = Identity::default();
-    Ok(Caller { face: Face::Socket, pid: peer.pid(), identity })
+    Ok(Caller { face, pid: peer.pid(), identity })
 }
 
 fn check_user(uid: u32, owner: u32) -> Result<(), Fault> {

@@ -78,13 +78,17 @@ struct Served {
     _dir: tempfile::TempDir,
 }
 
+fn door(listener: UnixListener, owner: u32) -> Door {
+    Door { listener, face: Face::Socket, owner }
+}
+
 fn serve_with(handle: Handle, limits: Limits) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let owner = rustix::process::geteuid().as_raw();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, handle.clone(), owner, shutdown.clone(), limits));
+    let task = tokio::spawn(serve(door(listener, owner), handle.clone(), shutdown.clone(), limits));
     Served { path, handle, shutdown, task, _dir: dir }
 }
 
@@ -457,7 +461,12 @@ async fn another_user_is_denied() {
     let path = dir.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let stranger = rustix::process::geteuid().as_raw() + 1;
-    tokio::spawn(serve(listener, handle, stranger, CancellationToken::new(), Limits::default()));
+    tokio::spawn(serve(
+        door(listener, stranger),
+        handle,
+        CancellationToken::new(),
+        Limits::default(),
+    ));
     let mut client = Client::new(&path).await;
     assert_eq!(client.answer().await.unwrap()["error"], "dev.ostler.Ostler1.Denied");
     assert_eq!(client.answer().await, None);
