@@ -37,7 +37,7 @@
 //! |---|---|---|---|
 //! | 5 | [`daemon`] | assembly, readiness, drain | all below but [`cli`] |
 //! | 5 | [`cli`] | commands; a blocking client of the socket | [`api`], [`model`] |
-//! | 4 | [`face`] | the socket (Varlink) and D-Bus | [`api`], [`engine::Handle`], [`sys`], [`model`] |
+//! | 4 | [`face`] | the sockets (Varlink) and D-Bus | [`api`], [`engine::Handle`], [`sys`], [`model`] |
 //! | 3 | [`engine`] | the one task: effects become work | [`lifecycle`], [`oauth`], [`store`], [`sys`], [`api`], [`provider`], [`model`], [`crash`] |
 //! | 2 | [`oauth`] | the protocol: build, send, read | [`provider`], [`model`], [`crash`] |
 //! | 2 | [`store`] | the SQLite thread, migrations, sealing, key slots | [`model`], [`crash`] |

@@ -34,8 +34,10 @@ pub enum Response {
     LoginStarted(LoginStarted),
     /// To `AwaitLogin`.
     LoginEnded(LoginEnded),
-    /// To `Logout`.
+    /// To `Logout` and `Revoke`.
     LoggedOut(LoggedOut),
+    /// To `Refresh`.
+    Refreshed(Refreshed),
     /// To whatever only has to be done.
     Done {},
     /// To `Diagnose`.
@@ -99,6 +101,8 @@ pub enum State {
     /// The provider rejects the client or the form of the request: the client or the preset must be
     /// mended.
     Held,
+    /// The user has put it out of use.
+    Disabled,
 }
 
 impl State {
@@ -113,6 +117,7 @@ impl State {
             Self::BackingOff => "backing-off",
             Self::LoginRequired => "login-required",
             Self::Held => "held",
+            Self::Disabled => "disabled",
         }
     }
 }
@@ -176,8 +181,16 @@ pub struct DaemonInfo {
     pub database: String,
     /// What protects the secrets at rest, in words.
     pub protection: String,
-    /// The address of the D-Bus connection's unique name, if there is a session bus.
+    /// Whether it is on the session bus.
     pub bus: bool,
+    /// Whether the last request got through to its provider; true before the first.
+    #[serde(default = "yes")]
+    pub online: bool,
+}
+
+/// What an older daemon does not say.
+fn yes() -> bool {
+    true
 }
 
 /// The daemon and its accounts.
@@ -237,7 +250,17 @@ pub struct LoginEnded {
     pub renewable: bool,
 }
 
-/// An account is gone from the database.
+/// An access token was renewed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// Whose.
+    pub account: AccountName,
+    /// When the new one expires; absent if the provider did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+/// An account is gone from the database, or its tokens are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LoggedOut {
     /// Which.
@@ -291,6 +314,11 @@ pub enum Event {
         /// Or not, and then why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<Fault>,
+    },
+    /// Providers can be reached, or not any more, as far as the last request tells.
+    Online {
+        /// Whether they can.
+        online: bool,
     },
     /// The questions to the user are others: `ListPending` has them.
     Pending {

@@ -32,6 +32,14 @@ pub enum Request {
     Diagnose,
     /// Tries an account again with the refresh token it has, although something speaks against that.
     Resume(Resume),
+    /// Renews an access token before its time.
+    Refresh(Refresh),
+    /// Gives an account another name.
+    Rename(Rename),
+    /// Puts an account into use, or out of it.
+    SetEnabled(SetEnabled),
+    /// Revokes the tokens of an account where the provider can, and keeps the account.
+    Revoke(Revoke),
     /// Who was given tokens.
     ListUses(ListUses),
     /// The rules about which programs may have tokens.
@@ -49,7 +57,7 @@ pub enum Request {
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 18] = [
+    pub const METHODS: [&'static str; 22] = [
         "GetToken",
         "ListAccounts",
         "Status",
@@ -61,6 +69,10 @@ impl Request {
         "Logout",
         "Diagnose",
         "Resume",
+        "Refresh",
+        "Rename",
+        "SetEnabled",
+        "Revoke",
         "ListUses",
         "ListGrants",
         "SetGrant",
@@ -156,6 +168,48 @@ impl std::fmt::Debug for Redirect {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logout {
+    /// Which.
+    pub account: AccountName,
+    /// Whether its tokens are revoked where the provider can; yes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<bool>,
+}
+
+/// Renews an access token before its time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// Whose.
+    pub account: AccountName,
+    /// How long the caller is willing to wait, in milliseconds; 20 000 if absent, at most 60 000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u32>,
+}
+
+/// Gives an account another name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// Which.
+    pub account: AccountName,
+    /// The name that it has from then on.
+    pub name: AccountName,
+}
+
+/// Puts an account into use, or out of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetEnabled {
+    /// Which.
+    pub account: AccountName,
+    /// Whether its tokens are handed out and kept fresh.
+    pub enabled: bool,
+}
+
+/// Revokes the tokens of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
     /// Which.
     pub account: AccountName,
 }

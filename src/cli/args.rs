@@ -47,6 +47,16 @@ pub(super) enum Command {
     Logout(Logout),
     /// Try an account again with the login it has, although something speaks against that
     Resume(Resume),
+    /// Revoke the tokens of an account where the provider can, and keep the account
+    Revoke(Named),
+    /// Renew an access token before its time
+    Refresh(Refresh),
+    /// Give an account another name
+    Rename(Rename),
+    /// Put an account into use again
+    Enable(Named),
+    /// Put an account out of use, and keep its login
+    Disable(Named),
     /// List the providers that can be signed in to by name
     Providers(Plain),
     /// Show which programs use the accounts
@@ -167,6 +177,46 @@ pub(super) struct Logout {
     /// The account
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: AccountName,
+    /// Leave its tokens to the provider, and revoke none
+    #[arg(long)]
+    pub(super) keep_tokens: bool,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Refresh {
+    /// The account
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
+    pub(super) account: AccountName,
+    /// How many seconds to wait, at most 60 [default: 20]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
+    pub(super) timeout: Option<u32>,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rename {
+    /// The account
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
+    pub(super) account: AccountName,
+    /// The name that it has from then on
+    #[arg(value_name = "NEW-NAME")]
+    pub(super) name: AccountName,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A command about one account.
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The account
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
+    pub(super) account: AccountName,
     /// Print the daemon's answer as JSON
     #[arg(long)]
     json: bool,
@@ -264,7 +314,10 @@ macro_rules! has_format {
     };
 }
 
-has_format!(Login, Token, Status, Logout, Resume, AccessLog, Rule, Rules, Approve, Refuse, Plain);
+has_format!(
+    Login, Token, Status, Logout, Refresh, Rename, Named, Resume, AccessLog, Rule, Rules, Approve,
+    Refuse, Plain
+);
 
 impl Command {
     pub(super) fn format(&self) -> Format {
@@ -274,6 +327,9 @@ impl Command {
             Self::Status(args) => args.format(),
             Self::Logout(args) => args.format(),
             Self::Resume(args) => args.format(),
+            Self::Refresh(args) => args.format(),
+            Self::Rename(args) => args.format(),
+            Self::Revoke(args) | Self::Enable(args) | Self::Disable(args) => args.format(),
             Self::Access(command) => command.format(),
             Self::Accounts(args)
             | Self::Providers(args)

@@ -16,7 +16,7 @@ use crate::api::{self, Account, LoggedOut, ProviderInfo, Revocation};
 use crate::model::Scopes;
 
 /// How long revocation may take: the daemon asks the provider.
-const REVOCATION: Duration = Duration::from_mins(1);
+pub(super) const REVOCATION: Duration = Duration::from_mins(1);
 
 pub(super) fn accounts(
     args: Plain,
@@ -85,18 +85,27 @@ pub(super) fn logout(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let format = args.format();
-    let request = api::Logout { account: args.account };
+    let revoke = args.keep_tokens.then_some(false);
+    let request = api::Logout { account: args.account, revoke };
     let answer = match client.call_raw("Logout", &request, REVOCATION) {
         Ok(answer) => answer,
         Err(failure) => {
             return Err(failure.sharpen(&request.account, &Scopes::default(), client));
         }
     };
-    let Some(LoggedOut { account, revocation, reason }) = unless_json(Ok(answer), format, console)?
-    else {
+    let Some(ended) = unless_json::<LoggedOut>(Ok(answer), format, console)? else {
         return Ok(());
     };
-    let outcome = match revocation {
+    let outcome = match revoke {
+        Some(false) => "its tokens are left to the provider".to_owned(),
+        _ => revocation(&ended),
+    };
+    show(console, &format!("signed out: {}; {outcome}\n", ended.account))
+}
+
+/// What became of tokens at the provider, in words.
+pub(super) fn revocation(ended: &LoggedOut) -> String {
+    let outcome = match ended.revocation {
         Revocation::Revoked => "its tokens are revoked",
         Revocation::Nothing => "it had no tokens",
         Revocation::Unsupported => {
@@ -106,8 +115,8 @@ pub(super) fn logout(
             "the provider did not revoke its tokens, so they are good until they expire"
         }
     };
-    let reason = reason.map(|reason| format!(" ({})", one_line(&reason))).unwrap_or_default();
-    show(console, &format!("signed out: {account}; {outcome}{reason}\n"))
+    let reason = ended.reason.as_ref().map(|reason| format!(" ({})", one_line(reason)));
+    format!("{outcome}{}", reason.unwrap_or_default())
 }
 
 pub(super) fn resume(

@@ -14,11 +14,12 @@
 //! | `console` | where output goes and input comes from |
 //! | `failure` | why a command failed: exit code and last words |
 //! | `hidden` | a line that is typed and not shown |
-//! | `token`, `login`, `status`, `list`, `access`, `monitor`, `doctor` | the commands |
+//! | `token`, `login`, `status`, `list`, `change`, `access`, `monitor`, `doctor` | the commands |
 //! | `text` | durations, times and tables |
 
 mod access;
 mod args;
+mod change;
 mod client;
 mod completion;
 mod console;
@@ -87,6 +88,11 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Command::Accounts(args) => list::accounts(args, &mut connect()?, console),
         Command::Logout(args) => list::logout(args, &mut connect()?, console),
         Command::Resume(args) => list::resume(args, &mut connect()?, console),
+        Command::Refresh(args) => change::refresh(args, &mut connect()?, console),
+        Command::Rename(args) => change::rename(args, &mut connect()?, console),
+        Command::Enable(args) => change::enable(args, &mut connect()?, console),
+        Command::Disable(args) => change::disable(args, &mut connect()?, console),
+        Command::Revoke(args) => change::revoke(args, &mut connect()?, console),
         Command::Providers(args) => list::providers(args, &mut connect()?, console),
         Command::Monitor(args) => monitor::run(args, &mut connect()?, console),
         Command::Access(command) => access::run(command, &mut connect()?, console),

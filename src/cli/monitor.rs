@@ -30,6 +30,8 @@ fn describe(event: &Event) -> String {
         Event::Login { ended: Some(ended), .. } => format!("{}: signed in", ended.account),
         Event::Login { fault: Some(fault), .. } => format!("sign-in failed: {fault}"),
         Event::Login { .. } => "sign-in over".to_owned(),
+        Event::Online { online: true } => "providers can be reached".to_owned(),
+        Event::Online { online: false } => "providers cannot be reached".to_owned(),
         Event::Pending { count: 0 } => "no program waits for your word".to_owned(),
         Event::Pending { count: 1 } => {
             "a program waits for your word; see: ostler access pending".to_owned()

@@ -50,7 +50,7 @@ pub(super) fn state(account: &Account) -> Cell {
         State::Refreshing | State::SigningIn => Tone::Busy,
         State::BackingOff => Tone::Warning,
         State::LoginRequired | State::Held => Tone::Bad,
-        State::SignedOut => Tone::Dim,
+        State::SignedOut | State::Disabled => Tone::Dim,
     };
     Cell::new(account.state.as_str(), tone)
 }
@@ -88,12 +88,13 @@ fn overview(status: &Status, look: Look) -> String {
 }
 
 fn about(daemon: &DaemonInfo) -> String {
-    let DaemonInfo { version, pid, started_at, now, database, protection, bus } = daemon;
+    let DaemonInfo { version, pid, started_at, now, database, protection, bus, online } = daemon;
     let up = span(now - started_at);
     let since = moment(*started_at);
     let bus = if *bus { "on D-Bus" } else { "not on D-Bus" };
+    let online = if *online { "" } else { ", offline" };
     format!(
-        "ostlerd {}, process {pid}, up {up} since {since}, {bus}\ndatabase {}, protection: {}\n",
+        "ostlerd {}, process {pid}, up {up} since {since}, {bus}{online}\ndatabase {}, protection: {}\n",
         one_line(version),
         one_line(database),
         one_line(protection)

@@ -53,7 +53,11 @@ impl OpenError {
             }
             Self::Http(_) => "install ca-certificates, then run: systemctl --user restart ostler",
         };
-        Fault::new(FaultKind::Storage, self.to_string()).hint(hint)
+        let kind = match self {
+            Self::Store(StoreError::Key(_)) => FaultKind::Locked,
+            _ => FaultKind::Storage,
+        };
+        Fault::new(kind, self.to_string()).hint(hint)
     }
 }
 

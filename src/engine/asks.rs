@@ -4,10 +4,22 @@ use std::time::Duration;
 
 use super::access;
 use super::handle::{Asker, Message};
+use super::logout::Revocation;
 use super::task::Engine;
-use crate::api::{GetToken, Logout, Request, Response, Resume};
-use crate::lifecycle::{Ask, Event};
-use crate::model::Caller;
+use crate::api::{
+    GetToken, Logout, Refresh, Rename, Request, Response, Resume, Revoke, SetEnabled,
+};
+use crate::lifecycle::{Ask, Event, Parting};
+use crate::model::{AccountName, Adjustment, Caller};
+
+/// What a question for a token is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// The token.
+    Token,
+    /// That there is a new one.
+    Renewal,
+}
 
 /// How long a caller waits when it does not say.
 const PATIENCE_MS: u32 = 20_000;
@@ -23,7 +35,7 @@ impl Engine {
             return;
         }
         match request {
-            Request::GetToken(get) => self.get_token(get, caller, asker),
+            Request::GetToken(get) => self.get_token(get, Wanted::Token, caller, asker),
             Request::ListAccounts => {
                 asker.answer(Ok(Response::Accounts { accounts: self.accounts_for(&caller) }));
             }
@@ -44,11 +56,32 @@ impl Engine {
                 let result = self.cancel(&which.request);
                 asker.answer(result.map(|()| Response::Done {}));
             }
-            Request::Logout(Logout { account }) => {
-                let face = caller.face.as_str();
-                tracing::info!(%account, face, pid = caller.pid, "logout asked for");
-                let waiter = self.wait(asker, caller, &account);
-                self.tell(Event::Logout { account, waiter });
+            Request::Logout(Logout { account, revoke }) => {
+                let revocation =
+                    if revoke.unwrap_or(true) { Revocation::Wanted } else { Revocation::Unwanted };
+                self.part(account, Parting::Erase, revocation, caller, asker);
+            }
+            Request::Revoke(Revoke { account }) => {
+                self.part(account, Parting::GiveBack, Revocation::Wanted, caller, asker);
+            }
+            Request::Refresh(Refresh { account, timeout_ms }) => {
+                let get = GetToken {
+                    account,
+                    min_valid: None,
+                    scopes: None,
+                    rejected: None,
+                    timeout_ms,
+                    interactive: None,
+                };
+                self.get_token(get, Wanted::Renewal, caller, asker);
+            }
+            Request::Rename(Rename { account, name }) => {
+                tracing::info!(%account, %name, by = %caller.identity, "another name asked for");
+                self.adjust(account, Adjustment::Rename(name), caller, asker);
+            }
+            Request::SetEnabled(SetEnabled { account, enabled }) => {
+                tracing::info!(%account, enabled, by = %caller.identity, "put into use or out of it");
+                self.adjust(account, Adjustment::Enable(enabled), caller, asker);
             }
             Request::Resume(Resume { account }) => {
                 let face = caller.face.as_str();
@@ -67,8 +100,31 @@ impl Engine {
         }
     }
 
-    fn get_token(&mut self, get: GetToken, caller: Caller, asker: Asker) {
+    fn adjust(&mut self, account: AccountName, to: Adjustment, caller: Caller, asker: Asker) {
+        let waiter = self.wait(asker, caller, &account);
+        self.tell(Event::Adjust { account, to, waiter });
+    }
+
+    fn part(
+        &mut self,
+        account: AccountName,
+        parting: Parting,
+        revocation: Revocation,
+        caller: Caller,
+        asker: Asker,
+    ) {
+        let face = caller.face.as_str();
+        tracing::info!(%account, ?parting, ?revocation, face, pid = caller.pid, "logout asked for");
+        let waiter = self.wait(asker, caller, &account);
+        self.revocations.insert(waiter, revocation);
+        self.tell(Event::Part { account, parting, waiter });
+    }
+
+    fn get_token(&mut self, get: GetToken, wanted: Wanted, caller: Caller, asker: Asker) {
         let waiter = self.wait(asker, caller.clone(), &get.account);
+        if wanted == Wanted::Renewal {
+            self.renewals.insert(waiter);
+        }
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
         let min_valid = get.min_valid.map(|seconds| Duration::from_secs(seconds.into()));
@@ -80,6 +136,7 @@ impl Engine {
             min_valid,
             scopes: get.scopes.unwrap_or_default(),
             rejected: get.rejected,
+            renew: wanted == Wanted::Renewal,
             deadline,
         }));
     }

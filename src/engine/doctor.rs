@@ -72,6 +72,13 @@ impl Answers {
         self.0.retain(|(name, _)| name != account);
     }
 
+    /// The account has another name.
+    pub(super) fn rename(&mut self, old: &AccountName, new: &AccountName) {
+        for (name, _) in self.0.iter_mut().filter(|(name, _)| name == old) {
+            *name = new.clone();
+        }
+    }
+
     pub(super) fn of(&self, account: &AccountName) -> Option<&Answer> {
         self.0.iter().find(|(name, _)| name == account).map(|(_, answer)| answer)
     }

@@ -3,7 +3,7 @@
 use super::faults;
 use super::logout::Leaving;
 use super::task::{Engine, Waiting};
-use crate::api::{Event as News, Fault, Response, State};
+use crate::api::{Event as News, Fault, Refreshed, Response, State};
 use crate::lifecycle::{Effect, HandOut, Refusal, WaiterId};
 use crate::model::AccountName;
 use crate::store::Command;
@@ -23,23 +23,33 @@ impl Engine {
             Effect::Answer { waiter, result } => self.answer(waiter, result),
             Effect::Changed { account, new_token } => self.changed(&account, new_token),
             Effect::SignInEnded { request, result } => self.sign_in_ended(&request, result),
-            Effect::Erase { account, name, waiter } => {
-                self.leaving.insert(account.clone(), Leaving { waiter, name });
-                self.write(Command::Erase { account });
+            Effect::Erase { account, name, parting, waiter } => {
+                self.leaving.insert(account.clone(), Leaving { waiter, name, parting });
+                self.write(match parting.standing() {
+                    None => Command::Erase { account },
+                    Some(standing) => Command::GiveBack { account, standing },
+                });
             }
+            Effect::Adjust { account, to } => self.write(Command::Adjust { account, to }),
+            Effect::Renamed { old, new } => self.renamed(&old, &new),
             Effect::Storm { account } => tracing::warn!(
                 %account,
                 "its token is renewed more often than makes sense: some program reports every new one \
                  as rejected; from now on it is renewed every few minutes at most"
             ),
-            Effect::Resumed { waiter, result } => self.resumed(waiter, result),
+            Effect::Done { waiter, result } => self.done_for(waiter, result),
             Effect::StoreRule(rule) => self.write(Command::SetRule(rule)),
             Effect::DropRule(rule) => self.write(Command::DropRule(rule)),
             Effect::Ruled { waiter, result } => self.ruled(waiter, result),
             Effect::Prompt { question } => self.prompt(question),
             Effect::Unprompt { question } => self.unprompt(question),
             Effect::Pending => self.tell_pending(),
+            Effect::Online(online) => {
+                tracing::info!(online, "providers can be reached, or not any more");
+                let _ = self.events.send(News::Online { online });
+            }
             Effect::NoSuchAccount { waiter } => {
+                self.revocations.remove(&waiter);
                 if let Some(Waiting { asker, account, .. }) = self.waiting.remove(&waiter) {
                     asker.answer(Err(faults::no_such_account(account)));
                 }
@@ -48,12 +58,18 @@ impl Engine {
     }
 
     fn answer(&mut self, waiter: WaiterId, result: Result<HandOut, Refusal>) {
+        let renews = self.renewals.remove(&waiter);
         let Some(waiting) = self.waiting.remove(&waiter) else { return };
-        if result.is_ok() {
+        if result.is_ok() && !renews {
             self.note_use(&waiting);
         }
         let Waiting { asker, account, .. } = waiting;
         asker.answer(match result {
+            Ok(hand_out) if renews => {
+                let now = self.clock.now();
+                let expires_at = hand_out.expires.map(|at| now.wall_at(at).seconds());
+                Ok(Response::Refreshed(Refreshed { account, expires_at }))
+            }
             Ok(hand_out) => {
                 let token = super::shown::token(account, &hand_out, self.clock.now());
                 Ok(Response::Token(token))
@@ -62,10 +78,19 @@ impl Engine {
         });
     }
 
-    fn resumed(&mut self, waiter: WaiterId, result: Result<(), Refusal>) {
+    fn done_for(&mut self, waiter: WaiterId, result: Result<(), Refusal>) {
         let Some(Waiting { asker, account, .. }) = self.waiting.remove(&waiter) else { return };
         let refused = |refusal| self.refused(account, refusal);
         asker.answer(result.map(|()| Response::Done {}).map_err(refused));
+    }
+
+    /// An account has another name: what is kept by name goes along.
+    fn renamed(&mut self, old: &AccountName, new: &AccountName) {
+        if let Some(state) = self.announced.remove(old) {
+            self.announced.insert(new.clone(), state);
+        }
+        self.doctor.answers.rename(old, new);
+        tracing::info!(%old, %new, "renamed");
     }
 
     /// What the one who asked is told.

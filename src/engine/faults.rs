@@ -45,6 +45,22 @@ pub(super) fn refused(
                 None => fault,
             }
         }
+        Refusal::TooSoon { retry_at } => {
+            let words = "its token was renewed a moment ago, and the next refresh has to wait";
+            let fault = Fault::new(FaultKind::RateLimited, words);
+            match retry_at {
+                Some(at) => fault.retry_at(now.wall_at(at).seconds()),
+                None => fault,
+            }
+        }
+        Refusal::Disabled => Fault::new(FaultKind::Denied, "you have put the account out of use")
+            .hint(format!("run: ostler enable {account}")),
+        Refusal::NameTaken => Fault::new(FaultKind::AccountExists, "another account has that name")
+            .hint("choose another name"),
+        Refusal::SigningIn => {
+            Fault::new(FaultKind::RateLimited, "a sign-in of the account is under way")
+                .hint("finish or cancel it first")
+        }
         Refusal::TimedOut => {
             Fault::new(FaultKind::Timeout, "no fresh token could be had in the time given")
         }

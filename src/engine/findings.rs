@@ -196,6 +196,7 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
         }
         State::SignedOut => warning("signed out".to_owned()).hint(format!("run: {login}")),
         State::SigningIn => ok("a sign-in is under way".to_owned()),
+        State::Disabled => ok("out of use; its login is kept".to_owned()),
         State::Ready | State::Refreshing => match (renewal, left) {
             (Renewal::Impossible, Some(left)) if left <= 0 => {
                 let message = "the token ran out, and the provider gave nothing to renew it with";

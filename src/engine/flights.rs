@@ -233,7 +233,8 @@ impl Engine {
                     let result = Err((error, change));
                     self.hear(Report::Granted { flight, result });
                 }
-                Command::Erase { account } => {
+                Command::Adjust { .. } => self.hear(Report::Adjusted { result: Err(error) }),
+                Command::Erase { account } | Command::GiveBack { account, .. } => {
                     self.hear(Report::Erased { account, result: Err(error) });
                 }
                 Command::SetRule(_) | Command::DropRule(_) => {
@@ -290,6 +291,13 @@ impl Engine {
                 if let Err(error) = result {
                     tracing::warn!(flight = flight.0, %error, "end of a flight not written down");
                 }
+            }
+            Report::Adjusted { result } => {
+                let result = result.map_err(|error| {
+                    tracing::error!(%error, "a change of an account not written down");
+                    error.to_string()
+                });
+                self.tell(Event::Adjusted { result });
             }
             Report::Ruled { result } => {
                 let result = result.map_err(|error| {

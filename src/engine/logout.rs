@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::task::{Done, Engine, Waiting};
-use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation};
-use crate::lifecycle::{self, WaiterId};
+use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation as Told};
+use crate::lifecycle::{self, Parting, WaiterId};
 use crate::model::{AccountId, AccountName};
 use crate::oauth::{Client, Revoked, revoke};
 use crate::store::{Erased, StoreError};
@@ -13,6 +13,14 @@ use crate::store::{Erased, StoreError};
 pub(super) struct Leaving {
     pub(super) waiter: WaiterId,
     pub(super) name: AccountName,
+    pub(super) parting: Parting,
+}
+
+/// What somebody who logs out wants of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Revocation {
+    Wanted,
+    Unwanted,
 }
 
 /// How long a logout waits for the provider. The account is gone by then either way.
@@ -21,8 +29,9 @@ const REVOKE_MAX: Duration = Duration::from_secs(15);
 impl Engine {
     /// The rows of an account are gone, and what they held has to be revoked.
     pub(super) fn erased(&mut self, id: &AccountId, result: Result<Box<Erased>, StoreError>) {
-        let Some(Leaving { waiter, name }) = self.leaving.remove(id) else { return };
+        let Some(Leaving { waiter, name, parting }) = self.leaving.remove(id) else { return };
         let waiting = self.waiting.remove(&waiter);
+        let wanted = self.revocations.remove(&waiter).unwrap_or(Revocation::Wanted);
         self.tell(lifecycle::Event::Erased {
             account: name.clone(),
             result: result.as_ref().map(drop).map_err(drop),
@@ -38,13 +47,15 @@ impl Engine {
                 return;
             }
         };
-        self.announced.remove(&name);
-        self.doctor.answers.forget(&name);
-        self.uses.forget(id);
         self.line_is_old = true;
-        let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         let key = erased.client.key.clone();
         let provider = self.provider_of(&key);
+        if parting == Parting::Erase {
+            self.announced.remove(&name);
+            self.doctor.answers.forget(&name);
+            self.uses.forget(id);
+            let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
+        }
         if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {
             self.clients.remove(&key);
             self.pinned.remove(&key);
@@ -57,16 +68,17 @@ impl Engine {
             let Erased { refresh, access, client, secret } = erased;
             let access = access.as_ref().map(|issued| &*issued.access);
             let (revocation, reason) = match &provider {
-                _ if refresh.is_none() && access.is_none() => (Revocation::Nothing, None),
-                None => (Revocation::Unsupported, None),
+                _ if wanted == Revocation::Unwanted => (Told::Nothing, None),
+                _ if refresh.is_none() && access.is_none() => (Told::Nothing, None),
+                None => (Told::Unsupported, None),
                 Some(provider) => {
                     let client = Client { id: &client.key.client, secret: secret.as_ref() };
                     let revoking = revoke(&http, provider, client, refresh.as_ref(), access, now);
                     match tokio::time::timeout(REVOKE_MAX, revoking).await {
-                        Ok(Ok(Revoked::Confirmed)) => (Revocation::Revoked, None),
-                        Ok(Ok(Revoked::Unsupported)) => (Revocation::Unsupported, None),
-                        Ok(Err(error)) => (Revocation::Failed, Some(error.to_string())),
-                        Err(_) => (Revocation::Failed, Some("no answer in time".to_owned())),
+                        Ok(Ok(Revoked::Confirmed)) => (Told::Revoked, None),
+                        Ok(Ok(Revoked::Unsupported)) => (Told::Unsupported, None),
+                        Ok(Err(error)) => (Told::Failed, Some(error.to_string())),
+                        Err(_) => (Told::Failed, Some("no answer in time".to_owned())),
                     }
                 }
             };

@@ -35,6 +35,7 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
             Doing::BackingOff => State::BackingOff,
             Doing::LoginRequired => State::LoginRequired,
             Doing::Held => State::Held,
+            Doing::Disabled => State::Disabled,
         },
         detail: view.detail.clone(),
         scopes: view.scopes.clone(),
@@ -85,6 +86,7 @@ impl Engine {
             database: self.info.places.database.display().to_string(),
             protection: self.protection.clone(),
             bus: self.info.bus.load(std::sync::atomic::Ordering::Relaxed),
+            online: self.lifecycle.is_online(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The task: its state and its loop.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::doctor::{Doctor, Examined};
 use super::faults;
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
-use super::logout::Leaving;
+use super::logout::{Leaving, Revocation};
 use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts};
 use super::recovery::{self, Unread};
@@ -150,6 +150,10 @@ pub struct Engine {
     pub(super) unread: Vec<Unread>,
     pub(super) leaving: HashMap<AccountId, Leaving>,
     pub(super) waiting: HashMap<WaiterId, Waiting>,
+    /// Those among them who want a new token to be there, and do not want to have it.
+    pub(super) renewals: HashSet<WaiterId>,
+    /// What those want of the provider who log out.
+    pub(super) revocations: HashMap<WaiterId, Revocation>,
     pub(super) next_waiter: u64,
     pub(super) doctor: Doctor,
     /// Who was given tokens.
@@ -223,6 +227,8 @@ impl Engine {
             unread: Vec::new(),
             leaving: HashMap::new(),
             waiting: HashMap::new(),
+            renewals: HashSet::new(),
+            revocations: HashMap::new(),
             next_waiter: 0,
             doctor: Doctor::default(),
             uses: Uses::take_up(loaded.usage),

@@ -49,6 +49,8 @@ pub(super) struct Account {
     pub(super) guard: StormGuard,
     /// The questions that wait for a token.
     pub(super) waiters: Vec<Ask>,
+    /// Whether the user wants it used.
+    pub(super) enabled: bool,
     /// How far its logout has come, once that was asked for.
     pub(super) leaving: Option<Leaving>,
     /// An attempt on record whose fate is unknown. It is kept until the intent of the next one is
@@ -143,6 +145,7 @@ impl Account {
             last_start: None,
             guard: StormGuard::default(),
             waiters: Vec::new(),
+            enabled: true,
             leaving: None,
             unresolved: None,
             unsettled: false,
@@ -170,6 +173,9 @@ impl Account {
     pub(super) fn look(&self, ask: &Ask, shut_until: Option<Boot>, now: Boot) -> Look {
         if self.leaving.is_some() {
             return Look::Refused(Refusal::LoggedOut);
+        }
+        if !self.enabled {
+            return Look::Refused(Refusal::Disabled);
         }
         if let Some(missing) = self.missing_scopes(&ask.scopes) {
             return Look::Refused(Refusal::ScopeNotGranted { missing });
@@ -201,7 +207,7 @@ impl Account {
         let idle = matches!(self.phase, Phase::Idle);
         let earliest = if idle { self.earliest_start(now) } else { None };
         if earliest > Some(ask.deadline) {
-            return Some(Refusal::Unavailable { failure: too_soon(), retry_at: earliest });
+            return Some(Refusal::TooSoon { retry_at: earliest });
         }
         (shut_until > Some(ask.deadline)).then(|| {
             let failure = self.last_failure.clone().unwrap_or_else(in_trouble);
@@ -266,22 +272,22 @@ impl Account {
         };
         match (&self.last_failure, retry_at) {
             (Some(failure), _) => Refusal::Unavailable { failure: failure.clone(), retry_at },
-            (None, Some(_)) => Refusal::Unavailable { failure: too_soon(), retry_at },
+            (None, Some(_)) => Refusal::TooSoon { retry_at },
             (None, None) => Refusal::TimedOut,
         }
     }
 
-    /// When the account next needs attention, whatever happens. A daemon that drains starts nothing.
-    /// Nor does one that is being erased.
+    /// When the account next needs attention, whatever happens. A daemon that drains starts nothing, nor
+    /// does an account that leaves.
     pub(super) fn attention(&self, draining: bool, saving: Option<Boot>) -> Option<Boot> {
-        if self.leaving == Some(Leaving::Erasing) {
+        if matches!(self.leaving, Some(Leaving::Erasing(_))) {
             return None;
         }
         let refresh = match self.phase {
-            Phase::Idle if draining => None,
-            Phase::Idle => self.due(),
-            Phase::Waiting(until) => (!draining).then_some(until),
             Phase::Saving(_) => saving,
+            _ if draining || self.leaving.is_some() => None,
+            Phase::Idle => self.due(),
+            Phase::Waiting(until) => Some(until),
             Phase::Queued { .. } | Phase::Flying => None,
         };
         let patience = self.waiters.iter().map(|ask| ask.deadline).min();
@@ -313,6 +319,8 @@ impl Account {
     /// When its mode wants a fresh token, whether or not anybody asks.
     fn due_ahead(&self) -> Option<Boot> {
         match (self.mode, &self.token) {
+            // nobody is given its tokens, but its login is not to die of disuse
+            _ if !self.enabled => None,
             (Mode::Lazy, _) | (Mode::Warm, None) => None,
             (Mode::Always, token) => Some(token.as_ref().map_or(Boot::LONG_AGO, |token| token.due)),
             (Mode::Warm, Some(token)) => {
@@ -404,12 +412,6 @@ pub(super) const NOT_RENEWABLE: &str =
 /// What is known of a provider that other accounts found in trouble.
 fn in_trouble() -> Failure {
     Failure::new(FailureClass::Transient, "it is left alone until it has recovered")
-}
-
-/// Why nothing is sent although nothing failed.
-fn too_soon() -> Failure {
-    let detail = "its token was renewed a moment ago, and the next refresh has to wait";
-    Failure::new(FailureClass::Transient, detail)
 }
 
 impl Cached {

@@ -1,29 +1,45 @@
-//! Logging out: nobody waits any more, what is in the air lands first, then the account goes. If the disk
-//! does not let go of it, it is back as it was.
+//! Logging out, and giving a login back: nobody waits any more, what is in the air lands first, then the
+//! tokens go, and with a logout the account. If the disk does not let go of them, all is as it was.
 
-use super::account::{Look, News};
+use super::account::{Account, Look, News, Phase};
 use super::machine::Lifecycle;
-use super::words::{Effect, Refusal, WaiterId};
-use crate::model::AccountName;
+use super::words::{Effect, Parting, Refusal, WaiterId};
+use crate::model::{AccountName, Standing};
 
 /// How far a logout has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaving {
     /// It waits for the flights that touch the account.
-    Landing(WaiterId),
-    /// The account is being erased.
-    Erasing,
+    Landing(Parting, WaiterId),
+    /// The account, or what it has, is being erased.
+    Erasing(Parting),
+}
+
+impl Account {
+    /// Whether it is as good as gone.
+    pub(super) fn is_going(&self) -> bool {
+        matches!(
+            self.leaving,
+            Some(Leaving::Landing(Parting::Erase, _) | Leaving::Erasing(Parting::Erase))
+        )
+    }
 }
 
 impl Lifecycle {
-    pub(super) fn logout(&mut self, name: &AccountName, waiter: WaiterId, out: &mut Vec<Effect>) {
+    pub(super) fn part(
+        &mut self,
+        name: &AccountName,
+        parting: Parting,
+        waiter: WaiterId,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(&place) = self.places.get(name) else {
             out.push(Effect::NoSuchAccount { waiter });
             return;
         };
         match &mut self.accounts[place] {
             Some(account) if account.leaving.is_none() => {
-                account.leaving = Some(Leaving::Landing(waiter));
+                account.leaving = Some(Leaving::Landing(parting, waiter));
                 let id = account.seed.id.clone();
                 self.drop_questions(&id, out);
             }
@@ -38,17 +54,20 @@ impl Lifecycle {
         self.leave_if_free(place, out);
     }
 
-    /// Has an account erased that is to be logged out, once no flight touches it: what a flight brings
-    /// in the meantime is what has to be revoked.
+    /// Has the tokens erased of an account that is to be logged out, once no flight touches it: what a flight
+    /// brings in the meantime is what has to be revoked.
     pub(super) fn leave_if_free(&mut self, place: usize, out: &mut Vec<Effect>) {
         let Some(account) = &mut self.accounts[place] else { return };
-        if let Some(Leaving::Landing(waiter)) = account.leaving
+        if let Some(Leaving::Landing(parting, waiter)) = account.leaving
             && !account.is_busy()
             && account.exchange.is_none()
         {
-            account.leaving = Some(Leaving::Erasing);
+            // a provider's definition that was mended meanwhile is worth a try, but not for this one
+            self.unqueue(place);
+            let Some(account) = &mut self.accounts[place] else { return };
+            account.leaving = Some(Leaving::Erasing(parting));
             let (id, name) = (account.seed.id.clone(), account.seed.name.clone());
-            out.push(Effect::Erase { account: id, name, waiter });
+            out.push(Effect::Erase { account: id, name, parting, waiter });
         }
         self.rearm(place);
     }
@@ -58,21 +77,54 @@ impl Lifecycle {
     pub(super) fn erased(&mut self, name: &AccountName, result: Result<(), ()>) {
         let Some(&place) = self.places.get(name) else { return };
         let Some(account) = &mut self.accounts[place] else { return };
-        if account.leaving != Some(Leaving::Erasing) {
-            return;
+        let Some(Leaving::Erasing(parting)) = account.leaving else { return };
+        match (result, parting) {
+            (Err(()), _) => account.leaving = None,
+            (Ok(()), Parting::GiveBack) => {
+                account.leaving = None;
+                account.have_nothing();
+            }
+            (Ok(()), Parting::Erase) => {
+                if let Some(wake) = account.wake.take() {
+                    self.timers.remove(&(wake, place));
+                }
+                self.policy.forget(&account.seed.id);
+                self.accounts[place] = None;
+                self.places.remove(name);
+                self.free.push(place);
+                return;
+            }
         }
-        if result.is_err() {
-            account.leaving = None;
-            self.touch(place, News::Changed);
-            self.rearm(place);
-            return;
+        self.touch(place, News::Changed);
+        self.rearm(place);
+    }
+}
+
+impl Account {
+    /// The login was given back: what is left is the account's name.
+    fn have_nothing(&mut self) {
+        self.standing = Standing::NeedsLogin { why: GIVEN_BACK.into() };
+        self.renewable = false;
+        self.token = None;
+        self.undated = None;
+        self.term = None;
+        self.unresolved = None;
+        self.unsettled = false;
+        self.last_failure = None;
+        self.phase = Phase::Idle;
+    }
+}
+
+/// Why an account needs a login whose tokens were revoked.
+const GIVEN_BACK: &str = "it was revoked at your word";
+
+impl Parting {
+    /// Where the account stands afterwards, if it stays.
+    #[must_use]
+    pub fn standing(self) -> Option<Standing> {
+        match self {
+            Self::Erase => None,
+            Self::GiveBack => Some(Standing::NeedsLogin { why: GIVEN_BACK.to_owned() }),
         }
-        if let Some(wake) = account.wake.take() {
-            self.timers.remove(&(wake, place));
-        }
-        self.policy.forget(&account.seed.id);
-        self.accounts[place] = None;
-        self.places.remove(name);
-        self.free.push(place);
     }
 }

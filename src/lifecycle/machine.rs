@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::{Account, Cached, News, Pending, Phase};
+use super::adjust;
 use super::policy::Policy;
 use super::questions::{Change, Question};
 use super::rest::Machine;
@@ -56,7 +57,9 @@ pub struct Lifecycle {
     pub(super) waiting: usize,
     /// Exchanges whose grant could not be saved yet.
     pub(super) unsaved_exchanges: usize,
-    modes: Modes,
+    pub(super) modes: Modes,
+    /// What the user changed about accounts, on its way to the disk.
+    pub(super) adjustments: VecDeque<adjust::Change>,
     /// Which programs may have tokens.
     pub(super) policy: Policy,
     /// What the user is to be asked, and was asked a while ago; the oldest first.
@@ -64,6 +67,8 @@ pub struct Lifecycle {
     pub(super) next_question: QuestionId,
     /// Changes of the rules on their way to the disk.
     pub(super) changes: VecDeque<Change>,
+    /// Whether the last request got through to its provider.
+    pub(super) online: bool,
     pub(super) draining: bool,
 }
 
@@ -102,10 +107,12 @@ impl Lifecycle {
             waiting: 0,
             unsaved_exchanges: 0,
             modes: Modes::default(),
+            adjustments: VecDeque::new(),
             policy: Policy::new(Vec::new(), RuleId(1)),
             questions: Vec::new(),
             next_question: QuestionId(1),
             changes: VecDeque::new(),
+            online: true,
             draining: false,
         }
     }
@@ -139,11 +146,13 @@ impl Lifecycle {
                 self.respond(question, verdict, by, waiter, now, out);
             }
             Event::Unasked { question, why } => self.unasked(question, why, now, out),
-            Event::Logout { account, waiter } => self.logout(&account, waiter, out),
+            Event::Part { account, parting, waiter } => self.part(&account, parting, waiter, out),
+            Event::Adjust { account, to, waiter } => self.adjust(&account, to, waiter, out),
+            Event::Adjusted { result } => self.adjusted(result, now, out),
             Event::Erased { account, result } => self.erased(&account, result),
             Event::Resume { account, waiter } => {
                 let result = self.resume(&account, now, out);
-                out.push(Effect::Resumed { waiter, result });
+                out.push(Effect::Done { waiter, result });
             }
             Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now, out),
             Event::Modes(modes) => self.set_modes(modes),
@@ -189,7 +198,7 @@ impl Lifecycle {
     #[must_use]
     pub fn view(&self, name: &AccountName) -> Option<View<'_>> {
         let account = self.accounts[*self.places.get(name)?].as_ref()?;
-        account.leaving.is_none().then(|| account.view())
+        (!account.is_going()).then(|| account.view())
     }
 
     /// The sign-ins that wait for the user or for their exchange.
@@ -481,7 +490,7 @@ impl Lifecycle {
         for place in std::mem::take(&mut self.touched) {
             let Some(account) = &mut self.accounts[place] else { continue };
             let news = std::mem::replace(&mut account.news, News::Nothing);
-            if news > News::Nothing && account.leaving.is_none() {
+            if news > News::Nothing && !account.is_going() {
                 let new_token = news == News::NewToken;
                 out.push(Effect::Changed { account: account.seed.name.clone(), new_token });
             }

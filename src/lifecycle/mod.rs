@@ -21,6 +21,7 @@
 //! ```
 
 mod account;
+mod adjust;
 mod hold;
 mod leave;
 mod machine;
@@ -45,6 +46,6 @@ pub use questions::QuestionView;
 pub use restore::Restored;
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Origin, Purpose, Refusal, RuleDraft, RuleRefusal, Rules,
+    Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, RuleDraft, RuleRefusal, Rules,
     SignInEnd, SignInSeed, Unasked, Unsaved, Verdict, WaiterId,
 };

@@ -84,6 +84,15 @@ pub(super) struct Change {
 }
 
 impl Question {
+    pub(super) fn is_about(&self, account: &AccountId) -> bool {
+        self.account == *account
+    }
+
+    /// Its account has another name.
+    pub(super) fn rename(&mut self, name: &AccountName) {
+        self.name = name.clone();
+    }
+
     fn is_pending(&self) -> bool {
         matches!(self.stage, Stage::Shown { .. } | Stage::Open { .. })
     }
@@ -306,9 +315,10 @@ impl Lifecycle {
     /// Those who wait for an answer have it: yes. The question is over.
     fn let_through(&mut self, at: usize, now: Now, out: &mut Vec<Effect>) {
         let question = self.questions.remove(at);
+        let place = self.place_with_id(&question.account);
         for ask in question.asks {
-            if let Some(place) = self.places.get(&ask.account) {
-                self.serve(ask, *place, now, out);
+            if let Some(place) = place {
+                self.serve(ask, place, now, out);
             } else {
                 let result = Err(Refusal::NoSuchAccount);
                 out.push(Effect::Answer { waiter: ask.waiter, result });

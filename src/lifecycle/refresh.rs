@@ -73,7 +73,9 @@ impl Lifecycle {
         let Some(flight) = self.flights.get(&id).filter(|flight| flight.pending.is_none()) else {
             return;
         };
-        match flight.task.clone() {
+        let task = flight.task.clone();
+        self.note_reach(&landing, out);
+        match task {
             Task::Refresh { place, origin, generation } => {
                 let outcome = outcome(&landing, now.boot);
                 self.traffic.landed(&origin, place, outcome, now.boot);

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::account::{Account, News, Phase};
 use super::machine::Lifecycle;
-use crate::model::{Boot, FailureClass, Now};
+use super::words::Effect;
+use crate::model::{Boot, Failure, FailureClass, Landing, Now};
 
 /// How long an announced sleep is waited for. A machine that still runs then does not sleep, whatever
 /// became of the word that it woke; one that did sleep finds this over when it wakes, for the boot
@@ -73,6 +74,23 @@ impl Machine {
 }
 
 impl Lifecycle {
+    /// Whether the last request got through to its provider; yes before the first.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// Notes whether a request got through.
+    pub(super) fn note_reach(&mut self, landing: &Landing, out: &mut Vec<Effect>) {
+        let lost = |failure: &Failure| {
+            matches!(failure.class, FailureClass::NotSent | FailureClass::Captive)
+        };
+        let online = !matches!(landing, Landing::Failed { failure, .. } if lost(failure));
+        if std::mem::replace(&mut self.online, online) != online {
+            out.push(Effect::Online(online));
+        }
+    }
+
     /// The machine is about to sleep or to shut down: what flies lands, and nothing else leaves. The
     /// exchange of a sign-in that comes back in this moment does: its code does not keep, and all that
     /// it can lose is a sign-in that the user has just begun.

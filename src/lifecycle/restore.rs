@@ -28,6 +28,7 @@ impl Lifecycle {
             // tried once after a restart: client or definition may be mended
             account.phase = Phase::Waiting(now.boot);
         }
+        account.enabled = record.enabled;
         account.standing = record.standing;
         account.generation = record.generation;
         account.latest = record.generation;

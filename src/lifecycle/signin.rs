@@ -35,6 +35,10 @@ impl Lifecycle {
             out.push(Effect::SignInEnded { request, result: Err(SignInEnd::Stopping) });
             return;
         }
+        if self.is_renamed(&seed.id, &seed.name) {
+            out.push(Effect::SignInEnded { request, result: Err(SignInEnd::Cancelled) });
+            return;
+        }
         // starting again is how people recover from a browser window they closed
         self.cancel_open_sign_in(&seed.name, out);
         self.sign_ins.push(SignIn { request, seed, rules, deadline, stage: Stage::Open });

@@ -48,6 +48,8 @@ pub enum Doing {
     LoginRequired,
     /// Waiting for a mended client or definition.
     Held,
+    /// Put out of use by the user.
+    Disabled,
 }
 
 /// How many accounts do what.
@@ -74,7 +76,7 @@ impl Lifecycle {
                 Doing::LoginRequired => count.login_required += 1,
                 Doing::Held => count.held += 1,
                 Doing::BackingOff => count.backing_off += 1,
-                Doing::Ready | Doing::Refreshing => {}
+                Doing::Ready | Doing::Refreshing | Doing::Disabled => {}
             }
         }
         count
@@ -84,6 +86,7 @@ impl Lifecycle {
 impl Account {
     fn doing(&self) -> Doing {
         match (&self.standing, &self.phase) {
+            _ if !self.enabled => Doing::Disabled,
             (Standing::NeedsLogin { .. }, _) => Doing::LoginRequired,
             (Standing::Held { .. }, _) => Doing::Held,
             _ if self.rules.is_none() => Doing::Held,
@@ -103,7 +106,7 @@ impl Account {
             (Standing::Good, Doing::Refreshing | Doing::BackingOff) => {
                 failure.map(ToString::to_string)
             }
-            (Standing::Good, Doing::Ready | Doing::LoginRequired) => None,
+            (Standing::Good, Doing::Ready | Doing::LoginRequired | Doing::Disabled) => None,
         };
         let next = match self.phase {
             Phase::Waiting(until) => Some(until),

@@ -34,9 +34,12 @@ impl Lifecycle {
     }
 
     /// The token that the caller may have, at once or when there is a fresh one.
-    pub(super) fn serve(&mut self, ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn serve(&mut self, mut ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
         let waiter = ask.waiter;
         let Some(account) = self.accounts[place].as_mut() else { return };
+        if ask.renew {
+            ask.rejected = account.token.as_ref().map(|token| token.fingerprint);
+        }
         let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);
         let exempt = account.is_busy() || account.unresolved.is_some();

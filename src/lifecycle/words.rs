@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Boot, Caller, Decision, Failure, Fingerprint, FlightId,
-    Generation, GrantChange, Issued, Landing, Modes, Pattern, ProviderId, QuestionId, RequestId,
-    Rule, RuleId, Scopes, Stamp, Standing, Wall,
+    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, Decision, Failure, Fingerprint,
+    FlightId, Generation, GrantChange, Issued, Landing, Modes, Pattern, ProviderId, QuestionId,
+    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Wall,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -31,6 +31,8 @@ pub struct Ask {
     pub scopes: Scopes,
     /// A token that an API rejected: not to be handed out again.
     pub rejected: Option<Fingerprint>,
+    /// Whether the token at hand is not to be handed out, whichever that is.
+    pub renew: bool,
     /// When the caller stops waiting.
     pub deadline: Boot,
 }
@@ -79,14 +81,30 @@ pub enum Event {
         /// Why.
         why: SignInEnd,
     },
-    /// An account is to be forgotten.
-    Logout {
+    /// An account is to be forgotten, or its login to be given back.
+    Part {
         /// Which.
         account: AccountName,
+        /// Which of the two.
+        parting: Parting,
         /// Who waits for it.
         waiter: WaiterId,
     },
-    /// An account that was to be erased is gone from the disk, or cannot be erased: then it stays.
+    /// An account is to be another.
+    Adjust {
+        /// Which.
+        account: AccountName,
+        /// What about it.
+        to: Adjustment,
+        /// Who waits for it.
+        waiter: WaiterId,
+    },
+    /// The oldest change of an account that was not on record is, or cannot be written down.
+    Adjusted {
+        /// Why not.
+        result: Result<(), String>,
+    },
+    /// What was to be erased is gone from the disk, or cannot be erased: then it stays.
     Erased {
         /// Which.
         account: AccountName,
@@ -158,6 +176,15 @@ pub enum Event {
     NetworkUp,
     /// The wall clock was set.
     ClockSet,
+}
+
+/// What is to become of an account whose tokens go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// It goes with them.
+    Erase,
+    /// It stays, and needs a login.
+    GiveBack,
 }
 
 /// What the user says to a program that asks for tokens.
@@ -293,13 +320,15 @@ pub enum Effect {
         /// The account that is signed in now, or why none is.
         result: Result<AccountId, SignInEnd>,
     },
-    /// Erase an account that no flight touches any more, answer the one who asked for it, and say
-    /// [`Event::Erased`].
+    /// Erase an account that no flight touches any more, or its tokens; answer the one who asked for it, and
+    /// say [`Event::Erased`].
     Erase {
         /// Which.
         account: AccountId,
         /// Its name.
         name: AccountName,
+        /// Which of the two.
+        parting: Parting,
         /// Who waits.
         waiter: WaiterId,
     },
@@ -309,12 +338,26 @@ pub enum Effect {
         /// Which account's.
         account: AccountName,
     },
-    /// An account is tried again, or cannot be.
-    Resumed {
+    /// What was asked for is done, or cannot be.
+    Done {
         /// Who waits.
         waiter: WaiterId,
         /// Why not.
         result: Result<(), Refusal>,
+    },
+    /// Write down what an account is to be, then say [`Event::Adjusted`].
+    Adjust {
+        /// Which.
+        account: AccountId,
+        /// What about it.
+        to: Adjustment,
+    },
+    /// An account has another name.
+    Renamed {
+        /// The one it had.
+        old: AccountName,
+        /// The one it has.
+        new: AccountName,
     },
     /// There is no such account to log out.
     NoSuchAccount {
@@ -342,6 +385,8 @@ pub enum Effect {
         /// What.
         question: QuestionId,
     },
+    /// Tell all who watch that providers can be reached, or not any more.
+    Online(bool),
     /// Tell all who watch that the list of questions changed.
     Pending,
 }
@@ -399,6 +444,17 @@ pub enum Refusal {
         /// When the next try is made.
         retry_at: Option<Boot>,
     },
+    /// It was renewed a moment ago, and the next refresh has to wait.
+    TooSoon {
+        /// When the next one can be made.
+        retry_at: Option<Boot>,
+    },
+    /// The user has put the account out of use.
+    Disabled,
+    /// Another account has that name.
+    NameTaken,
+    /// A sign-in of the account is under way.
+    SigningIn,
     /// The caller's deadline passed first.
     TimedOut,
     /// What must be durable first cannot be written down.

@@ -33,8 +33,8 @@ pub use names::{
     RequestId,
 };
 pub use record::{
-    AccountRecord, AccountSeed, ClientRecord, GrantChange, Issued, OLDER_COPY, RefreshRecord,
-    Standing,
+    AccountRecord, AccountSeed, Adjustment, ClientRecord, GrantChange, Issued, OLDER_COPY,
+    RefreshRecord, Standing,
 };
 pub use scope::{Scope, Scopes};
 pub use secret::{

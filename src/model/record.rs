@@ -71,6 +71,17 @@ pub struct AccountRecord {
     pub signed_in: Option<Wall>,
     /// The last access token.
     pub issued: Option<Arc<Issued>>,
+    /// Whether the user wants it used.
+    pub enabled: bool,
+}
+
+/// What the user can change about an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adjustment {
+    /// Its name.
+    Rename(AccountName),
+    /// Whether it is in use.
+    Enable(bool),
 }
 
 /// What is on record of a refresh token, but for the token itself.

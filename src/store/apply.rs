@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 
 use crate::model::{
-    AccountId, AccountName, AccountSeed, ClientRecord, ClientSecret, FlightId, Generation,
-    GrantChange, OLDER_COPY, Rule, Standing, Wall,
+    AccountId, AccountName, AccountSeed, Adjustment, ClientRecord, ClientSecret, FlightId,
+    Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
 };
 
 use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Notes};
@@ -171,6 +171,19 @@ pub(super) fn note(db: &Connection, notes: &Notes) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What the user changed about an account.
+pub(super) fn adjust(
+    db: &Connection,
+    account: &AccountId,
+    to: &Adjustment,
+) -> Result<(), StoreError> {
+    let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
+    match to {
+        Adjustment::Rename(name) => account::set_name(db, &found, name),
+        Adjustment::Enable(enabled) => account::set_enabled(db, &found, *enabled),
+    }
+}
+
 /// The end of an account.
 pub(super) fn erase(
     db: &Connection,
@@ -178,16 +191,41 @@ pub(super) fn erase(
     account: &AccountId,
 ) -> Result<Erased, StoreError> {
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
-    let erased = Erased {
-        refresh: if_it_opens(account, refresh::open(db, sealer, &found))?,
-        access: if_it_opens(account, access::open(db, sealer, &found))?,
-        client: client::record(db, found.client)?,
-        secret: if_it_opens(account, client::open(db, sealer, found.client))?,
-    };
+    let erased = left_by(db, sealer, &found)?;
     attempt::delete_all(db, account)?;
     account::delete(db, found.row)?;
     client::delete_unused(db)?;
     Ok(erased)
+}
+
+/// The end of a login, whose account stays.
+pub(super) fn give_back(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &AccountId,
+    standing: &Standing,
+) -> Result<Erased, StoreError> {
+    let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
+    let erased = left_by(db, sealer, &found)?;
+    attempt::delete_all(db, account)?;
+    refresh::delete_all(db, &found)?;
+    access::delete(db, &found)?;
+    account::set_standing(db, account, standing)?;
+    Ok(erased)
+}
+
+/// What there is to be revoked.
+fn left_by(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &account::Account,
+) -> Result<Erased, StoreError> {
+    Ok(Erased {
+        refresh: if_it_opens(&account.id, refresh::open(db, sealer, account))?,
+        access: if_it_opens(&account.id, access::open(db, sealer, account))?,
+        client: client::record(db, account.client)?,
+        secret: if_it_opens(&account.id, client::open(db, sealer, account.client))?,
+    })
 }
 
 fn open_attempt(

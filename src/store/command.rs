@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, ClientRecord, ClientSecret, FlightId, Generation,
-    GrantChange, Issued, RawAnswer, RefreshToken, Rule, RuleId, Stamp, Standing, Usage, Wall,
+    AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, FlightId,
+    Generation, GrantChange, Issued, RawAnswer, RefreshToken, Rule, RuleId, Stamp, Standing, Usage,
+    Wall,
 };
 
 use super::error::StoreError;
@@ -40,6 +41,20 @@ pub enum Command {
         /// Which.
         account: AccountId,
         /// Where.
+        standing: Standing,
+    },
+    /// The user has changed something about an account.
+    Adjust {
+        /// Which.
+        account: AccountId,
+        /// What.
+        to: Adjustment,
+    },
+    /// The tokens of an account go, so that nothing of them stays in the file; it stands as said from then on.
+    GiveBack {
+        /// Which.
+        account: AccountId,
+        /// Where it stands.
         standing: Standing,
     },
     /// A rule about which programs may have tokens is in force, in the place of the one with its number.
@@ -141,6 +156,11 @@ pub enum Report {
         /// Whether that is written down.
         result: Result<(), StoreError>,
     },
+    /// A change of an account is in force.
+    Adjusted {
+        /// Whether it is written down.
+        result: Result<(), StoreError>,
+    },
     /// A change of the rules is in force.
     Ruled {
         /// Whether it is written down.
@@ -151,7 +171,7 @@ pub enum Report {
         /// Whether it is written down.
         result: Result<(), StoreError>,
     },
-    /// The account is gone.
+    /// The account is gone, or its tokens are.
     Erased {
         /// Which.
         account: AccountId,

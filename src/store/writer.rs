@@ -183,6 +183,12 @@ impl<'c> Unit<'c> {
             Command::Stand { account, standing } => {
                 self.run(|db| apply::stand(db, account, standing)).map(nothing)
             }
+            Command::Adjust { account, to } => {
+                self.run(|db| apply::adjust(db, account, to)).map(nothing)
+            }
+            Command::GiveBack { account, standing } => self
+                .run(|db| apply::give_back(db, sealer, account, standing))
+                .map(|erased| Gave::Erased(Box::new(erased))),
             Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
             Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
             Command::Note(notes) => self.run(|db| apply::note(db, notes)).map(nothing),
@@ -261,9 +267,10 @@ fn report(command: Command, outcome: Outcome) -> Report {
         },
         Command::Abandon { flight, .. } => Report::Abandoned { flight, result: outcome.map(drop) },
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
+        Command::Adjust { .. } => Report::Adjusted { result: outcome.map(drop) },
         Command::SetRule(_) | Command::DropRule(_) => Report::Ruled { result: outcome.map(drop) },
         Command::Note(_) => Report::Noted { result: outcome.map(drop) },
-        Command::Erase { account } => Report::Erased {
+        Command::Erase { account } | Command::GiveBack { account, .. } => Report::Erased {
             account,
             result: outcome.map(|gave| match gave {
                 Gave::Erased(erased) => erased,

@@ -33,6 +33,6 @@ async fn the_running_daemon_shows_the_interfaces_of_the_contract() {
         assert_eq!(members(&live, interface), members(contract, interface), "{interface}");
     }
     assert_eq!(manager.version().await.unwrap(), env!("CARGO_PKG_VERSION"));
-    assert_eq!(manager.features().await.unwrap(), ["paste", "rejected", "write"]);
+    assert_eq!(manager.features().await.unwrap(), ["agent", "paste", "rejected", "write"]);
     assert_eq!(manager.api_minor().await.unwrap(), 0);
 }

@@ -4,6 +4,7 @@
 
 mod asking;
 mod bus;
+mod change;
 #[path = "../../src/face/dbus/tests/client.rs"]
 mod client;
 mod commands;

@@ -7,14 +7,17 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedFd, OwnedObjectPath, OwnedVariant, interface};
 
-use super::accounts::{detail, scopes, seconds};
+use super::accounts::{detail, publish, scopes, seconds};
 use super::context::Context;
 use super::options::Options;
-use super::refusal::{Refusal, mismatch};
+use super::refusal::{Refusal, invalid, mismatch};
 use super::sign_in::{self, Terms};
-use super::token::{self, Details, TokenText};
-use crate::api::{Account, Fault, FaultKind, Login, Logout, Request, Response, Resume, Revocation};
-use crate::model::AccountId;
+use super::token::{self, Details, TIMEOUT_MS, TokenText};
+use crate::api::{
+    Account, Fault, FaultKind, Login, Logout, Refresh, Rename, Request, Response, Resume,
+    Revocation, Revoke, SetEnabled, State,
+};
+use crate::model::{AccountId, Caller};
 
 /// An account on the bus. Its state is in [`super::accounts`]; this knows only whose it is.
 pub(super) struct AccountObject {
@@ -30,6 +33,13 @@ impl AccountObject {
     fn account(&self) -> Result<Arc<Account>, Refusal> {
         let gone = || Fault::new(FaultKind::NoSuchAccount, "the account is gone").into();
         self.context.accounts.find(&self.id).ok_or_else(gone)
+    }
+
+    async fn done(&self, caller: Caller, request: Request) -> Result<(), Refusal> {
+        match self.context.ask(caller, request).await? {
+            Response::Done {} => Ok(()),
+            _ => Err(mismatch().into()),
+        }
     }
 
     /// The account as a caller may see it. Without a header it is shown to everybody who may listen to
@@ -112,8 +122,68 @@ impl AccountObject {
         let asker = self.context.callers.identify(connection, &header).await?;
         Options::new(options).finish()?;
         let account = self.account()?.name.clone();
-        match self.context.ask(asker.caller, Request::Resume(Resume { account })).await? {
-            Response::Done {} => Ok(()),
+        self.done(asker.caller, Request::Resume(Resume { account })).await
+    }
+
+    #[zbus(out_args("expires_at"))]
+    async fn refresh(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<i64, Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        Options::new(options).finish()?;
+        let account = self.account()?.name.clone();
+        let request = Request::Refresh(Refresh { account, timeout_ms: Some(TIMEOUT_MS) });
+        match self.context.ask(asker.caller, request).await? {
+            Response::Refreshed(refreshed) => Ok(seconds(refreshed.expires_at)),
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    async fn set_alias(
+        &self,
+        alias: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let name = alias.parse().map_err(|error| invalid(format!("alias: {error}")))?;
+        let account = self.account()?.name.clone();
+        self.done(asker.caller, Request::Rename(Rename { account, name })).await
+    }
+
+    async fn remove(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        Options::new(options).finish()?;
+        let account = self.account()?.name.clone();
+        let request = Request::Logout(Logout { account, revoke: Some(false) });
+        match self.context.ask(asker.caller, request).await? {
+            Response::LoggedOut(_) => Ok(()),
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    #[zbus(out_args("revocation", "reason"))]
+    async fn revoke(
+        &self,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(&'static str, String), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        Options::new(options).finish()?;
+        let account = self.account()?.name.clone();
+        match self.context.ask(asker.caller, Request::Revoke(Revoke { account })).await? {
+            Response::LoggedOut(end) => {
+                Ok((revocation(end.revocation), end.reason.unwrap_or_default()))
+            }
             _ => Err(mismatch().into()),
         }
     }
@@ -128,7 +198,11 @@ impl AccountObject {
         let asker = self.context.callers.identify(connection, &header).await?;
         Options::new(options).finish()?;
         let account = self.account()?.name.clone();
-        match self.context.ask(asker.caller, Request::Logout(Logout { account })).await? {
+        match self
+            .context
+            .ask(asker.caller, Request::Logout(Logout { account, revoke: None }))
+            .await?
+        {
             Response::LoggedOut(end) => {
                 Ok((revocation(end.revocation), end.reason.unwrap_or_default()))
             }
@@ -251,6 +325,36 @@ impl AccountObject {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<bool, Refusal> {
         Ok(self.shown(header, connection).await?.login_ends_soon)
+    }
+
+    #[zbus(property)]
+    async fn enabled(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<bool, Refusal> {
+        Ok(self.shown(header, connection).await?.state != State::Disabled)
+    }
+
+    /// It is told as a change when the engine tells it.
+    #[zbus(property)]
+    async fn set_enabled(
+        &self,
+        enabled: bool,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(), Refusal> {
+        let nobody = || Fault::new(FaultKind::Denied, "nobody asks");
+        let header = header.ok_or_else(nobody)?;
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let account = self.account()?.name.clone();
+        self.done(asker.caller, Request::SetEnabled(SetEnabled { account, enabled })).await?;
+        // zbus tells of the change next, by what is known here then
+        let accounts = self.context.list_accounts().await?;
+        if let Some(account) = accounts.into_iter().find(|account| account.id == self.id) {
+            publish(&self.context, connection, account, false).await?;
+        }
+        Ok(())
     }
 
     #[zbus(signal)]

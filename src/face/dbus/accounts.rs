@@ -11,7 +11,7 @@ use zbus::{Connection, Variant};
 use super::account::AccountObject;
 use super::context::{Context, locked};
 use super::paths;
-use crate::api::{Account, Fault, FaultKind};
+use crate::api::{Account, Fault, FaultKind, State};
 use crate::model::{AccountId, AccountName};
 
 /// The last known state of each account. The objects on the bus read their properties here.
@@ -120,7 +120,7 @@ pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> z
 }
 
 /// What an account shows, by the names of its properties.
-pub(super) type Shown = [(&'static str, Variant<'static>); 13];
+pub(super) type Shown = [(&'static str, Variant<'static>); 14];
 
 pub(super) fn properties(account: &Account) -> Shown {
     let text = |text: &str| Variant::from(text.to_owned());
@@ -138,6 +138,7 @@ pub(super) fn properties(account: &Account) -> Shown {
         ("Mode", account.mode.as_str().into()),
         ("LoginEndsAt", seconds(account.login_ends_at).into()),
         ("LoginEndsSoon", account.login_ends_soon.into()),
+        ("Enabled", (account.state != State::Disabled).into()),
     ]
 }
 

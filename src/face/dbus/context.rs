@@ -1,5 +1,6 @@
 //! What all objects share.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub(super) struct Context {
     pub(super) endings: mpsc::Sender<Ending>,
     /// The tasks that wait for those ends.
     pub(super) waits: TaskTracker,
+    /// Whether providers can be reached, as far as is known.
+    pub(super) online: AtomicBool,
+    /// Whether the daemon has no secrets to work with.
+    pub(super) locked: AtomicBool,
     /// Ends these tasks.
     pub(super) over: CancellationToken,
 }
@@ -46,6 +51,8 @@ impl Context {
             agents: Agents::default(),
             endings,
             waits: TaskTracker::new(),
+            online: AtomicBool::new(true),
+            locked: AtomicBool::new(false),
             over: CancellationToken::new(),
         }
     }

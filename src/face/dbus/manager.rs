@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use zbus::message::Header;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, interface};
@@ -19,8 +20,8 @@ use crate::api::{Account, Fault, FaultKind, Login, Request, Response};
 const API_MINOR: u32 = 0;
 
 /// What callers may want to know before they call: sign-ins that are finished by pasting a redirect,
-/// the option to name a rejected token, and tokens written into a caller's socket.
-const FEATURES: [&str; 3] = ["paste", "rejected", "write"];
+/// the option to name a rejected token, tokens written into a caller's socket, and agents that ask the user.
+const FEATURES: [&str; 4] = ["agent", "paste", "rejected", "write"];
 
 /// The object at the root.
 pub(super) struct Manager {
@@ -117,6 +118,16 @@ impl Manager {
     #[zbus(property(emits_changed_signal = "const"))]
     fn api_minor(&self) -> u32 {
         API_MINOR
+    }
+
+    #[zbus(property)]
+    fn online(&self) -> bool {
+        self.context.online.load(Ordering::Relaxed)
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn locked(&self) -> bool {
+        self.context.locked.load(Ordering::Relaxed)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

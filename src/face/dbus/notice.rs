@@ -113,7 +113,7 @@ impl Notices {
         match event {
             Event::Account { account, .. } => self.note(*account, News::New),
             Event::Removed { id, .. } => drop(self.lost.remove(&id)),
-            Event::Login { .. } | Event::Pending { .. } => {}
+            Event::Login { .. } | Event::Online { .. } | Event::Pending { .. } => {}
             Event::Missed { .. } => self.compare(News::New).await,
         }
     }

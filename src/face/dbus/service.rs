@@ -1,16 +1,19 @@
 //! The service's life on the bus: from the connection to its end.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use zbus::fdo::RequestNameFlags;
+use zbus::fdo::{Properties, RequestNameFlags};
 use zbus::message::{Message, Type};
 use zbus::names::{BusName, UniqueName};
-use zbus::object_server::SignalEmitter;
-use zbus::{Connection, MatchRule, MessageStream, connection};
+use zbus::object_server::{Interface, SignalEmitter};
+use zbus::{Connection, MatchRule, MessageStream, Variant, connection};
 
 use super::access::AccessControl;
 use super::account::AccountObject;
@@ -23,8 +26,9 @@ use super::objects::Objects;
 use super::prompt::Desk;
 use super::requests::Ending;
 use super::{accounts, paths, sign_in};
-use crate::api::Event;
+use crate::api::{Event, FaultKind, Request, Response};
 use crate::engine::{Handle, Watch};
+use crate::model::Caller;
 use crate::sys::log::LogControl;
 
 /// How long the bus may take to let the service on.
@@ -91,8 +95,12 @@ pub async fn connect(
     // A daemon that cannot keep tokens has none to show, and is asked all the same: then it says why.
     let accounts = context.list_accounts().await.unwrap_or_else(|fault| {
         warn!(%fault, "no accounts to show on the bus");
+        context.locked.store(fault.kind == FaultKind::Locked, Ordering::Relaxed);
         Vec::new()
     });
+    if let Ok(Response::Status(status)) = context.ask(Caller::daemon(), Request::Status).await {
+        context.online.store(status.daemon.online, Ordering::Relaxed);
+    }
     let mut builder = match address {
         Address::Session => connection::Builder::session(),
         Address::At(address) => connection::Builder::address(address.as_str()),
@@ -270,6 +278,13 @@ async fn show(context: &Arc<Context>, connection: &Connection, event: Event) -> 
         Event::Removed { id, .. } => accounts::withdraw(context, connection, &id).await,
         // told by the task that waits for it, and to its creator only
         Event::Login { .. } => Ok(()),
+        Event::Online { online } => {
+            context.online.store(online, Ordering::Relaxed);
+            let emitter = SignalEmitter::new(connection, paths::ROOT)?;
+            let changed = HashMap::from([("Online", Variant::from(online))]);
+            let (name, none) = (Manager::name(), Cow::Borrowed(&[][..]));
+            Properties::properties_changed(&emitter, name, changed, none).await
+        }
         Event::Pending { count } => {
             let emitter = SignalEmitter::new(connection, paths::ROOT)?;
             AccessControl::pending_changed(&emitter, u32::try_from(count).unwrap_or(u32::MAX)).await

@@ -18,7 +18,7 @@ use crate::sys::handover::{HandOverError, hand_over};
 
 /// How long the engine may try to refresh for a caller, in milliseconds: callers give up after 25
 /// seconds, and a token that came late still serves the next one.
-const TIMEOUT_MS: u32 = 20_000;
+pub(super) const TIMEOUT_MS: u32 = 20_000;
 
 /// What there is to say about a token that is handed out.
 pub(super) type Details = HashMap<&'static str, Variant<'static>>;

@@ -125,6 +125,10 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
             Request::Diagnose
         }
         "Resume" => Request::Resume(read(parameters)?),
+        "Refresh" => Request::Refresh(read(parameters)?),
+        "Rename" => Request::Rename(read(parameters)?),
+        "SetEnabled" => Request::SetEnabled(read(parameters)?),
+        "Revoke" => Request::Revoke(read(parameters)?),
         "ListUses" => Request::ListUses(read(parameters)?),
         "ListGrants" => {
             read::<Nothing>(parameters)?;

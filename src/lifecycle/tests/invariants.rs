@@ -9,7 +9,8 @@ use super::world::{World, request};
 use super::{failure, rules};
 use crate::lifecycle::{Event, Rules, Settings, SignInEnd, Verdict};
 use crate::model::{
-    AccessToken, Decision, FailureClass, Landing, Mode, Modes, RefreshToken, RuleId, Standing,
+    AccessToken, Adjustment, Decision, FailureClass, Landing, Mode, Modes, RefreshToken, RuleId,
+    Standing,
 };
 
 const WHO: [&str; 3] = ["one", "two", "three"];
@@ -37,6 +38,10 @@ enum Step {
     Wake,
     NetworkUp,
     SetClock(i64),
+    GiveBack(usize),
+    Adjust { who: usize, to: Adjustment },
+    StoreAdjustment(bool),
+    Renew(usize),
     Caller(&'static str),
     Respond(Verdict),
     Unasked,
@@ -59,6 +64,14 @@ fn class() -> impl Strategy<Value = FailureClass> {
 
 fn who() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["*", "verified", "claimed", "flatpak:*", "exe:/bin/*", "unknown"])
+}
+
+fn adjustment() -> impl Strategy<Value = Adjustment> {
+    prop_oneof![
+        any::<bool>().prop_map(Adjustment::Enable),
+        prop::sample::select(vec!["one", "two", "three", "four"])
+            .prop_map(|name| Adjustment::Rename(name.parse().unwrap())),
+    ]
 }
 
 fn decision() -> impl Strategy<Value = Decision> {
@@ -91,6 +104,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Wake),
         3 => Just(Step::NetworkUp),
         1 => (-40_000_000..40_000_000_i64).prop_map(Step::SetClock),
+        1 => (0..3_usize).prop_map(Step::GiveBack),
+        1 => (0..3_usize, adjustment()).prop_map(|(who, to)| Step::Adjust { who, to }),
+        3 => prop::bool::weighted(0.8).prop_map(Step::StoreAdjustment),
+        1 => (0..3_usize).prop_map(Step::Renew),
         3 => prop::sample::select(vec!["flatpak:org.example.Mail", "exe:/bin/a", "unknown", "host"])
             .prop_map(Step::Caller),
         3 => prop::sample::select(vec![Verdict::Allow, Verdict::Once, Verdict::Deny])
@@ -104,6 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a line or two for each step")]
 fn take(world: &mut World, step: &Step) {
     match *step {
         Step::Ask { who, min_valid, patience, report } => {
@@ -180,6 +198,14 @@ fn take(world: &mut World, step: &Step) {
         Step::Wake => world.tell(Event::Wake),
         Step::NetworkUp => world.tell(Event::NetworkUp),
         Step::SetClock(seconds) => world.set_clock(seconds),
+        Step::GiveBack(who) => world.give_back(WHO[who]),
+        Step::Adjust { who, ref to } => world.adjust(WHO[who], to.clone()),
+        Step::StoreAdjustment(took) => {
+            if !world.adjustments.is_empty() {
+                world.store_adjustment(took);
+            }
+        }
+        Step::Renew(who) => drop(world.renew(WHO[who])),
         Step::Caller(identity) => world.caller.identity = identity.parse().unwrap(),
         Step::Respond(verdict) => {
             let oldest = world.life.questions().next().map(|question| question.id);
@@ -238,6 +264,8 @@ proptest! {
                 world.erase(true);
             } else if !world.rules.is_empty() {
                 world.store_rule(true);
+            } else if !world.adjustments.is_empty() {
+                world.store_adjustment(true);
             } else {
                 world.pass_seconds(61);
             }

@@ -159,7 +159,7 @@ fn a_program_that_rejects_every_token_cannot_have_it_renewed_without_end() {
     assert_eq!(world.storms.len(), 1, "it is told once");
     let asked = world.ask_about("door", Some(0), 20, Some(print(&token)));
     let answer = world.answer(asked).expect("nobody waits for what comes too late");
-    let Err(Refusal::Unavailable { retry_at: Some(at), .. }) = answer else { panic!("{answer:?}") };
+    let Err(Refusal::TooSoon { retry_at: Some(at) }) = answer else { panic!("{answer:?}") };
     assert!(*at > world.now.boot);
     let other = world.ask("door", 60, 20);
     assert_eq!(world.token(other), Some(token.as_str()), "the others are served");
@@ -188,7 +188,7 @@ fn a_provider_that_refuses_early_refreshes_is_not_asked_early_whoever_is_in_a_hu
     world.restore("door", 3600, 100, Rules { not_before, ..rules() });
     let asked = world.ask_about("door", Some(0), 20, Some(print("restored-door")));
     let answer = world.answer(asked).expect("it comes too late");
-    let Err(Refusal::Unavailable { retry_at, .. }) = answer else { panic!("{answer:?}") };
+    let Err(Refusal::TooSoon { retry_at }) = answer else { panic!("{answer:?}") };
     assert_eq!(*retry_at, Some(world.now.boot + Duration::from_secs(3600 - 100 - 60)));
     assert!(world.begins.is_empty());
 }

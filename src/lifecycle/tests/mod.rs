@@ -1,5 +1,6 @@
 //! Tests on virtual time.
 
+mod adjusting;
 mod asking;
 mod comings_and_goings;
 mod holding;
@@ -7,6 +8,7 @@ mod invariants;
 mod keeping;
 mod rest;
 mod scenarios;
+mod user;
 mod world;
 
 use std::time::Duration;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lifecycle::{
-    Ask, Effect, Event, HandOut, Lifecycle, Purpose, Refusal, Restored, RuleDraft, RuleRefusal,
-    Rules, Settings, SignInEnd, SignInSeed, Unasked, Unsaved, Verdict, WaiterId,
+    Ask, Effect, Event, HandOut, Lifecycle, Parting, Purpose, Refusal, Restored, RuleRefusal,
+    Rules, Settings, SignInEnd, SignInSeed, Unsaved, WaiterId,
 };
 use crate::model::{
-    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, Caller,
-    ClientKey, Decision, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, Granted,
+    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
+    Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, Granted,
     Identity, Issued, Landing, Now, Pattern, QuestionId, RefreshRecord, RefreshToken, RequestId,
     RuleId, Scopes, Stamp, Standing, Tier, TokenType, Wall,
 };
@@ -42,18 +42,21 @@ pub(super) struct World {
     /// What each flight under way sends.
     pub(super) open: HashMap<FlightId, (AccountId, Purpose)>,
     sent_at: HashMap<FlightId, Now>,
-    asked: HashMap<WaiterId, (AccountName, Identity)>,
+    pub(super) asked: HashMap<WaiterId, (AccountName, Identity)>,
     /// What the user allowed at any time: programs, and the patterns of rules.
-    allowed: HashSet<(AccountName, Identity)>,
-    allowing: Vec<Pattern>,
-    logouts: HashSet<AccountId>,
+    pub(super) allowed: HashSet<(AccountName, Identity)>,
+    pub(super) allowing: Vec<Pattern>,
+    pub(super) logouts: HashSet<AccountId>,
     /// What those were told who wanted an account tried again.
     pub(super) resumed: Vec<Result<(), Refusal>>,
     durable: HashSet<Fingerprint>,
-    next_waiter: u64,
+    pub(super) next_waiter: u64,
     next_token: u64,
     /// Who asks from now on.
     pub(super) caller: Caller,
+    /// Changes of accounts that wait for the disk.
+    pub(super) adjustments: VecDeque<(AccountId, Adjustment)>,
+    pub(super) renamed: Vec<(AccountName, AccountName)>,
     /// Changes of the rules that wait for the disk.
     pub(super) rules: VecDeque<RuleId>,
     pub(super) ruled: Vec<Result<Option<RuleId>, RuleRefusal>>,
@@ -118,6 +121,8 @@ impl World {
             next_waiter: 0,
             next_token: 0,
             caller: Caller { face: Face::Socket, pid: Some(7), identity: Identity::host() },
+            adjustments: VecDeque::new(),
+            renamed: Vec::new(),
             rules: VecDeque::new(),
             ruled: Vec::new(),
             screen: Vec::new(),
@@ -178,6 +183,7 @@ impl World {
             refresh: Some(RefreshRecord { sent: issued.sent.clone(), lifetime: None }),
             signed_in: None,
             issued: Some(Arc::new(issued)),
+            enabled: true,
         };
         self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
         for flight in std::mem::take(&mut self.answered) {
@@ -240,45 +246,6 @@ impl World {
         self.put(who, |ask| Ask { interactive: false, ..ask })
     }
 
-    /// The user answers.
-    pub(super) fn respond(&mut self, question: QuestionId, verdict: Verdict) {
-        if verdict != Verdict::Deny {
-            let asked = self.life.questions().filter(|it| it.id == question);
-            self.allowed.extend(asked.map(|it| (it.account.clone(), it.caller.identity.clone())));
-        }
-        self.next_waiter += 1;
-        let waiter = Some(WaiterId(self.next_waiter));
-        self.tell(Event::Respond { question, verdict, by: "a test".into(), waiter });
-    }
-
-    /// The user cannot be asked.
-    pub(super) fn unasked(&mut self, question: QuestionId) {
-        self.tell(Event::Unasked { question, why: Unasked::NotShown });
-    }
-
-    pub(super) fn set_rule(&mut self, of: Option<&str>, who: &str, decision: Decision) {
-        let who: Pattern = who.parse().unwrap();
-        if decision == Decision::Allow {
-            self.allowing.push(who.clone());
-        }
-        self.next_waiter += 1;
-        let scopes = Scopes::default();
-        let draft = RuleDraft { who, scopes, decision, expires: None, created_by: "a test".into() };
-        let waiter = WaiterId(self.next_waiter);
-        self.tell(Event::SetRule { account: of.map(name), draft, waiter });
-    }
-
-    pub(super) fn remove_rule(&mut self, rule: RuleId) {
-        self.next_waiter += 1;
-        self.tell(Event::RemoveRule { rule, waiter: WaiterId(self.next_waiter) });
-    }
-
-    /// The disk takes, or does not take, the oldest change of the rules.
-    pub(super) fn store_rule(&mut self, took: bool) {
-        self.rules.pop_front().expect("a change of the rules waits for the disk");
-        self.tell(Event::RuleStored { result: took.then_some(()).ok_or("full".into()) });
-    }
-
     /// Puts a question, made of one that wants any token and does not wait.
     fn put(&mut self, who: &str, more: impl FnOnce(Ask) -> Ask) -> WaiterId {
         self.next_waiter += 1;
@@ -292,6 +259,7 @@ impl World {
             min_valid: None,
             scopes: Scopes::default(),
             rejected: None,
+            renew: false,
             deadline: self.now.boot,
         })));
         waiter
@@ -320,14 +288,24 @@ impl World {
 
     pub(super) fn logout(&mut self, who: &str) {
         self.next_waiter += 1;
-        self.logouts.insert(seed(who).id);
-        self.tell(Event::Logout { account: name(who), waiter: WaiterId(self.next_waiter) });
+        self.logouts.extend(self.life.id_of(&name(who)).cloned());
+        let waiter = WaiterId(self.next_waiter);
+        self.tell(Event::Part { account: name(who), parting: Parting::Erase, waiter });
     }
 
     /// The disk lets go of the account whose turn it is, or does not.
     pub(super) fn erase(&mut self, took: bool) {
         let account = self.erases.pop_front().expect("an account waits to be erased");
         self.tell(Event::Erased { account, result: took.then_some(()).ok_or(()) });
+    }
+
+    /// Asks for a new token before its time.
+    pub(super) fn renew(&mut self, who: &str) -> WaiterId {
+        self.put(who, |ask| Ask {
+            renew: true,
+            deadline: ask.deadline + Duration::from_secs(20),
+            ..ask
+        })
     }
 
     pub(super) fn resume(&mut self, who: &str) {
@@ -468,16 +446,28 @@ impl World {
             Effect::SignInEnded { request, result } => {
                 assert!(self.ended.insert(request, result).is_none(), "a sign-in ended twice");
             }
-            Effect::Erase { account, name, .. } => {
+            Effect::Erase { account, name, parting, .. } => {
                 assert!(self.logouts.contains(&account), "erased without being asked to");
                 let busy = self.open.values().any(|(owner, _)| *owner == account);
                 assert!(!busy, "erased under a flight");
-                self.erased.push(account);
+                if parting == Parting::Erase {
+                    self.erased.push(account);
+                }
                 self.erases.push_back(name);
             }
             Effect::Storm { account } => self.storms.push(account),
-            Effect::NoSuchAccount { .. } | Effect::Pending => {}
-            Effect::Resumed { result, .. } => self.resumed.push(result),
+            Effect::NoSuchAccount { .. } | Effect::Pending | Effect::Online(_) => {}
+            Effect::Done { result, .. } => self.resumed.push(result),
+            Effect::Adjust { account, to } => self.adjustments.push_back((account, to)),
+            Effect::Renamed { old, new } => {
+                for (name, _) in self.asked.values_mut().filter(|(name, _)| *name == old) {
+                    *name = new.clone();
+                }
+                let moved = self.allowed.iter().filter(|(name, _)| *name == old);
+                let moved: Vec<_> = moved.map(|(_, who)| (new.clone(), who.clone())).collect();
+                self.allowed.extend(moved);
+                self.renamed.push((old, new));
+            }
             Effect::StoreRule(rule) => self.rules.push_back(rule.id),
             Effect::DropRule(rule) => self.rules.push_back(rule),
             Effect::Ruled { result, .. } => self.ruled.push(result),

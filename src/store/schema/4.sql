@@ -27,3 +27,6 @@ CREATE TABLE usage (
     count         INTEGER NOT NULL CHECK (count > 0),
     PRIMARY KEY (account, who)
 ) STRICT, WITHOUT ROWID;
+
+-- Whether the user wants an account used.
+ALTER TABLE account ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1));

@@ -91,6 +91,29 @@ pub(in super::super) fn set_signed_in(
     execute(db, sql, params![row, signed_in.0]).map(drop)
 }
 
+/// Gives an account another name, which no other has.
+pub(in super::super) fn set_name(
+    db: &Connection,
+    account: &Account,
+    name: &AccountName,
+) -> Result<(), StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE name = ?1 AND id <> ?2)";
+    if value(db, sql, params![name, account.row])? {
+        return Err(Refusal::NameTaken.into());
+    }
+    execute(db, "UPDATE account SET name = ?2 WHERE id = ?1", params![account.row, name]).map(drop)
+}
+
+/// Notes whether an account is in use.
+pub(in super::super) fn set_enabled(
+    db: &Connection,
+    account: &Account,
+    enabled: bool,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE account SET enabled = ?2 WHERE id = ?1";
+    execute(db, sql, params![account.row, enabled]).map(drop)
+}
+
 /// Deletes an account, and with it its tokens.
 pub(in super::super) fn delete(db: &Connection, row: i64) -> Result<(), StoreError> {
     execute(db, "DELETE FROM account WHERE id = ?1", [row]).map(drop)
@@ -102,7 +125,7 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
     let sql = "SELECT a.account, a.name, c.provider, c.client, a.scopes, a.standing, a.why,
                       a.generation,
                       r.sent_wall_ms, r.sent_boot_ms, r.sent_boot_id, r.lifetime_ms,
-                      a.signed_in_wall_ms
+                      a.signed_in_wall_ms, a.enabled
                FROM account a JOIN client c ON c.id = a.client
                LEFT JOIN refresh_token r ON r.account = a.id AND r.superseded_wall_ms IS NULL
                ORDER BY a.id";
@@ -119,6 +142,7 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
             refresh: refresh(row)?,
             signed_in: row.get::<_, Option<i64>>(12)?.map(Wall),
             issued: None,
+            enabled: row.get(13)?,
         });
         Ok(())
     })?;

@@ -152,6 +152,11 @@ fn long_ago(now: Wall) -> i64 {
     now.0.saturating_sub(i64::try_from(QUARANTINE.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Erases all tokens of an account, those in quarantine, too.
+pub(in super::super) fn delete_all(db: &Connection, account: &Account) -> Result<(), StoreError> {
+    execute(db, "DELETE FROM refresh_token WHERE account = ?1", [account.row]).map(drop)
+}
+
 /// Erases the tokens from before a generation. The one in force stays, whatever its number, and so
 /// does what is in quarantine.
 pub(in super::super) fn erase_before(

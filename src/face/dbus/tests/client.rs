@@ -28,6 +28,10 @@ pub(super) trait Manager {
     #[zbus(property)]
     fn api_minor(&self) -> zbus::Result<u32>;
     #[zbus(property)]
+    fn online(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn locked(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
     fn features(&self) -> zbus::Result<Vec<String>>;
 }
 
@@ -60,6 +64,16 @@ pub(super) trait Account {
     ) -> zbus::Result<(i64, Details)>;
     fn reauthorize(&self, options: Options<'_>) -> zbus::Result<OwnedObjectPath>;
     fn logout(&self, options: Options<'_>) -> zbus::Result<(String, String)>;
+    fn refresh(&self, options: Options<'_>) -> zbus::Result<i64>;
+    fn set_alias(&self, alias: &str) -> zbus::Result<()>;
+    fn remove(&self, options: Options<'_>) -> zbus::Result<()>;
+    fn revoke(&self, options: Options<'_>) -> zbus::Result<(String, String)>;
+    #[zbus(property)]
+    fn alias(&self) -> zbus::Result<String>;
+    #[zbus(property)]
+    fn enabled(&self) -> zbus::Result<bool>;
+    #[zbus(property)]
+    fn set_enabled(&self, enabled: bool) -> zbus::Result<()>;
     #[zbus(property)]
     fn state(&self) -> zbus::Result<String>;
     #[zbus(signal)]

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::super::context::locked;
 use crate::api::{
     Account, Event, Fault, FaultKind, Grant, ListUses, LoggedOut, LoginEnded, LoginStarted,
-    Pending, ProviderInfo, Request, Response, Revocation, State, Token, Use,
+    Pending, ProviderInfo, Refreshed, Request, Response, Revocation, State, Token, Use,
 };
 use crate::engine::Handle;
 use crate::model::{
@@ -221,6 +221,7 @@ impl Play {
     }
 
     /// The answer, unless it has to be waited for.
+    #[expect(clippy::too_many_lines, reason = "a line or two for each question")]
     fn answer_now(&self, request: &Request) -> Result<Option<Response>, Fault> {
         let mut world = locked(&self.world);
         Ok(Some(match request {
@@ -248,9 +249,25 @@ impl Play {
                 return Err(no_such_account());
             }
             Request::ListUses(question) => Response::Uses { uses: vec![usage(question)] },
+            Request::Refresh(question) => {
+                let account = world.accounts.get(question.account.as_str());
+                let account = account.ok_or_else(no_such_account)?;
+                Response::Refreshed(Refreshed {
+                    account: account.name.clone(),
+                    expires_at: account.expires_at,
+                })
+            }
+            Request::Revoke(question) => Response::LoggedOut(LoggedOut {
+                account: question.account.clone(),
+                revocation: Revocation::Revoked,
+                reason: None,
+            }),
             Request::ListGrants => Response::Grants { grants: vec![grant()] },
             Request::SetGrant(_) => Response::GrantSet { grant: RuleId(3) },
-            Request::RemoveGrant(_) | Request::Respond(_) => Response::Done {},
+            Request::Rename(_)
+            | Request::SetEnabled(_)
+            | Request::RemoveGrant(_)
+            | Request::Respond(_) => Response::Done {},
             Request::ListPending => Response::Pending { pending: vec![question()] },
             Request::ListProviders => Response::Providers {
                 providers: vec![ProviderInfo {

@@ -179,7 +179,7 @@ async fn providers_and_what_the_daemon_can_do_are_told() {
     assert_eq!(text(parqex, "redirect"), "paste");
     assert_eq!(manager.version().await.unwrap(), env!("CARGO_PKG_VERSION"));
     assert_eq!(manager.api_minor().await.unwrap(), 0);
-    assert_eq!(manager.features().await.unwrap(), ["paste", "rejected", "write"]);
+    assert_eq!(manager.features().await.unwrap(), ["agent", "paste", "rejected", "write"]);
 }
 
 #[tokio::test]

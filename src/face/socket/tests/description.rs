@@ -45,6 +45,7 @@ fn answers_have_the_members_that_the_description_declares() {
         database: "d".to_owned(),
         protection: "p".to_owned(),
         bus: true,
+        online: true,
     };
     let provider = api::ProviderInfo {
         id: "parqex".parse().unwrap(),
