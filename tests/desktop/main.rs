@@ -9,6 +9,7 @@ mod change;
 mod client;
 mod commands;
 mod contract;
+mod crowd;
 mod examples;
 #[path = "../../src/face/dbus/tests/introspection.rs"]
 mod introspection;

@@ -48,7 +48,7 @@ impl Scene {
 
     /// The same in a home that has something particular.
     pub(crate) fn in_home(config: Config, home: Home) -> Self {
-        let bus = Bus::reference().unwrap();
+        let bus = Bus::desktop().unwrap();
         let provider = Provider::start(config);
         let file = format!("providers/{PROVIDER}.toml");
         let home = home.bus(&bus).config(&file, &provider.definition(PROVIDER)).unwrap();

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::pin::pin;
 use std::process::{Command, Stdio};
@@ -30,6 +31,8 @@ pub(crate) struct Bus {
 pub(crate) enum BusKind {
     /// `dbus-daemon` of the freedesktop.org project.
     Reference,
+    /// `dbus-broker`, which several distributions have in its place.
+    Broker,
     /// `busd`, a broker in Rust.
     Busd,
 }
@@ -47,6 +50,28 @@ impl Bus {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::busd(),
             result => result,
         }
+    }
+
+    /// Starts the one that desktops have: the reference implementation, or `dbus-broker` if
+    /// `OSTLER_TEST_BUS` says so.
+    pub(crate) fn desktop() -> io::Result<Self> {
+        match std::env::var("OSTLER_TEST_BUS").as_deref() {
+            Ok("dbus-broker") => Self::broker(),
+            _ => Self::reference(),
+        }
+    }
+
+    /// Starts `dbus-broker`. It wants a journal to write to and a socket that somebody else made, and ends
+    /// with them.
+    fn broker() -> io::Result<Self> {
+        let dir = TempDir::new()?;
+        std::fs::write(dir.path().join("bus.conf"), reference_config(dir.path(), ""))?;
+        std::fs::create_dir(dir.path().join("journal"))?;
+        let journal = UnixDatagram::bind(dir.path().join("journal/socket"))?;
+        std::thread::spawn(move || while journal.recv(&mut [0; 4096]).is_ok() {});
+        let address = format!("unix:path={}", dir.path().join("bus").display());
+        let broker = Broker::Process(start_broker(dir.path(), &address)?);
+        Ok(Self { address, kind: BusKind::Broker, broker, dir })
     }
 
     /// Starts the reference implementation; `NotFound` if it is not installed.
@@ -73,7 +98,7 @@ impl Bus {
         Ok(Self { address, kind: BusKind::Reference, broker: Broker::Process(daemon), dir })
     }
 
-    /// Kills a bus of the reference implementation, as a crash would.
+    /// Kills a bus that is a process, as a crash would.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
         match &mut self.broker {
             Broker::Process(daemon) => daemon.kill().map(drop),
@@ -83,8 +108,15 @@ impl Bus {
 
     /// Starts another one where it was.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
-        let daemon = start_reference(&mut Command::new("dbus-daemon"), self.dir.path())?;
-        self.broker = Broker::Process(daemon);
+        let bus = match self.kind {
+            BusKind::Broker => {
+                // the socket outlives the one who made it
+                std::fs::remove_file(self.dir.path().join("bus"))?;
+                start_broker(self.dir.path(), &self.address)?
+            }
+            _ => start_reference(&mut Command::new("dbus-daemon"), self.dir.path())?,
+        };
+        self.broker = Broker::Process(bus);
         Ok(())
     }
 
@@ -117,6 +149,7 @@ impl std::fmt::Display for BusKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Reference => "dbus-daemon",
+            Self::Broker => "dbus-broker",
             Self::Busd => "busd in process",
         })
     }
@@ -155,6 +188,26 @@ fn start_reference(program: &mut Command, dir: &Path) -> io::Result<Kept> {
         return Err(io::Error::other("dbus-daemon ended before it listened"));
     }
     Ok(daemon)
+}
+
+/// Starts `dbus-broker` with the configuration in a directory, and waits until it listens.
+fn start_broker(dir: &Path, address: &str) -> io::Result<Kept> {
+    let mut command = Command::new("bwrap");
+    command.args(["--bind", "/", "/", "--dev-bind", "/dev", "/dev", "--tmpfs", "/run"]);
+    command.arg("--bind").arg(dir.join("journal")).arg("/run/systemd/journal");
+    command.args(["--die-with-parent", "systemd-socket-activate", "--listen"]).arg(dir.join("bus"));
+    // it asks its own bus for a service manager, to start whoever is called and not there
+    command.arg(format!("--setenv=DBUS_SESSION_BUS_ADDRESS={address}"));
+    command.args(["dbus-broker-launch", "--scope", "user", "--config-file"]);
+    command.arg(dir.join("bus.conf")).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut broker = Kept::spawn(command.stderr(Stdio::piped()))?;
+    let mut lines = BufReader::new(broker.stderr()?).lines().map_while(Result::ok);
+    if !lines.any(|line| line.contains("Listening on")) {
+        return Err(io::Error::other("dbus-broker ended before it listened"));
+    }
+    // it says more, and must be able to
+    std::thread::spawn(move || lines.for_each(drop));
+    Ok(broker)
 }
 
 /// A session bus of its own, with no service files but those that are named, so that nothing of the

@@ -1,5 +1,7 @@
 //! Who asks, where there are units, desktop applications and sandboxes to be known by.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::container::{TESTER, User};
@@ -9,26 +11,37 @@ use crate::support::provider::Config;
 const FLATPAK: &[u8] =
     b"[Application]\nname=org.example.Sandboxed\nruntime=runtime/org.example/x86_64/1\n";
 
-/// The program that came last.
-#[track_caller]
-fn last(scene: &Scene) -> (String, String) {
+/// How often each program came, with its tier.
+fn uses(scene: &Scene) -> BTreeMap<(String, String), u64> {
     let listed = scene.machine.said_as(TESTER, &["ostler", "access", "log", "--json"]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
-    let mut uses: Vec<&Value> = listed["uses"].as_array().unwrap().iter().collect();
-    // a second may have seen several
-    uses.retain(|usage| usage["count"] == 1);
-    let usage = uses.first().unwrap_or_else(|| panic!("{listed}"));
-    let word = |name: &str| usage[name].as_str().unwrap().to_owned();
-    (word("caller"), word("tier"))
+    let word = |usage: &Value, name: &str| usage[name].as_str().unwrap().to_owned();
+    let of = |usage: &Value| {
+        ((word(usage, "caller"), word(usage, "tier")), usage["count"].as_u64().unwrap())
+    };
+    listed["uses"].as_array().unwrap().iter().map(of).collect()
 }
 
-/// Has a program ask for a token, and tells how it was known. The daemon starts anew, so that it is alone on
-/// the list.
+/// Has a program ask for a token, and tells how it was known.
 #[track_caller]
 fn known_as(scene: &Scene, words: &[&str]) -> (String, String) {
-    scene.systemctl(TESTER, &["restart", "ostler.service"]);
+    let before = uses(scene);
     scene.machine.said_as(TESTER, words);
-    last(scene)
+    let after = uses(scene);
+    let more = after.into_iter().find(|(who, count)| before.get(who) != Some(count));
+    more.unwrap_or_else(|| panic!("{words:?} did not come")).0
+}
+
+/// Has a program ask that needs the user's word, and tells how it was known.
+#[track_caller]
+fn asked_as(scene: &Scene, words: &[&str]) -> (String, String) {
+    let refused = scene.machine.run(words);
+    assert_eq!(refused.status.code(), Some(77), "{refused:?}");
+    let listed = scene.machine.said_as(TESTER, &["ostler", "access", "pending", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let question = listed["pending"].as_array().unwrap().last().unwrap();
+    let word = |name: &str| question[name].as_str().unwrap().to_owned();
+    (word("caller"), word("tier"))
 }
 
 fn claimed(name: &str) -> (String, String) {
@@ -88,13 +101,18 @@ fn a_sandboxed_application_is_known_by_what_its_sandbox_says() {
             env XDG_RUNTIME_DIR=/run/user/4242 HOME=/home/tester ostler token door
     ";
     let sandboxed = ["unshare", "--mount", "--propagation=private", "sh", "-c", script];
-    scene.systemctl(TESTER, &["restart", "ostler.service"]);
+    let known = ("flatpak:org.example.Sandboxed".to_owned(), "verified".to_owned());
+    assert_eq!(asked_as(&scene, &sandboxed), known);
+    scene.machine.said_as(TESTER, &["ostler", "access", "allow", "flatpak:org.example.Sandboxed"]);
     scene.machine.said(&sandboxed);
-    assert_eq!(last(&scene), ("flatpak:org.example.Sandboxed".to_owned(), "verified".to_owned()));
+    assert!(uses(&scene).contains_key(&known));
 
-    // a namespace of somebody's own making, with nothing in it, is nobody
+    // a namespace of somebody's own making, with nothing that says what it is, is nobody
     let script = script.replace("mount --bind /run/info /.flatpak-info &&", "");
-    scene.systemctl(TESTER, &["restart", "ostler.service"]);
-    scene.machine.said(&["unshare", "--mount", "--propagation=private", "sh", "-c", &script]);
-    assert_eq!(last(&scene), ("unknown".to_owned(), "none".to_owned()));
+    let other = ["unshare", "--mount", "--propagation=private", "sh", "-c", &script];
+    assert_eq!(asked_as(&scene, &other), ("unknown".to_owned(), "none".to_owned()));
+    // with no file at all it is what it is there
+    scene.machine.said(&["rm", "/.flatpak-info"]);
+    let known = ("container:/usr/bin/ostler".to_owned(), "none".to_owned());
+    assert_eq!(asked_as(&scene, &other), known);
 }

@@ -5,6 +5,7 @@
 mod activation;
 mod callers;
 mod container;
+mod desktop;
 mod guard;
 mod journal;
 mod package;

@@ -100,6 +100,9 @@ impl Scene {
         let path = format!("{directory}/{PROVIDER}.toml");
         self.machine.write(&path, definition.as_bytes(), user);
         self.systemctl(user, &["reload-or-restart", "ostler.service"]);
+        // to this systemd a reload is done when the signal is sent
+        let known = format!("until ostler providers | grep -q '^{PROVIDER} '; do :; done");
+        self.machine.said_as(user, &["timeout", "60", "sh", "-c", &known]);
     }
 
     /// Signs a user's account in.
