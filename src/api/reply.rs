@@ -8,8 +8,8 @@ use super::access::{Grant, Pending, Use};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 use crate::model::{
-    AccessToken, AccountId, AccountName, ClientId, FailureClass, Mode, ProviderId, RequestId,
-    RuleId, Scopes,
+    AccessToken, AccountId, AccountName, Audience, ClientId, FailureClass, Mode, ProviderId,
+    RequestId, Resource, RuleId, Scopes,
 };
 
 /// What a [`super::Request`] is answered with when all went well.
@@ -164,6 +164,12 @@ pub struct Account {
     /// Whether that is so near that the user should know: in the last quarter of its life, and at
     /// most a week before.
     pub login_ends_soon: bool,
+    /// The APIs that its tokens are for, where the login named some.
+    #[serde(default)]
+    pub resource: Vec<Resource>,
+    /// The audience that they are for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
 }
 
 /// The daemon itself.

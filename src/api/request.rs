@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{ListUses, RemoveGrant, Respond, SetGrant};
 use crate::model::{
-    AccountName, ClientId, ClientSecret, Fingerprint, ProviderId, RequestId, Scopes,
+    AccountName, Audience, ClientId, ClientSecret, Fingerprint, ProviderId, RequestId, Resource,
+    Scopes,
 };
 
 /// Everything a caller can ask.
@@ -95,6 +96,12 @@ pub struct GetToken {
     /// Scopes it must have; any if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Scopes>,
+    /// APIs that it must be for, by their addresses (RFC 8707); any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Vec<Resource>>,
+    /// The audience that it must be for; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// The token that an API rejected, by its SHA-256: if it is still the current one, it is
     /// replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +138,13 @@ pub struct Login {
     /// The scopes to ask for; the provider's defaults if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Scopes>,
+    /// The APIs that tokens are to be for, by their addresses (RFC 8707); as before, or as the provider
+    /// thinks fit, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Vec<Resource>>,
+    /// The audience that tokens are to be for, for providers that ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// Whom the provider should suggest (OpenID Connect Core, 3.1.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_hint: Option<String>,

@@ -8,7 +8,8 @@ use clap_complete::ArgValueCandidates;
 
 use super::completion;
 use crate::model::{
-    AccountName, ClientId, Fingerprint, Pattern, ProviderId, QuestionId, RuleId, Scope,
+    AccountName, Audience, ClientId, Fingerprint, Pattern, ProviderId, QuestionId, Resource,
+    RuleId, Scope,
 };
 
 /// Keeps OAuth tokens fresh for the programs of one user.
@@ -126,6 +127,12 @@ pub(super) struct Login {
     /// A scope to ask for; can be given several times [default: the provider's]
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(super) scopes: Vec<Scope>,
+    /// The address of an API that tokens are to be for; can be given several times
+    #[arg(long = "resource", value_name = "URI")]
+    pub(super) resources: Vec<Resource>,
+    /// The audience that tokens are to be for, for providers that ask for that
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(super) audience: Option<Audience>,
     /// Whom the provider should suggest, for instance a mail address
     #[arg(long = "login-hint", value_name = "WHO")]
     pub(super) suggested: Option<String>,
@@ -148,6 +155,12 @@ pub(super) struct Token {
     /// A scope that the token must have; can be given several times
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(super) scopes: Vec<Scope>,
+    /// The address of an API that the token must be for; can be given several times
+    #[arg(long = "resource", value_name = "URI")]
+    pub(super) resources: Vec<Resource>,
+    /// The audience that the token must be for
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(super) audience: Option<Audience>,
     /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
     #[arg(long, value_name = "SHA256")]
     pub(super) rejected: Option<Fingerprint>,

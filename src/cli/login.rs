@@ -47,6 +47,8 @@ pub(super) fn run(args: Login, path: &Path, console: &mut Console<'_>) -> Result
         client_secret,
         redirect_uri: args.redirect_uri,
         scopes: Some(scopes).filter(|scopes| !scopes.is_empty()),
+        resource: Some(args.resources).filter(|resources| !resources.is_empty()),
+        audience: args.audience,
         login_hint: args.suggested,
     };
     let started: LoginStarted = client.call("Login", &request, DISCOVERY)?;

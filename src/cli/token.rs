@@ -40,6 +40,8 @@ pub(super) fn run(
         account: args.account,
         min_valid: args.min_valid,
         scopes: Some(scopes.clone()).filter(|scopes| !scopes.is_empty()),
+        resource: Some(args.resources).filter(|resources| !resources.is_empty()),
+        audience: args.audience,
         rejected: args.rejected,
         timeout_ms: args.timeout.map(|seconds| seconds * 1000),
     };

@@ -7,10 +7,11 @@ use super::handle::{Asker, Message};
 use super::logout::Revocation;
 use super::task::Engine;
 use crate::api::{
-    GetToken, Logout, Refresh, Rename, Request, Response, Resume, Revoke, SetEnabled,
+    Fault, FaultKind, GetToken, Logout, Refresh, Rename, Request, Response, Resume, Revoke,
+    SetEnabled,
 };
 use crate::lifecycle::{Ask, Event, Parting};
-use crate::model::{AccountName, Adjustment, Caller};
+use crate::model::{AccountName, Adjustment, Caller, Target};
 
 /// What a question for a token is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ impl Engine {
                     account,
                     min_valid: None,
                     scopes: None,
+                    resource: None,
+                    audience: None,
                     rejected: None,
                     timeout_ms,
                     interactive: None,
@@ -121,6 +124,13 @@ impl Engine {
     }
 
     fn get_token(&mut self, get: GetToken, wanted: Wanted, caller: Caller, asker: Asker) {
+        let target = match Target::new(get.resource, get.audience) {
+            Ok(target) => target,
+            Err(error) => {
+                let fault = Fault::new(FaultKind::InvalidOption, error.to_string());
+                return asker.answer(Err(fault.of(get.account)));
+            }
+        };
         let waiter = self.wait(asker, caller.clone(), &get.account);
         if wanted == Wanted::Renewal {
             self.renewals.insert(waiter);
@@ -135,6 +145,7 @@ impl Engine {
             interactive: get.interactive.unwrap_or(true),
             min_valid,
             scopes: get.scopes.unwrap_or_default(),
+            target,
             rejected: get.rejected,
             renew: wanted == Wanted::Renewal,
             deadline,

@@ -33,6 +33,11 @@ pub(super) fn refused(
         Refusal::ScopeNotGranted { missing } => {
             Fault::new(FaultKind::ScopeNotGranted, format!("not granted: {}", missing.join(" ")))
         }
+        Refusal::NotForThat { missing } => {
+            let words = missing.join(" ");
+            Fault::new(FaultKind::ScopeNotGranted, format!("the login is not for {words}"))
+                .hint("sign in again with --resource or --audience")
+        }
         Refusal::Held { why } => Fault::new(
             FaultKind::ClientRejected,
             format!("the provider rejects the request ({why})"),

@@ -292,6 +292,8 @@ mod tests {
             mode: Mode::Always,
             login_ends_at: None,
             login_ends_soon: false,
+            resource: Vec::new(),
+            audience: None,
         }
     }
 

@@ -114,7 +114,10 @@ impl Engine {
         let Some(Credentials { refresh, secret }) = flying.credentials.take() else { return };
         let client = Client { id: &flying.account.client.client, secret: secret.as_ref() };
         let request = match (&refresh, &flying.request) {
-            (Some(refresh), None) => TokenRequest::refresh(&flying.provider, client, refresh),
+            (Some(refresh), None) => {
+                let target = &flying.account.target;
+                TokenRequest::refresh(&flying.provider, client, refresh, target)
+            }
             (_, Some(request)) => match self.sign_ins.get_mut(request) {
                 Some(sign_in) => sign_in.token_request(client),
                 None => return self.give_up(flight, "the sign-in is gone"),

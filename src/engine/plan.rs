@@ -10,7 +10,7 @@ use super::handle::Asker;
 use super::task::Engine;
 use crate::api::{Fault, FaultKind, Login};
 use crate::model::{
-    AccountName, ClientId, ClientKey, ClientRecord, ClientSecret, ProviderId, Scopes,
+    AccountName, ClientId, ClientKey, ClientRecord, ClientSecret, ProviderId, Scopes, Target,
 };
 use crate::oauth::{Http, Loopback, discover};
 use crate::provider::{Provider, Redirect};
@@ -21,6 +21,7 @@ pub(super) struct Plan {
     pub(super) client: ClientRecord,
     pub(super) secret: Option<Arc<ClientSecret>>,
     pub(super) scopes: Option<Scopes>,
+    pub(super) target: Target,
     pub(super) login_hint: Option<String>,
     pub(super) source: Source,
     pub(super) asker: Asker,
@@ -54,12 +55,24 @@ impl Engine {
         &self,
         login: Login,
     ) -> Result<impl FnOnce(Asker) -> Plan + use<>, Box<Fault>> {
-        let Login { provider, account, client_id, client_secret, redirect_uri, scopes, login_hint } =
-            login;
+        let Login {
+            provider,
+            account,
+            client_id,
+            client_secret,
+            redirect_uri,
+            scopes,
+            resource,
+            audience,
+            login_hint,
+        } = login;
         let name = match account {
             Some(name) => name,
             None => default_name(provider.as_str())?,
         };
+        let target = Target::new(resource, audience).map_err(|error| {
+            Box::new(Fault::new(FaultKind::InvalidOption, error.to_string()).of(name.clone()))
+        })?;
         let known = self.lifecycle.view(&name).map(|view| view.seed.clone());
         if let Some(known) = &known
             && known.client.provider != provider
@@ -93,12 +106,18 @@ impl Engine {
         let redirect_uri =
             redirect_uri.or_else(|| recorded.and_then(|client| client.redirect_uri.clone()));
         let discovered = recorded.and_then(|client| client.discovered.clone());
+        // who signs in again and names nothing else wants what there was
+        let target = match &known {
+            Some(known) if target.is_empty() => known.target.clone(),
+            _ => target,
+        };
         let scopes = scopes.or_else(|| known.map(|known| known.scopes));
         Ok(move |asker| Plan {
             name,
             client: ClientRecord { key, redirect_uri, discovered },
             secret: client_secret,
             scopes,
+            target,
             login_hint,
             source,
             asker,

@@ -47,6 +47,8 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
         mode: view.mode,
         login_ends_at: view.ends.map(seconds),
         login_ends_soon: view.warns.is_some_and(|from| from <= now.boot),
+        resource: view.seed.target.resources.iter().cloned().collect(),
+        audience: view.seed.target.audience.clone(),
     }
 }
 
@@ -154,5 +156,7 @@ fn signing_in(seed: &AccountSeed) -> Account {
         mode: Mode::default(),
         login_ends_at: None,
         login_ends_soon: false,
+        resource: seed.target.resources.iter().cloned().collect(),
+        audience: seed.target.audience.clone(),
     }
 }

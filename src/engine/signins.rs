@@ -78,6 +78,7 @@ impl SignIn {
             &code,
             self.authorization.verifier(),
             self.authorization.redirect_uri(),
+            &self.seed.target,
         )
     }
 }
@@ -144,7 +145,8 @@ impl Engine {
     }
 
     fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
-        let Plan { name, mut client, secret, scopes, login_hint, asker, source, port: _ } = plan;
+        let Plan { name, mut client, secret, scopes, target, login_hint, asker, source, port: _ } =
+            plan;
         let Way { provider, loopback, redirect_uri } = way;
         if let Source::Discover(_) = source {
             client.discovered = Some(provider.to_toml());
@@ -154,7 +156,8 @@ impl Engine {
         let id = &client.key.client;
         let (request, id, begun) = match (random(), random()) {
             (Ok(request), Ok(account)) => {
-                let begun = Authorization::begin(&provider, id, &redirect_uri, &scopes, hint);
+                let begun =
+                    Authorization::begin(&provider, id, &redirect_uri, &scopes, &target, hint);
                 (RequestId::from_random(request), AccountId::from_random(account), begun)
             }
             (Err(error), _) | (_, Err(error)) => {
@@ -169,7 +172,8 @@ impl Engine {
             }
         };
         let id = self.lifecycle.view(&name).map_or(id, |view| view.seed.id.clone());
-        let seed = AccountSeed { id, name: name.clone(), client: client.key.clone(), scopes };
+        let seed =
+            AccountSeed { id, name: name.clone(), client: client.key.clone(), scopes, target };
         let now = self.clock.now();
         let deadline = now.boot + OPEN_FOR;
         let paste = loopback.is_none();

@@ -120,6 +120,10 @@ pub(super) enum Done {
 }
 
 /// Something that waits for its turn.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one or two at a time, and none is to cost an allocation"
+)]
 enum Turn {
     Event(Event),
     Report(Report),

@@ -180,6 +180,12 @@ impl Account {
         if let Some(missing) = self.missing_scopes(&ask.scopes) {
             return Look::Refused(Refusal::ScopeNotGranted { missing });
         }
+        if !ask.target.is_empty() {
+            let missing = self.seed.target.lacks(&ask.target);
+            if !missing.is_empty() {
+                return Look::Refused(Refusal::NotForThat { missing });
+            }
+        }
         if let Some(token) = &self.token {
             let lasts = token.lasts(self.attainable(ask, token), now);
             if token.serves(ask, now) && lasts && !self.unsettled {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, Decision, Failure, Fingerprint,
     FlightId, Generation, GrantChange, Issued, Landing, Modes, Pattern, ProviderId, QuestionId,
-    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Wall,
+    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Wall,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -29,6 +29,8 @@ pub struct Ask {
     pub min_valid: Option<Duration>,
     /// The scopes it must have; empty means any.
     pub scopes: Scopes,
+    /// What it must be for; nothing means anything.
+    pub target: Target,
     /// A token that an API rejected: not to be handed out again.
     pub rejected: Option<Fingerprint>,
     /// Whether the token at hand is not to be handed out, whichever that is.
@@ -431,6 +433,11 @@ pub enum Refusal {
     ScopeNotGranted {
         /// The scopes that are missing.
         missing: Scopes,
+    },
+    /// The login is not for these.
+    NotForThat {
+        /// The resources and audiences that are missing.
+        missing: Vec<String>,
     },
     /// The provider rejects the client or the form of the request.
     Held {

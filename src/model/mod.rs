@@ -6,6 +6,7 @@
 //! | access token, refresh token, client secret, code, verifier | [`secret`] |
 //! | instants on the two clocks, lifetimes | [`time`] |
 //! | scopes | [`scope`] |
+//! | APIs and audiences that tokens are for | [`target`] |
 //! | who asks | [`caller`] |
 //! | which programs may have whose tokens | [`access`] |
 //! | what a token endpoint gave, and why it did not | [`landing`] |
@@ -22,6 +23,7 @@ pub(crate) mod noise;
 pub mod record;
 pub mod scope;
 pub mod secret;
+pub mod target;
 pub mod time;
 
 pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
@@ -40,4 +42,5 @@ pub use scope::{Scope, Scopes};
 pub use secret::{
     AccessToken, AuthorizationCode, ClientSecret, Fingerprint, PkceVerifier, RefreshToken,
 };
+pub use target::{Audience, Resource, Target};
 pub use time::{Boot, BootId, Now, Stamp, Wall, span};

@@ -7,6 +7,7 @@ use super::landing::TokenType;
 use super::names::{AccountId, AccountName, ClientKey, FlightId, Generation};
 use super::scope::Scopes;
 use super::secret::{AccessToken, RefreshToken};
+use super::target::Target;
 use super::time::{Stamp, Wall};
 
 /// A client registration as stored: everything a token request needs but the secret, which stays
@@ -33,6 +34,8 @@ pub struct AccountSeed {
     pub client: ClientKey,
     /// The scopes asked for.
     pub scopes: Scopes,
+    /// What its tokens are for.
+    pub target: Target,
 }
 
 /// How the reason begins why an account needs the user's word although its login may be good: its

@@ -7,8 +7,8 @@ use super::callback::{self, CallbackError, Expected};
 use super::encode;
 use super::error::OauthError;
 use super::pkce;
-use super::request::add_query;
-use crate::model::{AuthorizationCode, ClientId, PkceVerifier, Scopes};
+use super::request::{add_query, targets};
+use crate::model::{AuthorizationCode, ClientId, PkceVerifier, Scopes, Target};
 use crate::provider::{Pkce, Provider, Redirect, check_endpoint};
 
 /// An authorization under way: what its callback is held against, and what redeems its code. Used
@@ -30,6 +30,7 @@ impl Authorization {
         client_id: &ClientId,
         redirect_uri: &str,
         scopes: &Scopes,
+        target: &Target,
         login_hint: Option<&str>,
     ) -> Result<(Self, Url), OauthError> {
         check_endpoint(&provider.authorization_url)
@@ -62,6 +63,7 @@ impl Authorization {
         if let Some(hint) = login_hint {
             params.push(("login_hint", hint));
         }
+        params.extend(targets(target));
         let more = provider.auth_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let more: Vec<_> =
             more.filter(|(name, _)| !params.iter().any(|(ours, _)| ours == name)).collect();
@@ -144,7 +146,15 @@ mod tests {
     fn begin(provider: &Provider, redirect: &str, scopes: &str) -> (Authorization, Url) {
         let id = "id 1".parse().unwrap();
         let scopes = Scopes::parse_lenient(scopes);
-        Authorization::begin(provider, &id, redirect, &scopes, Some("me@x.example")).unwrap()
+        Authorization::begin(
+            provider,
+            &id,
+            redirect,
+            &scopes,
+            &Target::default(),
+            Some("me@x.example"),
+        )
+        .unwrap()
     }
 
     fn param(url: &Url, name: &str) -> Option<String> {
@@ -214,7 +224,14 @@ mod tests {
             ("parqex", "http://127.0.0.1:9/callback"),
         ] {
             let provider = provider(provider_id);
-            let begun = Authorization::begin(&provider, &id, redirect, &Scopes::default(), None);
+            let begun = Authorization::begin(
+                &provider,
+                &id,
+                redirect,
+                &Scopes::default(),
+                &Target::default(),
+                None,
+            );
             assert!(matches!(begun, Err(OauthError::RedirectUri { .. })), "{redirect}");
         }
     }

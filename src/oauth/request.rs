@@ -1,5 +1,7 @@
 //! Token requests (RFC 6749, 4.1.3 and 6), in each provider's dialect.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,12 +11,13 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     USER_AGENT,
 };
+use serde::Serialize;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::encode;
 use super::error::OauthError;
-use crate::model::{AuthorizationCode, ClientId, ClientSecret, PkceVerifier, RefreshToken};
+use crate::model::{AuthorizationCode, ClientId, ClientSecret, PkceVerifier, RefreshToken, Target};
 use crate::provider::{Body, ClientAuth, Method, Provider, check_endpoint};
 
 /// Who asks: a client registration, for as long as it takes to build a request.
@@ -99,15 +102,18 @@ impl Outgoing {
 }
 
 impl TokenRequest {
-    /// The refresh of a grant. No scope is sent: the grant's own stay in force (RFC 6749, 6).
+    /// The refresh of a grant, for what its tokens are for (RFC 8707, 2.2). No scope is sent: the grant's
+    /// own stay in force (RFC 6749, 6).
     pub fn refresh(
         provider: &Provider,
         client: Client<'_>,
         token: &RefreshToken,
+        target: &Target,
     ) -> Result<Self, OauthError> {
         let mut params = Params::default();
         params.set("grant_type", "refresh_token");
         params.set("refresh_token", token.expose());
+        params.aim(target);
         params.extend(&provider.refresh_params);
         let mut outgoing = build(provider, provider.refresh_endpoint(), client, params)?;
         outgoing.patience = provider.refresh_patience();
@@ -123,6 +129,7 @@ impl TokenRequest {
         code: &AuthorizationCode,
         verifier: Option<&PkceVerifier>,
         redirect_uri: &str,
+        target: &Target,
     ) -> Result<Self, OauthError> {
         let mut params = Params::default();
         params.set("grant_type", "authorization_code");
@@ -131,6 +138,7 @@ impl TokenRequest {
         if let Some(verifier) = verifier {
             params.set("code_verifier", verifier.expose());
         }
+        params.aim(target);
         params.extend(&provider.token_params);
         let outgoing = build(provider, &provider.token_url, client, params)?;
         let more = verifier.map(PkceVerifier::expose).into_iter().chain([code.expose()]);
@@ -159,6 +167,13 @@ impl Params {
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
+    }
+
+    /// What tokens are to be for: one parameter for each resource (RFC 8707, 2).
+    fn aim(&mut self, target: &Target) {
+        for (name, value) in targets(target) {
+            self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
+        }
     }
 
     /// A definition's own parameters: they replace, and an empty value takes one away.
@@ -264,8 +279,7 @@ fn build(
         (_, Body::Form) => Some(form_body(&params, provider, &mut headers)),
         (_, Body::Json) => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let object: std::collections::BTreeMap<_, _> = params.named(provider).collect();
-            let json = serde_json::to_vec(&object)
+            let json = serde_json::to_vec(&members(params.named(provider)))
                 .expect("a map of texts has nothing that JSON cannot say");
             Some(Zeroizing::new(json))
         }
@@ -278,6 +292,38 @@ fn build(
     };
     let refresh_fields = refresh_fields(provider);
     Ok(Outgoing { refresh_fields, ..Outgoing::new(method, url, headers, body) })
+}
+
+/// The parameters by which tokens are asked for that are for something.
+pub(super) fn targets(target: &Target) -> impl Iterator<Item = (&'static str, &str)> {
+    let resources = target.resources.iter().map(|resource| ("resource", resource.as_str()));
+    let audience = target.audience.iter().map(|audience| ("audience", audience.as_str()));
+    resources.chain(audience)
+}
+
+/// A parameter in JSON: a text, or a list if there are several of that name.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Member<'a> {
+    One(&'a str),
+    Many(Vec<&'a str>),
+}
+
+fn members<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<&'a str, Member<'a>> {
+    let mut members = BTreeMap::new();
+    for (name, value) in params {
+        match members.entry(name) {
+            Entry::Vacant(entry) => drop(entry.insert(Member::One(value))),
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Member::Many(values) => values.push(value),
+                Member::One(first) => {
+                    let both = vec![*first, value];
+                    entry.insert(Member::Many(both));
+                }
+            },
+        }
+    }
+    members
 }
 
 /// The headers that a definition adds or changes. Authorization is not among those it may.
@@ -332,7 +378,7 @@ mod tests {
         let secret = secret.map(|text| ClientSecret::new(text.into()));
         let client = Client { id: &id, secret: secret.as_ref() };
         let token = RefreshToken::new("fake-refresh".into());
-        TokenRequest::refresh(provider, client, &token).unwrap().0
+        TokenRequest::refresh(provider, client, &token, &Target::default()).unwrap().0
     }
 
     fn body(request: &Outgoing) -> &str {
@@ -418,6 +464,31 @@ mod tests {
     }
 
     #[test]
+    fn what_tokens_are_for_is_said_once_for_each() {
+        let id: ClientId = "id".parse().unwrap();
+        let client = Client { id: &id, secret: None };
+        let token = RefreshToken::new("fake-refresh".into());
+        let resources = ["https://b.example/", "https://a.example/?x=1"];
+        let resources = resources.iter().map(|text| text.parse().unwrap()).collect();
+        let target = Target::new(Some(resources), Some("front".parse().unwrap())).unwrap();
+        let request = TokenRequest::refresh(&provider(""), client, &token, &target).unwrap().0;
+        assert_eq!(
+            body(&request),
+            "grant_type=refresh_token&refresh_token=fake-refresh\
+             &resource=https%3A%2F%2Fa.example%2F%3Fx%3D1&resource=https%3A%2F%2Fb.example%2F\
+             &audience=front&client_id=id"
+        );
+        let json = provider("[http]\nbody = \"json\"");
+        let request = TokenRequest::refresh(&json, client, &token, &target).unwrap().0;
+        assert_eq!(
+            body(&request),
+            "{\"audience\":\"front\",\"client_id\":\"id\",\"grant_type\":\"refresh_token\",\
+             \"refresh_token\":\"fake-refresh\",\
+             \"resource\":[\"https://a.example/?x=1\",\"https://b.example/\"]}"
+        );
+    }
+
+    #[test]
     fn an_exchange_sends_code_verifier_and_the_same_redirect_uri() {
         let provider = provider("token_params = { expiring = \"1\" }");
         let id: ClientId = "id".parse().unwrap();
@@ -427,6 +498,7 @@ mod tests {
             &AuthorizationCode::new("fake/code".into()),
             Some(&PkceVerifier::new("fake-verifier".into())),
             "http://127.0.0.1:8/callback",
+            &Target::default(),
         )
         .unwrap();
         assert_eq!(

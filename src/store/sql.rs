@@ -7,7 +7,7 @@ use rusqlite::{Error, Row};
 
 use crate::model::{
     AccountId, AccountName, Boot, BootId, ClientId, Decision, FlightId, Generation, Identity, Now,
-    Pattern, ProviderId, Scopes, Stamp, Standing, Wall,
+    Pattern, ProviderId, Scopes, Stamp, Standing, Target, Wall,
 };
 
 macro_rules! text {
@@ -72,6 +72,20 @@ impl FromSql for Scopes {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         value.as_str().map(Self::parse_lenient)
     }
+}
+
+/// What tokens are for, from two columns, the first of which is `first`. What cannot be read is left out.
+pub(super) fn target(row: &Row<'_>, first: usize) -> rusqlite::Result<Target> {
+    let resources: Option<String> = row.get(first)?;
+    let audience: Option<String> = row.get(first + 1)?;
+    Ok(Target {
+        resources: resources
+            .unwrap_or_default()
+            .split(' ')
+            .filter_map(|text| text.parse().ok())
+            .collect(),
+        audience: audience.and_then(|text| text.parse().ok()),
+    })
 }
 
 /// A stamp from three columns, the first of which is `first`.

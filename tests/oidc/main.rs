@@ -12,3 +12,4 @@ mod scene;
 mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;

@@ -28,6 +28,8 @@ fn two_thousand_accounts_due_at_a_resume_leave_one_after_the_other_and_the_wante
         for name in wanted {
             let get = GetToken {
                 interactive: None,
+                resource: None,
+                audience: None,
                 account: name.parse().unwrap(),
                 min_valid: Some(60),
                 scopes: None,

@@ -60,6 +60,8 @@ impl Play {
                 let rejected = self.world.rejected.get(name).filter(|_| rejects).copied();
                 let get = GetToken {
                     interactive: None,
+                    resource: None,
+                    audience: None,
                     account: name.parse().unwrap(),
                     min_valid: Some(min_valid),
                     scopes: None,
@@ -241,6 +243,8 @@ impl Play {
             let account = name.parse().unwrap();
             let get = GetToken {
                 interactive: None,
+                resource: None,
+                audience: None,
                 account,
                 min_valid: Some(60),
                 scopes: None,

@@ -25,7 +25,7 @@ use crate::lifecycle::{Event, Settings};
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, Face,
     Fingerprint, FlightId, Generation, GrantChange, Identity, Issued, Modes, Now, RefreshToken,
-    Scopes, Stamp, TokenType, Wall,
+    Scopes, Stamp, Target, TokenType, Wall,
 };
 use crate::oauth::{Http, HttpOptions};
 use crate::provider::Catalog;
@@ -475,6 +475,7 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             name: name.parse().unwrap(),
             client: key.clone(),
             scopes: Scopes::parse_lenient("open close"),
+            target: Target::default(),
         };
         let account = seed.id.clone();
         let client = ClientRecord { key, redirect_uri: None, discovered: None };

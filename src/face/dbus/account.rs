@@ -7,7 +7,7 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedFd, OwnedObjectPath, OwnedVariant, interface};
 
-use super::accounts::{detail, publish, scopes, seconds};
+use super::accounts::{detail, publish, resources, scopes, seconds};
 use super::context::Context;
 use super::options::Options;
 use super::refusal::{Refusal, invalid, mismatch};
@@ -325,6 +325,25 @@ impl AccountObject {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<bool, Refusal> {
         Ok(self.shown(header, connection).await?.login_ends_soon)
+    }
+
+    #[zbus(property)]
+    async fn resources(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Vec<String>, Refusal> {
+        Ok(resources(&*self.shown(header, connection).await?))
+    }
+
+    #[zbus(property)]
+    async fn audience(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        let account = self.shown(header, connection).await?;
+        Ok(account.audience.as_ref().map(ToString::to_string).unwrap_or_default())
     }
 
     #[zbus(property)]

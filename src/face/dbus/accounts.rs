@@ -120,7 +120,7 @@ pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> z
 }
 
 /// What an account shows, by the names of its properties.
-pub(super) type Shown = [(&'static str, Variant<'static>); 14];
+pub(super) type Shown = [(&'static str, Variant<'static>); 16];
 
 pub(super) fn properties(account: &Account) -> Shown {
     let text = |text: &str| Variant::from(text.to_owned());
@@ -138,6 +138,8 @@ pub(super) fn properties(account: &Account) -> Shown {
         ("Mode", account.mode.as_str().into()),
         ("LoginEndsAt", seconds(account.login_ends_at).into()),
         ("LoginEndsSoon", account.login_ends_soon.into()),
+        ("Resources", resources(account).into()),
+        ("Audience", text(account.audience.as_ref().map_or("", |it| it.as_str()))),
         ("Enabled", (account.state != State::Disabled).into()),
     ]
 }
@@ -156,6 +158,11 @@ pub(super) fn seconds(time: Option<i64>) -> i64 {
 /// D-Bus has no null: where there is nothing to say, the text is empty.
 pub(super) fn detail(account: &Account) -> String {
     account.detail.clone().unwrap_or_default()
+}
+
+/// What tokens are for; nothing where the login named nothing.
+pub(super) fn resources(account: &Account) -> Vec<String> {
+    account.resource.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn scopes(account: &Account) -> Vec<String> {

@@ -10,7 +10,7 @@ use zbus::{OwnedVariant, Variant};
 
 use super::refusal::invalid;
 use crate::api::Fault;
-use crate::model::{Scope, Scopes};
+use crate::model::{Resource, Scope, Scopes};
 
 /// The longest text that an option can hold, in bytes.
 const TEXT_MAX: usize = 4096;
@@ -55,6 +55,22 @@ impl Options {
         }
         let scopes: Result<Scopes, _> = texts.iter().map(|text| text.parse::<Scope>()).collect();
         scopes.map(Some).map_err(|error| invalid(format!("option {name}: {error}")))
+    }
+
+    /// Addresses of APIs, each a string of its own; one may stand for itself.
+    pub(super) fn resources(&mut self, name: &str) -> Result<Option<Vec<Resource>>, Fault> {
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        let texts = match Variant::from(value) {
+            Variant::Str(text) => vec![text.to_string()],
+            many => Vec::<String>::try_from(many).map_err(|_| {
+                invalid(format!("option {name} must be a string or an array of strings (s, as)"))
+            })?,
+        };
+        if texts.len() > SCOPES_MAX {
+            return Err(invalid(format!("option {name} has at most {SCOPES_MAX} entries")));
+        }
+        let resources: Result<Vec<Resource>, _> = texts.iter().map(|text| text.parse()).collect();
+        resources.map(Some).map_err(|error| invalid(format!("option {name}: {error}")))
     }
 
     /// A number.

@@ -52,6 +52,8 @@ pub(super) fn login(provider: ProviderId, options: &mut Options) -> Result<Login
         client_secret: None,
         redirect_uri: options.text("redirect_uri")?,
         scopes: options.scopes("scopes")?,
+        resource: options.resources("resource")?,
+        audience: options.parsed("audience")?,
         login_hint: options.text("login_hint")?,
     })
 }

@@ -68,6 +68,8 @@ async fn ask(
         account,
         min_valid: options.number("min_validity")?,
         scopes: options.scopes("scopes")?,
+        resource: options.resources("resource")?,
+        audience: options.parsed("audience")?,
         rejected: options.parsed("rejected")?,
         timeout_ms: Some(TIMEOUT_MS),
         interactive: options.flag("interactive")?,

@@ -47,6 +47,8 @@ fn account(name: &str) -> api::Account {
         mode: Mode::Always,
         login_ends_at: None,
         login_ends_soon: false,
+        resource: Vec::new(),
+        audience: None,
     }
 }
 

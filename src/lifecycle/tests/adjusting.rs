@@ -4,7 +4,7 @@ use super::rules;
 use super::scenarios::doing;
 use super::world::{World, name};
 use crate::lifecycle::{Doing, Event, Refusal, SignInEnd};
-use crate::model::{Adjustment, Decision, Mode, Modes};
+use crate::model::{Adjustment, Decision, Mode, Modes, Target};
 
 fn world() -> World {
     let mut world = World::new();
@@ -176,6 +176,21 @@ fn an_account_that_leaves_while_a_sign_in_is_redeemed_starts_nothing_of_its_own(
     world.tell(Event::Wake);
     world.pass_seconds(100);
     assert!(world.begins.is_empty());
+}
+
+#[test]
+fn a_token_is_for_what_its_login_named_and_nothing_else() {
+    let mut world = world();
+    world.target.audience = Some("front".parse().unwrap());
+    let asked = world.ask("door", 60, 20);
+    let missing = vec!["front".to_owned()];
+    assert_eq!(
+        *world.answer(asked).unwrap().as_ref().unwrap_err(),
+        Refusal::NotForThat { missing }
+    );
+    world.target = Target::default();
+    let any = world.ask("door", 60, 20);
+    assert_eq!(world.token(any), Some("restored-door"));
 }
 
 #[test]

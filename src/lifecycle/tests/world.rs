@@ -13,7 +13,7 @@ use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
     Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, Granted,
     Identity, Issued, Landing, Now, Pattern, QuestionId, RefreshRecord, RefreshToken, RequestId,
-    RuleId, Scopes, Stamp, Standing, Tier, TokenType, Wall,
+    RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Wall,
 };
 
 /// The start of all virtual time.
@@ -52,6 +52,8 @@ pub(super) struct World {
     durable: HashSet<Fingerprint>,
     pub(super) next_waiter: u64,
     next_token: u64,
+    /// What tokens are to be for, from now on.
+    pub(super) target: Target,
     /// Who asks from now on.
     pub(super) caller: Caller,
     /// Changes of accounts that wait for the disk.
@@ -82,6 +84,7 @@ pub(super) fn seed(text: &str) -> AccountSeed {
         name: name(text),
         client: ClientKey { provider: "parqex".parse().unwrap(), client: client.parse().unwrap() },
         scopes: Scopes::parse_lenient("open close"),
+        target: Target::default(),
     }
 }
 
@@ -120,6 +123,7 @@ impl World {
             durable: HashSet::new(),
             next_waiter: 0,
             next_token: 0,
+            target: Target::default(),
             caller: Caller { face: Face::Socket, pid: Some(7), identity: Identity::host() },
             adjustments: VecDeque::new(),
             renamed: Vec::new(),
@@ -259,6 +263,7 @@ impl World {
             min_valid: None,
             scopes: Scopes::default(),
             rejected: None,
+            target: self.target.clone(),
             renew: false,
             deadline: self.now.boot,
         })));

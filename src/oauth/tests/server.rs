@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::model::{ClientId, ClientSecret, RefreshToken};
+use crate::model::{ClientId, ClientSecret, RefreshToken, Target};
 use crate::oauth::{Client, Http, HttpOptions, TokenRequest};
 use crate::provider::Provider;
 
@@ -120,7 +120,8 @@ pub(super) fn client_secret() -> ClientSecret {
 pub(super) fn refresh(provider: &Provider) -> TokenRequest {
     let (id, secret) = (client_id(), client_secret());
     let client = Client { id: &id, secret: Some(&secret) };
-    TokenRequest::refresh(provider, client, &RefreshToken::new(REFRESH.into())).unwrap()
+    TokenRequest::refresh(provider, client, &RefreshToken::new(REFRESH.into()), &Target::default())
+        .unwrap()
 }
 
 /// Reads a request, head and body.

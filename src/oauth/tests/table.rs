@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::rows::ROWS;
 use super::{JSON, NOW, SENT, failed, provider, raw, read};
 use crate::model::{
-    AuthorizationCode, ClientSecret, FailureClass as C, Landing, PkceVerifier, RefreshToken,
+    AuthorizationCode, ClientSecret, FailureClass as C, Landing, PkceVerifier, RefreshToken, Target,
 };
 use crate::oauth::{Client, Sent, TokenRequest, read_answer};
 use crate::provider::preset;
@@ -164,7 +164,8 @@ fn nothing_that_was_sent_is_in_the_words() {
     let provider = provider("client_auth = \"basic\"");
     let uri = "http://127.0.0.1:8/callback";
     let mut request =
-        TokenRequest::exchange(&provider, client, &code, Some(&verifier), uri).unwrap();
+        TokenRequest::exchange(&provider, client, &code, Some(&verifier), uri, &Target::default())
+            .unwrap();
     let others = request.take_secrets();
     let basic = data_encoding::BASE64.encode(b"fake-client:fake+secret");
     let body = serde_json::json!({

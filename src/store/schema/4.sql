@@ -30,3 +30,9 @@ CREATE TABLE usage (
 
 -- Whether the user wants an account used.
 ALTER TABLE account ADD COLUMN enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1));
+
+-- What tokens are for: addresses of APIs with spaces between them, and an audience.
+ALTER TABLE account ADD COLUMN resources TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN audience TEXT;
+ALTER TABLE attempt ADD COLUMN resources TEXT;
+ALTER TABLE attempt ADD COLUMN audience TEXT;

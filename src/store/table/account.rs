@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::model::{
-    AccountId, AccountName, AccountRecord, AccountSeed, ClientKey, Generation, RefreshRecord,
-    Standing, Wall,
+    AccountId, AccountName, AccountRecord, AccountSeed, Audience, ClientKey, Generation,
+    RefreshRecord, Standing, Wall,
 };
 
 use super::super::error::{Refusal, StoreError};
@@ -49,11 +49,15 @@ pub(in super::super) fn put(
     seed: &AccountSeed,
     client: i64,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO account (account, name, client, scopes, standing, generation)
-               VALUES (?1, ?2, ?3, ?4, 'good', 0)
+    let sql = "INSERT INTO account
+                   (account, name, client, scopes, resources, audience, standing, generation)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'good', 0)
                ON CONFLICT (account) DO UPDATE
-               SET name = excluded.name, client = excluded.client, scopes = excluded.scopes";
-    execute(db, sql, params![seed.id, seed.name, client, seed.scopes]).map(drop)
+               SET name = excluded.name, client = excluded.client, scopes = excluded.scopes,
+                   resources = excluded.resources, audience = excluded.audience";
+    let AccountSeed { id, name, scopes, target, .. } = seed;
+    let audience = target.audience.as_ref().map(Audience::as_str);
+    execute(db, sql, params![id, name, client, scopes, target.join(), audience]).map(drop)
 }
 
 /// The name of an account.
@@ -125,7 +129,7 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
     let sql = "SELECT a.account, a.name, c.provider, c.client, a.scopes, a.standing, a.why,
                       a.generation,
                       r.sent_wall_ms, r.sent_boot_ms, r.sent_boot_id, r.lifetime_ms,
-                      a.signed_in_wall_ms, a.enabled
+                      a.signed_in_wall_ms, a.enabled, a.resources, a.audience
                FROM account a JOIN client c ON c.id = a.client
                LEFT JOIN refresh_token r ON r.account = a.id AND r.superseded_wall_ms IS NULL
                ORDER BY a.id";
@@ -136,6 +140,7 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
                 name: row.get(1)?,
                 client: ClientKey { provider: row.get(2)?, client: row.get(3)? },
                 scopes: row.get(4)?,
+                target: sql::target(row, 14)?,
             },
             standing: sql::standing(row, 5)?,
             generation: row.get(7)?,

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::model::{
-    AccountId, AccountSeed, ClientKey, ClientRecord, ClientSecret, FlightId, Generation, RawAnswer,
-    Stamp,
+    AccountId, AccountSeed, Audience, ClientKey, ClientRecord, ClientSecret, FlightId, Generation,
+    RawAnswer, Stamp,
 };
 
 use super::super::command::{Attempt, AttemptKind, Exchange};
@@ -17,8 +17,8 @@ use super::{each, execute, row};
 macro_rules! select {
     () => {
         "SELECT flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id, generation,
-                name, scopes, provider, client, redirect_uri, discovered, secret, answer
-         FROM attempt"
+                name, scopes, provider, client, redirect_uri, discovered, secret, answer,
+                resources, audience FROM attempt"
     };
 }
 
@@ -56,8 +56,8 @@ pub(in super::super) fn insert_exchange(
     };
     let sql = "INSERT INTO attempt (flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id,
                                     name, scopes, provider, client, redirect_uri, discovered,
-                                    secret)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                                    secret, resources, audience)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let Stamp { at, boot_id } = sent;
     let values = params![
         flight,
@@ -72,6 +72,8 @@ pub(in super::super) fn insert_exchange(
         client.redirect_uri,
         client.discovered,
         secret,
+        seed.target.join(),
+        seed.target.audience.as_ref().map(Audience::as_str),
     ];
     db.prepare_cached(sql)?.execute(values).map(drop).map_err(taken)
 }
@@ -187,6 +189,7 @@ fn exchange(row: &Row<'_>, account: &AccountId) -> rusqlite::Result<AttemptKind>
             name: row.get(6)?,
             client: key.clone(),
             scopes: row.get(7)?,
+            target: sql::target(row, 14)?,
         },
         client: ClientRecord { key, redirect_uri: row.get(10)?, discovered: row.get(11)? },
     })

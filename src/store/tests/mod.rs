@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
     FlightId, Generation, GrantChange, Issued, Now, RawAnswer, RefreshToken, Scopes, Stamp,
-    Standing, TokenType, Wall,
+    Standing, Target, TokenType, Wall,
 };
 
 use super::keys::Machine;
@@ -200,6 +200,11 @@ fn seed(number: u8) -> AccountSeed {
         name: format!("work/{number}").parse().unwrap(),
         client: key(),
         scopes: Scopes::parse_lenient("read write"),
+        target: Target::new(
+            Some(vec!["https://api.example/".parse().unwrap()]),
+            Some("front".parse().unwrap()),
+        )
+        .unwrap(),
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) fn account(name: &str) -> Account {
         mode: Mode::Always,
         login_ends_at: None,
         login_ends_soon: false,
+        resource: Vec::new(),
+        audience: None,
     }
 }
 

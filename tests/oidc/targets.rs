@@ -1,0 +1,70 @@
+//! Tokens for one API and no other (RFC 8707), from a provider that makes them so.
+
+use serde_json::{Value, json};
+
+use crate::scene::{ACCOUNT, CLIENT, Scene, fault, follow, line};
+use crate::support::secret;
+
+const API: &str = "https://api.example.test/v1";
+
+/// The claims of a token that is a JWT (RFC 7519).
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap_or_else(|| panic!("no JWT: {token}"));
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn sign_in(scene: &Scene, more: &[&str]) {
+    let words = ["--client-id", CLIENT, "--scope", "openid", "--scope", "api:read"];
+    let mut command = scene.login(ACCOUNT, &[&words[..], more].concat());
+    let (_, finished) = follow(&mut command, "");
+    assert!(finished.status.success(), "{finished:?}");
+}
+
+#[test]
+fn a_login_for_an_api_brings_tokens_for_it_at_the_exchange_and_at_each_refresh() {
+    let mut scene = Scene::new();
+    sign_in(&scene, &["--resource", API]);
+    let first = scene.token(ACCOUNT);
+    let said = claims(&first);
+    assert_eq!((&said["aud"], &said["scope"]), (&json!(API), &json!("api:read")));
+    let second = scene.renew(ACCOUNT, &first);
+    assert_eq!(claims(&second)["aud"], json!(API));
+    assert_eq!(scene.account(ACCOUNT)["resource"], json!([API]));
+
+    scene.daemon.restart().unwrap();
+    let third = scene.renew(ACCOUNT, &second);
+    assert_eq!(claims(&third)["aud"], json!(API));
+
+    // who wants it for something else is not given it
+    let asks = |more: &[&str]| {
+        let words = ["token", ACCOUNT];
+        scene.daemon.run(&[&words[..], more].concat()).unwrap()
+    };
+    assert_eq!(line(&asks(&["--resource", API])), third);
+    let refused = asks(&["--resource", "https://api.example.test/v2", "--json"]);
+    let (words, code) = fault(&refused);
+    assert_eq!((&words["fault"], code), (&json!("ScopeNotGranted"), 77));
+    let text = words["message"].as_str().unwrap();
+    assert_eq!(text, "the login is not for https://api.example.test/v2");
+    assert!(words["hint"].as_str().unwrap().contains("--resource"), "{words}");
+    assert_eq!(fault(&asks(&["--audience", "front", "--json"])).1, 77);
+    assert!(secret::leaks(&refused.stderr).is_empty());
+
+    // signed in again with nothing said it is for the same
+    sign_in(&scene, &[]);
+    assert_eq!(claims(&scene.token(ACCOUNT))["aud"], json!(API));
+}
+
+#[test]
+fn a_provider_that_knows_no_such_api_says_so_and_the_login_that_was_stays() {
+    let scene = Scene::new();
+    sign_in(&scene, &["--resource", API]);
+    let before = scene.token(ACCOUNT);
+    let words = ["--client-id", CLIENT, "--resource", "https://elsewhere.example/"];
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &words), "");
+    let text = finished.stderr.lines().last().unwrap();
+    assert!(!finished.status.success() && text.contains("invalid_target"), "{finished:?}");
+    assert_eq!(scene.token(ACCOUNT), before);
+    assert_eq!(claims(&scene.renew(ACCOUNT, &before))["aud"], json!(API));
+}
