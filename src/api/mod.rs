@@ -12,12 +12,12 @@ pub use access::{Grant, ListUses, Pending, RemoveGrant, Respond, SetGrant, Use, 
 pub use diagnosis::{Answer, Area, Diagnosis, Finding, Level};
 pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, login_command};
 pub use reply::{
-    Account, DaemonInfo, Event, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Refreshed,
+    Account, DaemonInfo, Event, Gap, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Refreshed,
     Response, Revocation, State, Status, Token,
 };
 pub use request::{
-    GetToken, Login, Logout, Redirect, Refresh, Rename, Request, RequestRef, Resume, Revoke,
-    Secret, SetEnabled,
+    Flow, GetToken, Imported, Login, Logout, Redirect, Refresh, Rename, Request, RequestRef,
+    Resume, Revoke, Secret, SetEnabled,
 };
 
 /// The name of the interface on the socket, and the stem of all D-Bus names.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::access::{Grant, Pending, Use};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
+use super::request::Flow;
 use crate::model::{
     AccessToken, AccountId, AccountName, Audience, ClientId, FailureClass, Mode, ProviderId,
-    RequestId, Resource, RuleId, Scopes,
+    RequestId, Resource, RuleId, Scopes, Values,
 };
 
 /// What a [`super::Request`] is answered with when all went well.
@@ -80,6 +81,9 @@ pub struct Token {
     pub scopes: Scopes,
     /// Whether it has less life left than was asked for, because no fresher one could be had.
     pub stale: bool,
+    /// What the provider said besides: a company's number, where the API begins (`base_url`).
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
 }
 
 /// What an account is doing.
@@ -170,6 +174,9 @@ pub struct Account {
     /// The audience that they are for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Audience>,
+    /// What the provider said besides tokens.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
 }
 
 /// The daemon itself.
@@ -219,8 +226,35 @@ pub struct ProviderInfo {
     pub source: String,
     /// The scopes asked for when none are named.
     pub scopes: Scopes,
-    /// How a redirect comes back: `loopback` or `paste`.
+    /// How a redirect comes back: `loopback`, `paste` or `scheme`.
     pub redirect: String,
+    /// Whether it can be signed in to by a code that is typed in on another device (RFC 8628).
+    #[serde(default)]
+    pub device: bool,
+    /// What a name has to say behind colons: a tenant, a subdomain.
+    #[serde(default)]
+    pub variables: Vec<Gap>,
+    /// When its facts were checked, and which were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<String>,
+    /// Where a client is registered with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register_url: Option<String>,
+}
+
+/// Something that differs from one user of a provider to the next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Gap {
+    /// What it is called.
+    pub name: String,
+    /// What to ask the user.
+    pub title: String,
+    /// Its value when none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// All its values, if they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
 }
 
 /// A sign-in has started: the user has to visit a URL.
@@ -230,10 +264,19 @@ pub struct LoginStarted {
     pub request: RequestId,
     /// The account that will be signed in.
     pub account: AccountName,
-    /// Where to send the user's browser.
+    /// The way in.
+    #[serde(default)]
+    pub flow: Flow,
+    /// Where to send the user's browser; empty if no user is asked.
     pub authorization_uri: String,
-    /// Where the provider will send the browser back to.
+    /// Where the provider will send the browser back to; empty if it does not.
     pub redirect_uri: String,
+    /// What the user types in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
+    /// Where, as short as it can be typed; `authorization_uri` may have the code in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_uri: Option<String>,
     /// Whether the daemon cannot see that redirect, so that the user must paste it.
     pub paste: bool,
     /// When the sign-in expires.

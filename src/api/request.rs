@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{ListUses, RemoveGrant, Respond, SetGrant};
 use crate::model::{
-    AccountName, Audience, ClientId, ClientSecret, Fingerprint, ProviderId, RequestId, Resource,
-    Scopes,
+    AccountName, Audience, ClientId, ClientSecret, Fingerprint, ProviderId, RefreshToken,
+    RequestId, Resource, Scopes,
 };
 
 /// Everything a caller can ask.
@@ -148,6 +148,64 @@ pub struct Login {
     /// Whom the provider should suggest (OpenID Connect Core, 3.1.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_hint: Option<String>,
+    /// The way in; by the browser if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    /// For whom tokens are asked, in a login by the client's key; the client itself if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The refresh token of a login that another program kept until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Imported>,
+}
+
+/// A way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// The browser goes to a page of the provider and comes back with a code (RFC 6749, 4.1).
+    #[default]
+    Browser,
+    /// The user types a code in, on another device (RFC 8628).
+    Device,
+    /// The client's own credentials; no user is asked (RFC 6749, 4.4).
+    ClientCredentials,
+    /// The client's key; no user is asked (RFC 7523).
+    JwtBearer,
+    /// A refresh token that there is already.
+    Import,
+}
+
+impl Flow {
+    /// The name used on all faces.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Device => "device",
+            Self::ClientCredentials => "client-credentials",
+            Self::JwtBearer => "jwt-bearer",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// A refresh token on its way in, and never out: shared, so that a request can be cloned, and still
+/// wiped.
+#[derive(Debug, Clone)]
+pub struct Imported(pub std::sync::Arc<RefreshToken>);
+
+impl<'de> Deserialize<'de> for Imported {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self(std::sync::Arc::new(RefreshToken::new(text))))
+    }
+}
+
+impl Serialize for Imported {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
 }
 
 /// A client secret on its way in: shared, so that a request can be cloned, and still wiped.

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::completion;
+use crate::api::Flow;
 use crate::model::{
     AccountName, Audience, ClientId, Fingerprint, Pattern, ProviderId, QuestionId, Resource,
     RuleId, Scope,
@@ -121,6 +122,14 @@ pub(super) struct Login {
     /// Take the client secret from the first line that a shell command prints
     #[arg(long, value_name = "COMMAND", conflicts_with = "client_secret_stdin")]
     pub(super) client_secret_command: Option<String>,
+    /// Take the client's private key, in PEM or as a service account's JSON, from a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client_secret_stdin", "client_secret_command"])]
+    pub(super) client_key: Option<PathBuf>,
+    #[command(flatten)]
+    way: Way,
+    /// For whom tokens are asked by the client's key [default: the client itself]
+    #[arg(long, value_name = "WHO", requires = "jwt_bearer")]
+    pub(super) subject: Option<String>,
     /// The redirect URI registered with the provider, if it is not a loopback address
     #[arg(long, value_name = "URI")]
     pub(super) redirect_uri: Option<String>,
@@ -142,6 +151,39 @@ pub(super) struct Login {
     /// Print the daemon's answers as JSON, one a line
     #[arg(long)]
     json: bool,
+}
+
+/// The ways in: at most one of them.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+struct Way {
+    /// Sign in by a code that you type in on another device [default where no browser is here]
+    #[arg(long)]
+    device: bool,
+    /// Sign in by the browser, although none is here: paste the address that it ends at
+    #[arg(long)]
+    browser: bool,
+    /// Sign the client itself in, by its secret: no user is asked
+    #[arg(long)]
+    client_credentials: bool,
+    /// Sign in by the client's key, as service accounts do: no user is asked
+    #[arg(long)]
+    jwt_bearer: bool,
+}
+
+impl Login {
+    /// The way in, if one was named.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        let Way { device, browser, client_credentials, jwt_bearer } = self.way;
+        let ways = [
+            (device, Flow::Device),
+            (browser, Flow::Browser),
+            (client_credentials, Flow::ClientCredentials),
+            (jwt_bearer, Flow::JwtBearer),
+        ];
+        ways.into_iter().find(|(named, _)| *named).map(|(_, flow)| flow)
+    }
 }
 
 #[derive(Debug, Args)]

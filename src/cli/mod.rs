@@ -83,7 +83,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
     let connect = || Client::connect(&path()?).map_err(Failure::from);
     match command {
         Command::Token(args) => token::run(args, &mut connect()?, console),
-        Command::Login(args) => login::run(args, &path()?, console),
+        Command::Login(args) => login::run(&args, &path()?, console),
         Command::Status(args) => status::run(args, &mut connect()?, console),
         Command::Accounts(args) => list::accounts(args, &mut connect()?, console),
         Command::Logout(args) => list::logout(args, &mut connect()?, console),

@@ -5,11 +5,32 @@ use super::access::Change;
 use crate::api::{self, Fault, FaultKind};
 use crate::lifecycle::{Refusal, RuleRefusal, SignInEnd};
 use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
-use crate::oauth::DiscoveryError;
+use crate::oauth::{DiscoveryError, OauthError};
+use crate::provider::Provider;
 
 /// No account has that name.
 pub(super) fn no_such_account(account: AccountName) -> Fault {
     Fault::new(FaultKind::NoSuchAccount, "there is no such account").of(account)
+}
+
+/// Why a provider gave no code to type in.
+pub(super) fn not_authorized(provider: &Provider, error: OauthError) -> Fault {
+    let message = format!("{}: {error}", provider.title);
+    match error {
+        OauthError::Device(failure) => {
+            let fault = Fault::new(kind_of(&failure), message);
+            match failure.class {
+                FailureClass::ClientBroken | FailureClass::RequestBroken => fault.hint(
+                    "see whether the client may sign in by device with this provider, and give its \
+                     secret if it has one",
+                ),
+                _ => fault,
+            }
+        }
+        OauthError::NoDeviceFlow => Fault::new(FaultKind::InvalidOption, message)
+            .hint("sign in by the browser: without --device"),
+        _ => Fault::new(FaultKind::Internal, message),
+    }
 }
 
 /// The daemon stops.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::proof;
 use super::task::{Done, Engine};
 use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
@@ -25,6 +26,8 @@ pub(super) struct Flying {
     pub(super) sent: Stamp,
     /// For whose sign-in the code is redeemed, if it is not a refresh.
     pub(super) request: Option<RequestId>,
+    /// Whether it is for a sign-in, of this run or an earlier one.
+    pub(super) is_sign_in: bool,
     /// What the store gave for the request, until it is sent.
     credentials: Option<Credentials>,
     /// The refresh token that was sent: an answer that repeats it brings none.
@@ -47,14 +50,15 @@ impl Flying {
         account: AccountSeed,
         provider: Arc<Provider>,
         sent: Stamp,
-        request: Option<RequestId>,
+        is_sign_in: bool,
         answer: RawAnswer,
     ) -> Self {
         Self {
             account,
             provider,
             sent,
-            request,
+            request: None,
+            is_sign_in,
             credentials: None,
             sent_refresh: None,
             sent_secrets: None,
@@ -80,7 +84,7 @@ impl Engine {
                         secret: sign_in.secret.clone(),
                     };
                     let provider = Some(Arc::clone(&sign_in.provider));
-                    (provider, Some(request), BeginKind::Exchange(exchange))
+                    (provider, Some(request), BeginKind::Exchange(Box::new(exchange)))
                 }
                 None => return self.not_begun(flight, "the sign-in is gone"),
             },
@@ -92,6 +96,7 @@ impl Engine {
             account,
             provider,
             sent: sent.clone(),
+            is_sign_in: request.is_some(),
             request,
             credentials: None,
             sent_refresh: None,
@@ -115,16 +120,22 @@ impl Engine {
         let client = Client { id: &flying.account.client.client, secret: secret.as_ref() };
         let request = match (&refresh, &flying.request) {
             (Some(refresh), None) => {
-                let target = &flying.account.target;
-                TokenRequest::refresh(&flying.provider, client, refresh, target)
+                let (provider, now) = (&flying.provider, flying.sent.at);
+                if flying.account.grant.renews_itself() {
+                    proof::by_client(provider, client, &flying.account, now)
+                } else {
+                    let target = &flying.account.target;
+                    TokenRequest::refresh(provider, client, refresh, target, now)
+                }
             }
             (_, Some(request)) => match self.sign_ins.get_mut(request) {
-                Some(sign_in) => sign_in.token_request(client),
+                Some(sign_in) => sign_in.token_request(client, flying.sent.at),
                 None => return self.give_up(flight, "the sign-in is gone"),
             },
             (None, None) => return self.give_up(flight, "there is no refresh token"),
         };
-        flying.sent_refresh = refresh;
+        let imported = flying.request.as_ref().and_then(|it| self.sign_ins.get(it)?.imported());
+        flying.sent_refresh = refresh.or(imported);
         let mut request = match request {
             Ok(request) => request,
             Err(error) => return self.give_up(flight, &error.to_string()),
@@ -171,9 +182,12 @@ impl Engine {
         // nothing asks for them again
         let (refresh, secrets) = (flying.sent_refresh.take(), flying.sent_secrets.take());
         let sent = Sent { refresh: refresh.as_ref(), others: secrets.as_ref() };
-        let landing = read_answer(&flying.provider, &answer, sent, now);
+        let mut landing = read_answer(&flying.provider, &answer, sent, now);
         let name = flying.account.name.clone();
         let shown = matches!(landing, Landing::Failed { .. }).then(|| sketch(&answer, sent));
+        if let Landing::Granted(granted) = &mut landing {
+            granted.refresh = proof::renewal(flying, refresh, granted);
+        }
         self.settle(flight, landing);
         if let Some(shown) = shown {
             self.doctor.answers.note(name, shown, now);
@@ -243,7 +257,11 @@ impl Engine {
                 Command::SetRule(_) | Command::DropRule(_) => {
                     self.hear(Report::Ruled { result: Err(error) });
                 }
-                Command::Abandon { .. } | Command::Stand { .. } | Command::Note(_) => {}
+                Command::Abandon { .. }
+                | Command::Stand { .. }
+                | Command::Note(_)
+                | Command::PutDevice(_)
+                | Command::DropDevice(_) => {}
             }
         }
     }
@@ -312,6 +330,11 @@ impl Engine {
             Report::Noted { result } => {
                 if let Err(error) = result {
                     tracing::warn!(%error, "the use of accounts not written down");
+                }
+            }
+            Report::Remembered { result } => {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "an open sign-in is not written down: it ends with this run");
                 }
             }
             Report::Stood { account, result } => {

@@ -15,6 +15,7 @@
 
 mod access;
 mod asks;
+mod devices;
 mod doctor;
 mod effects;
 mod faults;
@@ -25,6 +26,7 @@ mod impaired;
 mod logout;
 mod plan;
 mod prompts;
+mod proof;
 mod recovery;
 mod shown;
 mod signins;

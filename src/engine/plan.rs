@@ -4,16 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use url::Url;
 
 use super::faults;
 use super::handle::Asker;
 use super::task::Engine;
-use crate::api::{Fault, FaultKind, Login};
+use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
-    AccountName, ClientId, ClientKey, ClientRecord, ClientSecret, ProviderId, Scopes, Target,
+    AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Now,
+    ProviderId, RefreshToken, Scopes, Target,
 };
-use crate::oauth::{Http, Loopback, discover};
-use crate::provider::{Provider, Redirect};
+use crate::oauth::{
+    Authorization, Client, DeviceAuthorization, Http, Loopback, authorize_device, check_key,
+    discover,
+};
+use crate::provider::{Provider, Redirect, Unresolved};
 
 /// What a sign-in needs before it can be shown to the user.
 pub(super) struct Plan {
@@ -23,6 +28,10 @@ pub(super) struct Plan {
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
     pub(super) login_hint: Option<String>,
+    pub(super) flow: Flow,
+    pub(super) grant: GrantType,
+    /// The refresh token of a login that there is already.
+    imported: Option<Arc<RefreshToken>>,
     pub(super) source: Source,
     pub(super) asker: Asker,
     /// Ready when the port that is needed is free again.
@@ -45,9 +54,25 @@ pub(super) struct Prepared {
 
 pub(super) struct Way {
     pub(super) provider: Arc<Provider>,
-    /// `None` if the redirect has to be pasted.
-    pub(super) loopback: Option<Loopback>,
-    pub(super) redirect_uri: String,
+    pub(super) means: Means,
+}
+
+/// By what a sign-in comes to its end.
+pub(super) enum Means {
+    /// The user's browser goes to a page of the provider, and back.
+    Browser {
+        /// `None` if the redirect has to be pasted.
+        loopback: Option<Loopback>,
+        redirect_uri: String,
+        authorization: Box<Authorization>,
+        url: Url,
+    },
+    /// The user types a code in.
+    Device(DeviceAuthorization),
+    /// There is a refresh token already.
+    Refresh(Arc<RefreshToken>),
+    /// The client has all that it takes.
+    Client,
 }
 
 impl Engine {
@@ -65,7 +90,11 @@ impl Engine {
             resource,
             audience,
             login_hint,
+            flow,
+            subject,
+            refresh_token,
         } = login;
+        let provider = self.catalog.canonical(&provider);
         let name = match account {
             Some(name) => name,
             None => default_name(provider.as_str())?,
@@ -74,6 +103,10 @@ impl Engine {
             Box::new(Fault::new(FaultKind::InvalidOption, error.to_string()).of(name.clone()))
         })?;
         let known = self.lifecycle.view(&name).map(|view| view.seed.clone());
+        let (flow, grant) = way_in(flow, subject, refresh_token.is_some(), known.as_ref())
+            .map_err(|message| {
+                Box::new(Fault::new(FaultKind::InvalidOption, message).of(name.clone()))
+            })?;
         if let Some(known) = &known
             && known.client.provider != provider
         {
@@ -89,19 +122,21 @@ impl Engine {
             .or_else(|| self.only_client(&provider))
             .ok_or_else(|| {
                 let message = format!("{provider} has to know which client asks");
-                Fault::new(FaultKind::InvalidOption, message)
-                    .of(name.clone())
-                    .hint("give the id that the provider issued to you with --client-id")
+                let fault = Fault::new(FaultKind::InvalidOption, message).of(name.clone());
+                let page = self.catalog.find(&provider).and_then(|it| it.register_url.clone());
+                fault.hint(match page {
+                    Some(page) => format!(
+                        "register one at {page}, and give the id that you get with --client-id"
+                    ),
+                    None => "give the id that the provider issued to you with --client-id".into(),
+                })
             })?;
         let key = ClientKey { provider: provider.clone(), client };
         let recorded = self.clients.get(&key);
         let source = match (self.provider_of(&key), provider.as_str()) {
             (Some(provider), _) => Source::Known(provider),
             (None, issuer) if issuer.contains("://") => Source::Discover(issuer.to_owned()),
-            (None, _) => {
-                let message = format!("no provider is called {provider}");
-                return Err(Box::new(Fault::new(FaultKind::NoSuchProvider, message)));
-            }
+            (None, _) => return Err(Box::new(self.unresolved(&provider))),
         };
         let redirect_uri =
             redirect_uri.or_else(|| recorded.and_then(|client| client.redirect_uri.clone()));
@@ -119,10 +154,30 @@ impl Engine {
             scopes,
             target,
             login_hint,
+            flow,
+            grant,
+            imported: refresh_token.map(|Imported(token)| token),
             source,
             asker,
             port: PortFreed::new(),
         })
+    }
+
+    /// Why a name leads to no provider, and what to do about it.
+    fn unresolved(&self, provider: &ProviderId) -> Fault {
+        let Err(error) = self.catalog.resolve(provider) else {
+            return Fault::new(FaultKind::Internal, "the provider was there a moment ago");
+        };
+        let message = error.to_string();
+        match error {
+            Unresolved::Unknown(_) => Fault::new(FaultKind::NoSuchProvider, message),
+            Unresolved::Wanting { id, variable } => {
+                let hint = format!("put it behind a colon: {id}:{}", variable.name.to_uppercase());
+                Fault::new(FaultKind::InvalidOption, message).hint(hint)
+            }
+            Unresolved::Unfit { .. } => Fault::new(FaultKind::InvalidOption, message)
+                .hint("see: ostler provider show, and the provider's name"),
+        }
     }
 
     /// The client that a provider is used with, if there is no choice.
@@ -137,9 +192,11 @@ impl Plan {
     /// The one port on which the browser has to come back, if it is to and there is no choice.
     pub(super) fn fixed_port(&self) -> Option<u16> {
         match &self.source {
-            Source::Known(provider) if self.client.redirect_uri.is_none() => {
+            Source::Known(provider)
+                if self.client.redirect_uri.is_none() && self.flow == Flow::Browser =>
+            {
                 match provider.redirect {
-                    Redirect::FixedPort { port } => Some(port),
+                    Redirect::FixedPort { port, .. } => Some(port),
                     _ => None,
                 }
             }
@@ -147,7 +204,7 @@ impl Plan {
         }
     }
 
-    pub(super) async fn prepare(&mut self, http: &Http) -> Result<Way, Fault> {
+    pub(super) async fn prepare(&mut self, http: &Http, now: Now) -> Result<Way, Fault> {
         let provider = match &self.source {
             Source::Known(provider) => Arc::clone(provider),
             Source::Discover(issuer) => {
@@ -155,34 +212,127 @@ impl Plan {
                 Arc::new(discovered)
             }
         };
-        if let Some(redirect_uri) = &self.client.redirect_uri {
-            let redirect_uri = redirect_uri.clone();
-            return Ok(Way { provider, loopback: None, redirect_uri });
-        }
-        if provider.redirect == Redirect::HttpsOnly {
-            let message = format!(
-                "{} sends the browser to a page that was registered with it, and has to be told which",
-                provider.title
-            );
-            return Err(Fault::new(FaultKind::InvalidOption, message)
-                .hint("give the registered address with --redirect-uri"));
-        }
-        for freed in self.port.drain(..) {
-            // nothing is ever sent
-            let Err(_) = freed.await;
-        }
-        let loopback = Loopback::bind(&provider.redirect)
-            .await
-            .map_err(|error| Fault::new(FaultKind::Internal, error.to_string()))?;
-        let redirect_uri = loopback.redirect_uri().to_owned();
-        Ok(Way { provider, loopback: Some(loopback), redirect_uri })
+        // who signs in by a key asks for what is named, and an import for what was granted
+        let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
+        let named = self.scopes.take();
+        self.scopes = Some(wanted_scopes(&provider, named, user_agrees));
+        let means = match self.flow {
+            Flow::Browser => self.browser(&provider).await?,
+            Flow::Device => {
+                let secret = self.secret.as_deref();
+                let client = Client { id: &self.client.key.client, secret };
+                let scopes = self.scopes.clone().unwrap_or_default();
+                let asked =
+                    authorize_device(http, &provider, client, &scopes, &self.target, now).await;
+                Means::Device(asked.map_err(|error| faults::not_authorized(&provider, error))?)
+            }
+            Flow::Import => {
+                let Some(token) = self.imported.take() else {
+                    let message = "there is no refresh token to import";
+                    return Err(Fault::new(FaultKind::InvalidOption, message));
+                };
+                Means::Refresh(token)
+            }
+            Flow::JwtBearer => {
+                // before it is written down and sent
+                if let Some(secret) = &self.secret {
+                    check_key(secret.expose())
+                        .map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
+                }
+                Means::Client
+            }
+            Flow::ClientCredentials => Means::Client,
+        };
+        Ok(Way { provider, means })
     }
+
+    /// By the browser: where it will come back, and where it goes.
+    async fn browser(&mut self, provider: &Provider) -> Result<Means, Fault> {
+        let (loopback, redirect_uri) = match (&self.client.redirect_uri, &provider.redirect) {
+            (Some(redirect_uri), _) => (None, redirect_uri.clone()),
+            (None, Redirect::CustomScheme { uri }) => (None, uri.to_string()),
+            (None, Redirect::HttpsOnly) => {
+                let message = format!(
+                    "{} sends the browser to a page that was registered with it, and has to be told which",
+                    provider.title
+                );
+                return Err(Fault::new(FaultKind::InvalidOption, message)
+                    .hint("give the registered address with --redirect-uri"));
+            }
+            (None, redirect) => {
+                for freed in self.port.drain(..) {
+                    // nothing is ever sent
+                    let Err(_) = freed.await;
+                }
+                let loopback = Loopback::bind(redirect)
+                    .await
+                    .map_err(|error| Fault::new(FaultKind::Internal, error.to_string()))?;
+                let redirect_uri = loopback.redirect_uri().to_owned();
+                (Some(loopback), redirect_uri)
+            }
+        };
+        let scopes = self.scopes.clone().unwrap_or_default();
+        let (hint, id) = (self.login_hint.as_deref(), &self.client.key.client);
+        let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
+        let (authorization, url) =
+            begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
+        let authorization = Box::new(authorization);
+        Ok(Means::Browser { loopback, redirect_uri, authorization, url })
+    }
+}
+
+/// The way in and the grant that it leads to: what is asked for, or what there was before.
+fn way_in(
+    flow: Option<Flow>,
+    subject: Option<String>,
+    imports: bool,
+    known: Option<&AccountSeed>,
+) -> Result<(Flow, GrantType), String> {
+    let flow = match (flow, imports, known.map(|known| &known.grant)) {
+        (Some(flow), ..) => flow,
+        (None, true, _) => Flow::Import,
+        (None, false, Some(GrantType::ClientCredentials)) => Flow::ClientCredentials,
+        (None, false, Some(GrantType::JwtBearer { .. })) => Flow::JwtBearer,
+        (None, false, _) => Flow::Browser,
+    };
+    if imports != (flow == Flow::Import) {
+        return Err(format!("a refresh token and the way in {} do not go together", flow.as_str()));
+    }
+    if subject.is_some() && flow != Flow::JwtBearer {
+        return Err("a subject is named in a login by the client's key alone".to_owned());
+    }
+    let grant = match flow {
+        Flow::Browser | Flow::Device | Flow::Import => GrantType::Code,
+        Flow::ClientCredentials => GrantType::ClientCredentials,
+        Flow::JwtBearer => {
+            let before = known.map(|known| known.grant.clone());
+            match (subject, before) {
+                (None, Some(grant @ GrantType::JwtBearer { .. })) => grant,
+                (subject, _) => {
+                    GrantType::jwt_bearer(subject).map_err(|error| error.to_string())?
+                }
+            }
+        }
+    };
+    Ok((flow, grant))
+}
+
+/// The scopes to ask for: the user's or the provider's defaults, and always the one that yields a
+/// refresh token. Where no user is asked, just what is named.
+fn wanted_scopes(provider: &Provider, named: Option<Scopes>, user_agrees: bool) -> Scopes {
+    let named = named.filter(|scopes| !scopes.is_empty());
+    if !user_agrees {
+        return named.unwrap_or_default();
+    }
+    let scopes = named.unwrap_or_else(|| provider.scopes.defaults.clone());
+    scopes.iter().chain(&provider.scopes.offline_scope).cloned().collect()
 }
 
 /// The name of an account when the user gives none: the provider's, or its host's.
 fn default_name(provider: &str) -> Result<AccountName, Box<Fault>> {
     let host = url::Url::parse(provider).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.as_deref().unwrap_or(provider).parse().map_err(|error| {
+    let name = host.unwrap_or_else(|| provider.replace(':', "/"));
+    name.parse().map_err(|error| {
         let message = format!("the account needs a name: {error}");
         Box::new(Fault::new(FaultKind::InvalidOption, message).hint("give one with --as"))
     })

@@ -99,7 +99,7 @@ pub(super) fn take_up(
         let AttemptKind::Exchange { seed, client } = kind else { continue };
         if let Some(answer) = answer {
             engine.know(client);
-            engine.unread.push(Unread { flight, kind: Kind::Exchange, seed, sent, answer });
+            engine.unread.push(Unread { flight, kind: Kind::Exchange, seed: *seed, sent, answer });
         } else {
             tracing::warn!(account = %seed.name, "a sign-in was cut off: start it again");
             engine.write(Command::Abandon { flight, account: seed.id, standing: None });
@@ -125,12 +125,13 @@ pub(super) fn read_on(engine: &mut Engine) {
         };
         tracing::info!(account = %name, "finishing a flight from its answer on record");
         let Unread { flight, kind, seed, sent, answer } = unread;
-        if let Kind::Exchange = kind {
+        let is_sign_in = matches!(kind, Kind::Exchange);
+        if is_sign_in {
             // nobody waits for it any more, so any id will do
             let request = RequestId::from_random([0; 10]);
             engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules(&provider));
         }
-        engine.flying.insert(flight, Flying::resumed(seed, provider, sent, None, answer));
+        engine.flying.insert(flight, Flying::resumed(seed, provider, sent, is_sign_in, answer));
         flights.push(flight);
     }
     for flight in flights {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::task::Engine;
-use crate::api::{Account, DaemonInfo, ProviderInfo, Response, State, Status, Token};
+use crate::api::{Account, DaemonInfo, Gap, ProviderInfo, Response, State, Status, Token};
 use crate::lifecycle::{Doing, HandOut, View};
-use crate::model::{AccountName, AccountSeed, Caller, Decision, Mode, Now, Scopes};
-use crate::provider::{Provider, Redirect};
+use crate::model::{AccountName, AccountSeed, Caller, Decision, Mode, Now, Scopes, Values};
+use crate::provider::{Entry, Provider, Redirect, Variable};
 
 /// A token as handed out.
 pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token {
@@ -18,6 +18,7 @@ pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token
         expires_at: hand_out.expires.map(|at| now.wall_at(at).seconds()),
         scopes: issued.scopes.clone(),
         stale: hand_out.stale,
+        values: issued.values.clone(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
         login_ends_soon: view.warns.is_some_and(|from| from <= now.boot),
         resource: view.seed.target.resources.iter().cloned().collect(),
         audience: view.seed.target.audience.clone(),
+        values: view.seed.values.clone(),
     }
 }
 
@@ -56,6 +58,7 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
 pub(super) fn redirect(provider: &Provider) -> &'static str {
     match provider.redirect {
         Redirect::HttpsOnly => "paste",
+        Redirect::CustomScheme { .. } => "scheme",
         Redirect::LoopbackIp | Redirect::Localhost | Redirect::FixedPort { .. } => "loopback",
     }
 }
@@ -105,15 +108,16 @@ impl Engine {
     }
 
     pub(super) fn providers(&self) -> Response {
-        let providers = self.catalog.iter().map(|provider| ProviderInfo {
-            id: provider.id.clone(),
-            title: provider.title.clone(),
-            source: match self.catalog.file(&provider.id) {
-                Some(path) => path.display().to_string(),
-                None => "preset".to_owned(),
-            },
-            scopes: provider.scopes.defaults.clone(),
-            redirect: redirect(provider).to_owned(),
+        let providers = self.catalog.iter().map(|Entry { provider, file }| ProviderInfo {
+            source: file.map_or_else(|| "preset".to_owned(), |path| path.display().to_string()),
+            redirect: redirect(&provider).to_owned(),
+            device: provider.device_url.is_some(),
+            variables: provider.variables.iter().map(gap).collect(),
+            verified: provider.verified,
+            register_url: provider.register_url.map(Into::into),
+            scopes: provider.scopes.defaults,
+            id: provider.id,
+            title: provider.title,
         });
         Response::Providers { providers: providers.collect() }
     }
@@ -139,6 +143,11 @@ impl Engine {
     }
 }
 
+fn gap(variable: &Variable) -> Gap {
+    let Variable { name, title, kind: _, default, choices } = variable.clone();
+    Gap { name, title, default, choices }
+}
+
 fn signing_in(seed: &AccountSeed) -> Account {
     Account {
         id: seed.id.clone(),
@@ -158,5 +167,6 @@ fn signing_in(seed: &AccountSeed) -> Account {
         login_ends_soon: false,
         resource: seed.target.resources.iter().cloned().collect(),
         audience: seed.target.audience.clone(),
+        values: Values::default(),
     }
 }

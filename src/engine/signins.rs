@@ -10,16 +10,16 @@ use tokio::task::AbortHandle;
 
 use super::faults;
 use super::handle::Asker;
-use super::plan::{Plan, PortFreed, Prepared, Source, Way};
+use super::plan::{Means, Plan, PortFreed, Prepared, Source, Way};
+use super::proof::Proof;
 use super::recovery::rules;
 use super::task::{Done, Engine};
 use crate::api::{Event as News, Fault, FaultKind, Login, LoginEnded, LoginStarted, Response};
 use crate::lifecycle::{Event, SignInEnd, SignInSeed};
-use crate::model::{
-    AccountId, AccountSeed, AuthorizationCode, ClientRecord, ClientSecret, RequestId, Scopes,
-};
-use crate::oauth::{Authorization, CallbackPage, Client, Loopback, OauthError, TokenRequest};
+use crate::model::{AccountId, AccountSeed, Boot, ClientRecord, ClientSecret, RequestId, Values};
+use crate::oauth::{CallbackPage, Loopback};
 use crate::provider::Provider;
+use crate::store::Command;
 
 /// How long the user has.
 const OPEN_FOR: Duration = Duration::from_mins(10);
@@ -38,17 +38,15 @@ pub(super) struct SignIn {
     pub(super) client: ClientRecord,
     pub(super) secret: Option<Arc<ClientSecret>>,
     pub(super) provider: Arc<Provider>,
-    authorization: Authorization,
-    /// Once the browser is back.
-    code: Option<AuthorizationCode>,
-    watchers: Vec<Asker>,
+    pub(super) proof: Proof,
+    pub(super) watchers: Vec<Asker>,
     /// The browser that waits to be told how it went.
-    browser: Option<oneshot::Sender<CallbackPage>>,
-    listener: Option<Listener>,
+    pub(super) browser: Option<oneshot::Sender<CallbackPage>>,
+    pub(super) listener: Option<Listener>,
 }
 
 /// The task that waits for the browser.
-struct Listener {
+pub(super) struct Listener {
     task: AbortHandle,
     port: u16,
     /// Ready, with an error, when the port is free again.
@@ -68,21 +66,6 @@ pub(super) struct Callback {
     page: oneshot::Sender<CallbackPage>,
 }
 
-impl SignIn {
-    /// The request that redeems the code.
-    pub(super) fn token_request(&mut self, client: Client<'_>) -> Result<TokenRequest, OauthError> {
-        let code = self.code.take().unwrap_or_else(|| AuthorizationCode::new(String::new()));
-        TokenRequest::exchange(
-            &self.provider,
-            client,
-            &code,
-            self.authorization.verifier(),
-            self.authorization.redirect_uri(),
-            &self.seed.target,
-        )
-    }
-}
-
 impl Engine {
     /// Starts a sign-in: finds out what is needed, then does what takes time in a task of its own.
     pub(super) fn login(&mut self, login: Login, asker: Asker) {
@@ -100,8 +83,9 @@ impl Engine {
                 }
                 self.preparing += 1;
                 let http = self.http.clone();
+                let now = self.clock.now();
                 self.tasks.spawn(async move {
-                    let result = plan.prepare(&http).await;
+                    let result = plan.prepare(&http, now).await;
                     Done::Prepared(Box::new(Prepared { plan, result }))
                 });
             }
@@ -145,62 +129,102 @@ impl Engine {
     }
 
     fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
-        let Plan { name, mut client, secret, scopes, target, login_hint, asker, source, port: _ } =
+        let Plan { name, mut client, secret, scopes, target, flow, grant, asker, source, .. } =
             plan;
-        let Way { provider, loopback, redirect_uri } = way;
+        let Way { provider, means } = way;
         if let Source::Discover(_) = source {
             client.discovered = Some(provider.to_toml());
         }
-        let scopes = wanted_scopes(&provider, scopes);
-        let hint = login_hint.as_deref();
-        let id = &client.key.client;
-        let (request, id, begun) = match (random(), random()) {
+        let (request, id) = match (random(), random()) {
             (Ok(request), Ok(account)) => {
-                let begun =
-                    Authorization::begin(&provider, id, &redirect_uri, &scopes, &target, hint);
-                (RequestId::from_random(request), AccountId::from_random(account), begun)
+                (RequestId::from_random(request), AccountId::from_random(account))
             }
             (Err(error), _) | (_, Err(error)) => {
                 let message = format!("no random numbers from the kernel: {error}");
                 return (asker, Err(Fault::new(FaultKind::Internal, message)));
             }
         };
-        let (authorization, url) = match begun {
-            Ok(begun) => begun,
-            Err(error) => {
-                return (asker, Err(Fault::new(FaultKind::InvalidOption, error.to_string())));
-            }
-        };
         let id = self.lifecycle.view(&name).map_or(id, |view| view.seed.id.clone());
-        let seed =
-            AccountSeed { id, name: name.clone(), client: client.key.clone(), scopes, target };
+        let seed = AccountSeed {
+            id,
+            name: name.clone(),
+            client: client.key.clone(),
+            scopes: scopes.unwrap_or_default(),
+            target,
+            grant,
+            values: Values::default(),
+        };
         let now = self.clock.now();
-        let deadline = now.boot + OPEN_FOR;
-        let paste = loopback.is_none();
-        let listener = loopback.map(|loopback| self.listen(loopback, &request));
-        let sign_in = SignIn {
-            seed: seed.clone(),
+        let mut deadline = now.boot + OPEN_FOR;
+        let mut started = LoginStarted {
+            request: request.clone(),
+            account: name,
+            flow,
+            authorization_uri: String::new(),
+            redirect_uri: String::new(),
+            user_code: None,
+            verification_uri: None,
+            paste: false,
+            expires_at: 0,
+        };
+        let mut sign_in = SignIn {
+            seed,
             client,
             secret,
-            authorization,
-            code: None,
+            proof: Proof::Client,
             watchers: Vec::new(),
             browser: None,
-            listener,
-            provider: Arc::clone(&provider),
+            listener: None,
+            provider,
         };
-        self.sign_ins.insert(request.clone(), sign_in);
-        let rules = rules(&provider);
-        self.tell(Event::SignIn(SignInSeed { request: request.clone(), seed, rules, deadline }));
-        let started = LoginStarted {
-            request,
-            account: name,
-            authorization_uri: url.into(),
-            redirect_uri,
-            paste,
-            expires_at: now.wall_at(deadline).seconds(),
-        };
+        let mut poll = None;
+        let mut complete = false;
+        match means {
+            Means::Browser { loopback, redirect_uri, authorization, url } => {
+                started.authorization_uri = url.into();
+                started.redirect_uri = redirect_uri;
+                started.paste = loopback.is_none();
+                sign_in.listener = loopback.map(|loopback| self.listen(loopback, &request));
+                sign_in.proof = Proof::Code { authorization, code: None };
+            }
+            Means::Device(device) => {
+                deadline = now.boot + device.lifetime;
+                poll = Some(device.interval);
+                sign_in.proof = Proof::Device(Arc::new(device.device_code));
+                started.user_code = Some(device.user_code);
+                started.verification_uri = Some(device.verification_uri.to_string());
+                let visit = device.verification_uri_complete.unwrap_or(device.verification_uri);
+                started.authorization_uri = visit.into();
+            }
+            Means::Refresh(token) => {
+                sign_in.proof = Proof::Refresh(token);
+                complete = true;
+            }
+            Means::Client => complete = true,
+        }
+        started.expires_at = now.wall_at(deadline).seconds();
+        self.open(request.clone(), sign_in, deadline, poll);
+        if let Some(interval) = poll {
+            self.remember(&started, now, deadline, interval);
+        }
+        if complete {
+            self.tell(Event::Redeem { request, values: Values::default() });
+        }
         (asker, Ok(started))
+    }
+
+    /// A sign-in is under way from now on.
+    pub(super) fn open(
+        &mut self,
+        request: RequestId,
+        sign_in: SignIn,
+        deadline: Boot,
+        poll: Option<Duration>,
+    ) {
+        let seed = sign_in.seed.clone();
+        let rules = rules(&sign_in.provider);
+        self.sign_ins.insert(request.clone(), sign_in);
+        self.tell(Event::SignIn(SignInSeed { request, seed, rules, deadline, poll }));
     }
 
     fn listen(&mut self, loopback: Loopback, request: &RequestId) -> Listener {
@@ -253,13 +277,17 @@ impl Engine {
         if redirect.len() > REDIRECT_MAX {
             return Err(still_open(format!("a redirect has at most {REDIRECT_MAX} bytes")));
         }
-        if sign_in.code.is_some() || self.lifecycle.is_redeeming(&sign_in.seed.name) {
+        let Proof::Code { authorization, code: place } = &mut sign_in.proof else {
+            return Err(still_open("no browser comes back to this sign-in".into()));
+        };
+        if place.is_some() || self.lifecycle.is_redeeming(&sign_in.seed.name) {
             return Err(still_open("this sign-in has had its redirect already".into()));
         }
-        match sign_in.authorization.accept(redirect) {
-            Ok(code) => {
-                sign_in.code = Some(code);
-                self.tell(Event::Redeem { request: request.clone() });
+        match authorization.accept(redirect) {
+            Ok((code, values)) => {
+                *place = Some(code);
+                sign_in.seed.values = values.clone();
+                self.tell(Event::Redeem { request: request.clone(), values });
                 Ok(())
             }
             Err(error) if error.ends_attempt() => {
@@ -311,6 +339,10 @@ impl Engine {
         result: Result<AccountId, SignInEnd>,
     ) {
         let Some(sign_in) = self.sign_ins.remove(request) else { return };
+        // what waits for another device goes on when the daemon is there again
+        if matches!(sign_in.proof, Proof::Device(_)) && result != Err(SignInEnd::Stopping) {
+            self.write(Command::DropDevice(request.clone()));
+        }
         let SignIn { seed, client, watchers, browser, listener, .. } = sign_in;
         let result = match result {
             Ok(id) => {
@@ -393,14 +425,6 @@ async fn come_back(
 
 fn failed_page(fault: &Fault) -> CallbackPage {
     CallbackPage::Failed { message: fault.message.clone(), hint: fault.hint.clone() }
-}
-
-/// The scopes to ask for: the user's or the provider's defaults, and always the one that yields a
-/// refresh token.
-fn wanted_scopes(provider: &Provider, named: Option<Scopes>) -> Scopes {
-    let named = named.filter(|scopes| !scopes.is_empty());
-    let scopes = named.unwrap_or_else(|| provider.scopes.defaults.clone());
-    scopes.iter().chain(&provider.scopes.offline_scope).cloned().collect()
 }
 
 fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {

@@ -144,6 +144,8 @@ pub struct Engine {
     pub(super) clients: HashMap<ClientKey, ClientRecord>,
     /// Definitions that were discovered, parsed once.
     pub(super) pinned: HashMap<ClientKey, Arc<Provider>>,
+    /// Definitions of the catalog whose gaps are filled, by the names that fill them.
+    filled: HashMap<ProviderId, Arc<Provider>>,
     pub(super) flying: HashMap<FlightId, Flying>,
     pub(super) sign_ins: HashMap<RequestId, SignIn>,
     /// Sign-ins whose listener or metadata is still awaited.
@@ -224,6 +226,7 @@ impl Engine {
             protection: loaded.protection,
             clients: HashMap::new(),
             pinned: HashMap::new(),
+            filled: HashMap::new(),
             flying: HashMap::new(),
             sign_ins: HashMap::new(),
             preparing: 0,
@@ -258,6 +261,7 @@ impl Engine {
         engine.tell(Event::Modes(modes));
         engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
+        engine.resume_devices(loaded.devices);
         (engine, Handle { mailbox: mail, events }, prompts)
     }
 
@@ -362,7 +366,8 @@ impl Engine {
         if let Some(pinned) = self.pinned.get(client) {
             return Some(Arc::clone(pinned));
         }
-        self.catalog.find(&client.provider).cloned()
+        let filled = self.filled.get(&client.provider).map(Arc::clone);
+        filled.or_else(|| self.catalog.find(&client.provider))
     }
 
     /// Keeps a client registration in mind.
@@ -374,9 +379,19 @@ impl Engine {
             Some(Err(error)) => {
                 tracing::error!(provider = %client.key.provider, %error, "pinned definition unreadable");
             }
-            None => {}
+            None => self.fill(&client.key.provider),
         }
         self.clients.insert(client.key.clone(), client);
+    }
+
+    /// Reads a definition whose gaps the name of the provider fills, once for all its accounts.
+    fn fill(&mut self, provider: &ProviderId) {
+        if provider.parts().1.is_some()
+            && !self.filled.contains_key(provider)
+            && let Some(filled) = self.catalog.find(provider)
+        {
+            self.filled.insert(provider.clone(), filled);
+        }
     }
 
     fn done(&mut self, done: Result<Done, JoinError>) {
@@ -398,10 +413,12 @@ impl Engine {
             self.tell(Event::Modes(modes));
         }
         self.catalog = catalog;
+        self.filled.clear();
         let unpinned = self.clients.keys().filter(|key| !self.pinned.contains_key(key));
         let providers: BTreeSet<ProviderId> = unpinned.map(|key| key.provider.clone()).collect();
         for provider in providers {
-            let rules = self.catalog.find(&provider).map(|provider| recovery::rules(provider));
+            self.fill(&provider);
+            let rules = self.catalog.find(&provider).map(|provider| recovery::rules(&provider));
             self.tell(Event::Rules { provider, rules });
         }
         recovery::read_on(self);

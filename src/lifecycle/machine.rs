@@ -134,8 +134,8 @@ impl Lifecycle {
                 self.landed(flight, &sent, landing, now, out);
             }
             Event::Saved { flight, result } => self.saved(flight, result, now, out),
-            Event::SignIn(seed) => self.sign_in(seed, out),
-            Event::Redeem { request } => self.redeem(&request, out),
+            Event::SignIn(seed) => self.sign_in(seed, now, out),
+            Event::Redeem { request, values } => self.redeem(&request, &values, out),
             Event::EndSignIn { request, why } => self.end_sign_in(&request, why, out),
             Event::SetRule { account, draft, waiter } => {
                 self.set_rule(account.as_ref(), draft, waiter, now, out);
@@ -176,7 +176,8 @@ impl Lifecycle {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Boot> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let sign_in = self.sign_ins.iter().filter_map(SignIn::expires).min();
+        let rests = self.machine.rests() || self.draining;
+        let sign_in = self.sign_ins.iter().filter_map(|sign_in| sign_in.wakes(rests)).min();
         // who waits for a turn waits for the machine first
         let turn = if self.machine.rests() { None } else { self.traffic.next_deadline() };
         let question = self.question_deadline();
@@ -347,6 +348,7 @@ impl Lifecycle {
     /// Does what is due by `now`.
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.expire_sign_ins(now, out);
+        self.poll_sign_ins(now, out);
         if !self.questions.is_empty() {
             self.mind_questions(now, out);
         }

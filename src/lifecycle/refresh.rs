@@ -109,7 +109,7 @@ impl Lifecycle {
                     let account = seed.id.clone();
                     out.push(Effect::Abandon { flight: id, account, standing: None });
                     self.exchange_over(&seed, out);
-                    self.finish_sign_in(&request, Err(SignInEnd::Failed(failure)), out);
+                    self.not_exchanged(&request, failure, now, out);
                 }
                 Ok(brought) => {
                     // a login always starts a grant of its own
@@ -141,6 +141,7 @@ impl Lifecycle {
                     sent: sent.clone(),
                     lifetime: granted.lifetime,
                     generation,
+                    values: seed.values.with(&granted.values),
                 });
                 (None, Some(issued), granted.refresh, granted.refresh_lifetime)
             }
@@ -282,6 +283,7 @@ impl Lifecycle {
             self.touch(place, News::Changed);
             self.settle_waiters(place, now, &refusal, out);
         } else if let Some(issued) = issued {
+            account.seed.values = issued.values.clone();
             self.take_token(place, issued, now);
             self.touch(place, News::NewToken);
             self.answer_waiters(place, now, out);

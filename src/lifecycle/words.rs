@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, Decision, Failure, Fingerprint,
     FlightId, Generation, GrantChange, Issued, Landing, Modes, Pattern, ProviderId, QuestionId,
-    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Wall,
+    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values, Wall,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -75,6 +75,8 @@ pub enum Event {
     Redeem {
         /// Which sign-in.
         request: RequestId,
+        /// What the callback said besides.
+        values: Values,
     },
     /// A sign-in ends without a code.
     EndSignIn {
@@ -264,6 +266,9 @@ pub struct SignInSeed {
     pub rules: Rules,
     /// When it expires.
     pub deadline: Boot,
+    /// How often the provider may be asked whether the user has agreed, where that is the way to find
+    /// out (RFC 8628, 3.5).
+    pub poll: Option<Duration>,
 }
 
 /// What is to be done.

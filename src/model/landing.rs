@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::scope::Scopes;
 use super::secret::{AccessToken, RefreshToken};
+use super::values::Values;
 
 /// What came back from a token endpoint, whole and uninterpreted: it is made durable, sealed, before
 /// anybody tries to understand it (oauth.md, TR-7). The body may hold tokens.
@@ -66,6 +67,8 @@ pub struct Granted {
     pub refresh: Option<RefreshToken>,
     /// Life of the refresh token, where the provider says it.
     pub refresh_lifetime: Option<Duration>,
+    /// What else is kept of it.
+    pub values: Values,
 }
 
 /// How an access token is to be presented (RFC 6749, 7.1). Comparison ignores case.

@@ -10,11 +10,14 @@
 //! | who asks | [`caller`] |
 //! | which programs may have whose tokens | [`access`] |
 //! | what a token endpoint gave, and why it did not | [`landing`] |
+//! | what brings an account its tokens | [`grant`] |
+//! | what answers say besides tokens | [`values`] |
 //! | which accounts are kept fresh ahead of time | [`mode`] |
 //! | what is written down about a client, an account and a grant | [`record`] |
 
 pub mod access;
 pub mod caller;
+pub mod grant;
 pub mod landing;
 pub mod mode;
 pub mod names;
@@ -25,9 +28,11 @@ pub mod scope;
 pub mod secret;
 pub mod target;
 pub mod time;
+pub mod values;
 
 pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
 pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
+pub use grant::{GrantType, GrantTypeError};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
 pub use mode::{Mode, Modes};
 pub use names::{
@@ -40,7 +45,9 @@ pub use record::{
 };
 pub use scope::{Scope, Scopes};
 pub use secret::{
-    AccessToken, AuthorizationCode, ClientSecret, Fingerprint, PkceVerifier, RefreshToken,
+    AccessToken, AuthorizationCode, ClientSecret, DeviceCode, Fingerprint, PkceVerifier,
+    RefreshToken,
 };
 pub use target::{Audience, Resource, Target};
 pub use time::{Boot, BootId, Now, Stamp, Wall, span};
+pub use values::{IDENTITY, Values};

@@ -101,8 +101,9 @@ text_name! {
 }
 
 text_name! {
-    /// The name of a provider: a preset or a user's file (`parqex`), or the issuer of a discovered
-    /// one (`https://accounts.example.org`).
+    /// The name of a provider: a preset or a user's file (`parqex`), with values behind colons for
+    /// what its definition leaves open (`zendesk:acme`), or the issuer of a discovered one
+    /// (`https://accounts.example.org`).
     ProviderId, check_provider_id
 }
 
@@ -121,6 +122,17 @@ text_name! {
 text_name! {
     /// The identity of an interactive sign-in under way: `r` and 16 characters of lower-case base32.
     RequestId, check_request_id
+}
+
+impl ProviderId {
+    /// The name of the definition, and what is behind the first colon. An issuer has no parts.
+    #[must_use]
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        match self.0.split_once(':') {
+            Some((name, values)) if !values.starts_with("//") => (name, Some(values)),
+            _ => (&self.0, None),
+        }
+    }
 }
 
 impl AccountId {
@@ -201,8 +213,21 @@ fn check_provider_id(text: &str) -> Result<(), NameError> {
     if text.starts_with("https://") || text.starts_with("http://") {
         return check_text(WHAT, text, PROVIDER_ID_MAX, "visible ASCII", |c| c.is_ascii_graphic());
     }
+    let (name, values) = text.split_once(':').unwrap_or((text, ""));
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
+    if !values.is_empty() {
+        check_text(
+            WHAT,
+            values,
+            PROVIDER_ID_MAX,
+            "letters, digits and .-_ behind colons",
+            allowed,
+        )?;
+    } else if text.contains(':') {
+        return Err(NameError::Shape { what: WHAT, rule: "has a value behind each colon" });
+    }
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-    check_text(WHAT, text, ACCOUNT_NAME_MAX, "lower-case letters, digits and ._-", allowed)?;
+    check_text(WHAT, name, ACCOUNT_NAME_MAX, "lower-case letters, digits and ._-", allowed)?;
     if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return Err(NameError::Shape { what: WHAT, rule: "starts with a letter or digit" });
     }
@@ -270,10 +295,17 @@ mod tests {
 
     #[test]
     fn provider_ids_are_short_names_or_issuers() {
-        for good in ["parqex", "https://issuer.example/realm?x=1", "http://127.0.0.1:9/"] {
+        for good in [
+            "parqex",
+            "https://issuer.example/realm?x=1",
+            "http://127.0.0.1:9/",
+            "zendesk:acme",
+            "x:Acme.example:eu",
+        ] {
             assert!(good.parse::<ProviderId>().is_ok(), "{good}");
         }
-        for bad in ["Parqex", "https://a b", "../etc", ".hidden", ""] {
+        for bad in ["Parqex", "https://a b", "../etc", ".hidden", "", "x:", "x:a/b", ":a", "x:a b"]
+        {
             assert!(bad.parse::<ProviderId>().is_err(), "{bad:?}");
         }
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::grant::GrantType;
 use super::landing::TokenType;
 use super::names::{AccountId, AccountName, ClientKey, FlightId, Generation};
 use super::scope::Scopes;
 use super::secret::{AccessToken, RefreshToken};
 use super::target::Target;
 use super::time::{Stamp, Wall};
+use super::values::Values;
 
 /// A client registration as stored: everything a token request needs but the secret, which stays
 /// sealed until a flight needs it.
@@ -36,6 +38,10 @@ pub struct AccountSeed {
     pub scopes: Scopes,
     /// What its tokens are for.
     pub target: Target,
+    /// What brings them.
+    pub grant: GrantType,
+    /// What answers and callbacks said besides tokens.
+    pub values: Values,
 }
 
 /// How the reason begins why an account needs the user's word although its login may be good: its
@@ -111,6 +117,8 @@ pub struct Issued {
     pub lifetime: Option<Duration>,
     /// The generation it came with.
     pub generation: Generation,
+    /// What is known besides.
+    pub values: Values,
 }
 
 /// The outcome of a flight that has to be durable before anybody sees it.

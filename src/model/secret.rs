@@ -63,6 +63,10 @@ secret! {
     AuthorizationCode
 }
 secret! {
+    /// A device code (RFC 8628, 3.2), with which is asked whether the user has allowed it.
+    DeviceCode
+}
+secret! {
     /// A PKCE code verifier (RFC 7636, 4.1), used once.
     PkceVerifier
 }
@@ -75,8 +79,22 @@ impl AccessToken {
     }
 }
 
-// A client secret arrives over the socket at login and an access token leaves over it; no other
-// secret has a wire form.
+impl RefreshToken {
+    /// Stands where no refresh token is needed, because the client has new tokens for the asking.
+    #[must_use]
+    pub fn unneeded() -> Self {
+        Self::new(String::new())
+    }
+
+    /// Whether it is that.
+    #[must_use]
+    pub fn is_unneeded(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+// A client secret arrives over the socket at login and an access token leaves over it; a device code
+// comes from its endpoint. No other secret has a wire form.
 impl<'de> Deserialize<'de> for ClientSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
@@ -86,6 +104,12 @@ impl<'de> Deserialize<'de> for ClientSecret {
 impl Serialize for ClientSecret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -137,6 +137,7 @@ impl Reader<'_> {
             scopes: self.scopes(fields),
             refresh,
             refresh_lifetime: lifetime::refresh(self.provider, fields),
+            values: fields.captured(self.provider),
         }
     }
 

@@ -8,7 +8,7 @@ use super::encode;
 use super::error::OauthError;
 use super::pkce;
 use super::request::{add_query, targets};
-use crate::model::{AuthorizationCode, ClientId, PkceVerifier, Scopes, Target};
+use crate::model::{AuthorizationCode, ClientId, PkceVerifier, Scopes, Target, Values};
 use crate::provider::{Pkce, Provider, Redirect, check_endpoint};
 
 /// An authorization under way: what its callback is held against, and what redeems its code. Used
@@ -41,12 +41,12 @@ impl Authorization {
         let scopes: Scopes = asked.iter().chain(&rules.offline_scope).cloned().collect();
         let state = Zeroizing::new(pkce::random_text()?);
         let verifier = match provider.pkce {
-            Pkce::S256 => Some(pkce::verifier()?),
+            Pkce::S256 | Pkce::S256Hex => Some(pkce::verifier()?),
             Pkce::Off => None,
         };
 
         let scope = scopes.join(&rules.separator);
-        let challenge = verifier.as_ref().map(pkce::challenge);
+        let challenge = verifier.as_ref().map(|it| pkce::challenge(it, provider.pkce));
         let mut params = vec![
             ("response_type", "code"),
             ("client_id", client_id.as_str()),
@@ -78,6 +78,7 @@ impl Authorization {
             visit: provider.authorization_url.clone(),
             issuer: provider.issuer.clone(),
             issuer_promised: provider.iss_in_callback,
+            capture: provider.capture.callback.clone(),
         };
         let redirect_uri = redirect_uri.to_owned();
         Ok((Self { state, verifier, redirect_uri, expected, scopes }, url))
@@ -85,8 +86,8 @@ impl Authorization {
 
     /// Reads where the browser ended: the whole address as a user pasted it, or path and query as
     /// the loopback listener got them. [`CallbackError::ends_attempt`] says whether another may
-    /// follow.
-    pub fn accept(&self, redirected: &str) -> Result<AuthorizationCode, CallbackError> {
+    /// follow. Gives the code, and what else is kept of the callback.
+    pub fn accept(&self, redirected: &str) -> Result<(AuthorizationCode, Values), CallbackError> {
         callback::read(redirected, &self.state, &self.expected)
     }
 
@@ -129,6 +130,7 @@ fn check_redirect(provider: &Provider, text: &str) -> Result<Url, OauthError> {
             unfit("must be https: the provider takes nothing else")
         }
         "https" => Ok(url),
+        _ if matches!(&provider.redirect, Redirect::CustomScheme { uri } if *uri == url) => Ok(url),
         "http" if here => Ok(url),
         _ => unfit("must be https, or http on this machine"),
     }
@@ -175,7 +177,7 @@ mod tests {
             ("redirect_uri", "http://127.0.0.1:9/callback"),
             ("scope", "email openid"),
             ("state", &attempt.state),
-            ("code_challenge", &pkce::challenge(verifier)),
+            ("code_challenge", &pkce::challenge(verifier, Pkce::S256)),
             ("code_challenge_method", "S256"),
             ("login_hint", "me@x.example"),
             ("access_type", "offline"),

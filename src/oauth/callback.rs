@@ -1,12 +1,14 @@
 //! The authorization response (RFC 6749, 4.1.2): an address, held against what was sent out.
 
+use std::collections::BTreeSet;
+
 use subtle::ConstantTimeEq;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::encode::{form_decode, percent_decode};
 use super::scrub::Scrub;
-use crate::model::AuthorizationCode;
+use crate::model::{AuthorizationCode, Values};
 
 /// The longest address that is read.
 const ADDRESS_MAX: usize = 16 * 1024;
@@ -67,13 +69,15 @@ pub(super) struct Expected {
     pub(super) visit: Url,
     pub(super) issuer: Option<String>,
     pub(super) issuer_promised: bool,
+    /// What else is kept of it.
+    pub(super) capture: BTreeSet<String>,
 }
 
 pub(super) fn read(
     redirected: &str,
     state: &str,
     expected: &Expected,
-) -> Result<AuthorizationCode, CallbackError> {
+) -> Result<(AuthorizationCode, Values), CallbackError> {
     let query = query_of(redirected, expected)?;
     let params = Params::parse(&query);
     // first of all: a stranger must learn nothing and end nothing
@@ -91,7 +95,14 @@ pub(super) fn read(
         return Err(CallbackError::Refused { code, description });
     }
     match params.one("code")?.map(Raw::percent).filter(|code| !code.is_empty()) {
-        Some(code) => Ok(AuthorizationCode::new(code.to_string())),
+        Some(code) => {
+            let code = AuthorizationCode::new(code.to_string());
+            let value = |name: &String| {
+                let value = params.one(name).ok().flatten()?;
+                Some((name.clone(), value.form().to_string()))
+            };
+            Ok((code, expected.capture.iter().filter_map(value).collect()))
+        }
         None => Err(CallbackError::Malformed { problem: "holds no code" }),
     }
 }
@@ -118,7 +129,7 @@ fn query_of(redirected: &str, expected: &Expected) -> Result<Zeroizing<String>, 
     let redirect = &expected.redirect;
     let url = if text.starts_with('/') && !text.starts_with("//") {
         redirect.join(text).ok()
-    } else if text.contains("://") {
+    } else if text.contains("://") || text.starts_with(&format!("{}:", redirect.scheme())) {
         Url::parse(text).ok()
     } else if text.contains('?') && !text.starts_with('?') {
         // browsers show addresses without their scheme
@@ -227,11 +238,12 @@ mod tests {
             visit: Url::parse("https://as.example/authorize").unwrap(),
             issuer: issuer.map(ToOwned::to_owned),
             issuer_promised: promised,
+            capture: BTreeSet::from(["realmId".to_owned()]),
         }
     }
 
     fn accept(text: &str) -> Result<String, CallbackError> {
-        read(text, STATE, &expected(None, false)).map(|code| code.expose().to_owned())
+        read(text, STATE, &expected(None, false)).map(|(code, _)| code.expose().to_owned())
     }
 
     #[test]
@@ -250,6 +262,25 @@ mod tests {
         ] {
             assert_eq!(accept(&text).as_deref(), Ok("fake/code+1"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_definition_wants_kept_is_kept() {
+        let text = format!("/cb?code=c&state={STATE_ENCODED}&realmId=1%2B2&other=x");
+        let (_, values) = read(&text, STATE, &expected(None, false)).unwrap();
+        assert_eq!(values.iter().collect::<Vec<_>>(), [("realmId", "1+2")]);
+    }
+
+    #[test]
+    fn a_scheme_of_its_own_has_no_host() {
+        let expected = Expected {
+            redirect: Url::parse("com.example.app:/cb").unwrap(),
+            ..expected(None, false)
+        };
+        let read = |text: &str| read(text, "s", &expected).map(|_| ());
+        assert_eq!(read("com.example.app:/cb?code=c&state=s"), Ok(()));
+        assert!(read("com.example.other:/cb?code=c&state=s").is_err());
+        assert!(read("com.example.app:/other?code=c&state=s").is_err());
     }
 
     #[test]

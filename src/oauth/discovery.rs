@@ -11,8 +11,8 @@ use super::request::{Outgoing, plain_headers};
 use super::scrub::Scrub;
 use crate::model::{ProviderId, RawAnswer, Scope, Scopes};
 use crate::provider::{
-    Answer, AtRefresh, ClientAuth, Http as HttpDialect, Pkce, Provider, Redirect, Revocation,
-    RevocationStyle, Rotation, ScopeRules, check_endpoint, is_loopback,
+    Answer, AtRefresh, Capture, ClientAuth, Http as HttpDialect, Pkce, Provider, Redirect, Refresh,
+    Revocation, RevocationStyle, Rotation, ScopeRules, check_endpoint, is_loopback,
 };
 
 /// Why an issuer's metadata could not be had or not be used.
@@ -78,6 +78,13 @@ struct Metadata {
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    pushed_authorization_request_endpoint: Option<String>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    introspection_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    jwks_uri: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
     #[serde(default)]
@@ -111,6 +118,15 @@ impl Metadata {
             }),
             None => None,
         };
+        let optional = |field, text: Option<&String>| {
+            text.map(|text| endpoint(issuer, field, text)).transpose()
+        };
+        let device_url = self.device_authorization_endpoint.as_ref();
+        // where it is not asked for, not every client may use it
+        let par_url = self
+            .pushed_authorization_request_endpoint
+            .as_ref()
+            .filter(|_| self.require_pushed_authorization_requests);
         let scopes = scope_rules(self.scopes_supported.as_deref().unwrap_or_default());
         Ok(Provider {
             title: issuer.to_owned(),
@@ -121,6 +137,17 @@ impl Metadata {
             authorization_url: endpoint(issuer, "authorization_endpoint", authorization)?,
             token_url: endpoint(issuer, "token_endpoint", token)?,
             refresh_url: None,
+            register_url: None,
+            device_url: optional("device_authorization_endpoint", device_url)?,
+            par_url: optional("pushed_authorization_request_endpoint", par_url)?,
+            introspection_url: optional(
+                "introspection_endpoint",
+                self.introspection_endpoint.as_ref(),
+            )?,
+            userinfo_url: optional("userinfo_endpoint", self.userinfo_endpoint.as_ref())?,
+            jwks_url: optional("jwks_uri", self.jwks_uri.as_ref())?,
+            base_url: None,
+            base_url_from: None,
             revocation,
             http: HttpDialect::default(),
             client_auth: client_auth(self.token_endpoint_auth_methods_supported.as_deref())?,
@@ -129,6 +156,7 @@ impl Metadata {
             scopes,
             token_params: BTreeMap::new(),
             refresh_params: BTreeMap::new(),
+            refresh: Refresh::default(),
             // whatever the metadata says, lest it turn the protection off; who does not know PKCE
             // must ignore it (RFC 6749, 3.1)
             pkce: Pkce::S256,
@@ -142,6 +170,8 @@ impl Metadata {
             at_dies_at_refresh: AtRefresh::Lives,
             refresh_not_before: None,
             max_refreshes: None,
+            capture: Capture::default(),
+            variables: Vec::new(),
             id,
         })
     }
@@ -195,6 +225,10 @@ fn client_auth(methods: Option<&[String]>) -> Result<Option<ClientAuth>, Discove
         Ok(Some(ClientAuth::Post))
     } else if offers("none") {
         Ok(Some(ClientAuth::None))
+    } else if offers("private_key_jwt") {
+        Ok(Some(ClientAuth::PrivateKeyJwt))
+    } else if offers("client_secret_jwt") {
+        Ok(Some(ClientAuth::ClientSecretJwt))
     } else {
         Err(DiscoveryError::Authentication)
     }

@@ -47,9 +47,21 @@ pub enum OauthError {
         /// Why.
         source: io::Error,
     },
+    /// What should be a private key is none.
+    #[error(
+        "the client's key cannot be used: it has to be a private key in PEM (RSA, P-256 or Ed25519), or \
+         a service account's file in JSON"
+    )]
+    SigningKey,
     /// The kernel gave no random numbers.
     #[error("no random numbers from the kernel: {0}")]
     Random(getrandom::Error),
+    /// The provider has no device authorization endpoint, as far as is known.
+    #[error("the provider cannot be signed in to by a code that is typed in elsewhere")]
+    NoDeviceFlow,
+    /// A device authorization could not be begun.
+    #[error("the provider gave no code to type in: {0}")]
+    Device(Failure),
     /// The provider did not confirm a revocation.
     #[error("the tokens could not be revoked: {0}")]
     Revocation(Failure),

@@ -1,10 +1,10 @@
 //! The fields of an answer, wherever the provider put them and however it wrote them down.
 
 use serde_json::{Map, Value};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::model::RawAnswer;
+use crate::model::{RawAnswer, Values};
 use crate::provider::Provider;
 
 /// What kind of thing a body is.
@@ -137,7 +137,7 @@ impl Fields {
     /// The error that the answer speaks of, if any.
     pub(super) fn error(&self, provider: &Provider) -> Option<Said> {
         let marked = provider.answer.error_when.as_ref().is_some_and(|when| {
-            at(&self.0, &when.field).and_then(scalar).is_some_and(|value| value == when.equals)
+            at(&self.0, &when.field).and_then(scalar).is_some_and(|value| when.marks(&value))
         });
         let error = self
             .value(provider, "error")
@@ -158,6 +158,21 @@ impl Fields {
             description: description.map(ToOwned::to_owned),
             by_definition: marked,
         })
+    }
+
+    /// What the definition wants kept besides tokens.
+    pub(super) fn captured(&self, provider: &Provider) -> Values {
+        let object = self.token_object(provider);
+        let value = |name: &String| {
+            let value = at(object, name).or_else(|| at(&self.0, name)).and_then(scalar)?;
+            Some((name.clone(), value))
+        };
+        let captured: Values = provider.capture.answer.iter().filter_map(value).collect();
+        let from = provider.base_url_from.as_ref().and_then(|name| captured.get(name));
+        match from.or(provider.base_url.as_ref().map(Url::as_str)) {
+            Some(base) => captured.with(&[("base_url", base)].into_iter().collect()),
+            None => captured,
+        }
     }
 
     /// Whether there is an error anywhere, also where no definition would look for it.

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::OauthError;
 use super::page::{self, CallbackPage, Page};
-use crate::provider::Redirect;
+use crate::provider::{LoopbackHost, Redirect};
 
 /// The path that is registered at providers.
 const PATH: &str = "/callback";
@@ -50,10 +50,18 @@ impl Loopback {
     /// on another address than a loopback one.
     pub async fn bind(redirect: &Redirect) -> Result<Self, OauthError> {
         match redirect {
-            Redirect::LoopbackIp => Self::on(0, "127.0.0.1").await,
-            Redirect::FixedPort { port } => Self::on(*port, "127.0.0.1").await,
-            Redirect::Localhost => Self::on_localhost().await,
-            Redirect::HttpsOnly => Err(OauthError::NoLoopback),
+            Redirect::LoopbackIp => Self::on(Ipv4Addr::LOCALHOST.into(), 0, "127.0.0.1").await,
+            Redirect::FixedPort { port, host: LoopbackHost::Ip } => {
+                Self::on(Ipv4Addr::LOCALHOST.into(), *port, "127.0.0.1").await
+            }
+            Redirect::FixedPort { port, host: LoopbackHost::Ip6 } => {
+                Self::on(Ipv6Addr::LOCALHOST.into(), *port, "[::1]").await
+            }
+            Redirect::FixedPort { port, host: LoopbackHost::Name } => {
+                Self::on_localhost(*port).await
+            }
+            Redirect::Localhost => Self::on_localhost(0).await,
+            Redirect::HttpsOnly | Redirect::CustomScheme { .. } => Err(OauthError::NoLoopback),
         }
     }
 
@@ -118,20 +126,23 @@ impl Loopback {
         accepted.map(|(stream, _)| stream)
     }
 
-    async fn on(port: u16, host: &str) -> Result<Self, OauthError> {
-        let (first, port) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    async fn on(address: IpAddr, port: u16, host: &str) -> Result<Self, OauthError> {
+        let (first, port) = listen(SocketAddr::from((address, port))).await?;
         let redirect_uri = format!("http://{host}:{port}{PATH}");
         Ok(Self { first, second: None, redirect_uri, port })
     }
 
-    async fn on_localhost() -> Result<Self, OauthError> {
+    /// On both addresses that a browser may take `localhost` for.
+    async fn on_localhost(port: u16) -> Result<Self, OauthError> {
         let mut tries = 0;
         loop {
-            let mut here = Self::on(0, "localhost").await?;
+            let mut here = Self::on(Ipv4Addr::LOCALHOST.into(), port, "localhost").await?;
             match listen(SocketAddr::from((Ipv6Addr::LOCALHOST, here.port))).await {
                 Ok((second, _)) => here.second = Some(second),
                 Err(OauthError::Listen { source, .. })
-                    if source.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES =>
+                    if source.kind() == io::ErrorKind::AddrInUse
+                        && port == 0
+                        && tries < PORT_TRIES =>
                 {
                     tries += 1;
                     continue;
@@ -361,7 +372,10 @@ mod tests {
     async fn a_taken_port_is_named() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = Loopback::bind(&Redirect::FixedPort { port }).await.err().unwrap();
+        let error = Loopback::bind(&Redirect::FixedPort { port, host: LoopbackHost::Ip })
+            .await
+            .err()
+            .unwrap();
         assert!(error.to_string().starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")));
         let error = Loopback::bind(&Redirect::HttpsOnly).await.err().unwrap();
         assert!(matches!(error, OauthError::NoLoopback));

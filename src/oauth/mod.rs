@@ -6,6 +6,7 @@
 //! | from an issuer to a provider's definition (RFC 8414, OIDC Discovery) | [`discover`] |
 //! | the authorization request, and the callback that answers it | [`Authorization`] |
 //! | the page on this machine where a browser ends | [`Loopback`] |
+//! | a code that the user types in on another device (RFC 8628) | [`authorize_device`] |
 //! | a token request | [`TokenRequest`] |
 //! | one connection, one request, one answer | [`Http::send`] |
 //! | what the answer means | [`read_answer`] |
@@ -18,9 +19,12 @@
 //! a rotated refresh token is found in it however odd the rest is.
 
 mod answer;
+mod assertion;
 mod authorize;
 mod callback;
 mod classify;
+mod client;
+mod device;
 mod discovery;
 mod encode;
 mod error;
@@ -31,6 +35,7 @@ mod loopback;
 mod page;
 mod pkce;
 mod probe;
+mod replay;
 mod request;
 mod revoke;
 mod scrub;
@@ -40,14 +45,18 @@ mod sketch;
 mod tests;
 
 pub use answer::{Sent, read_answer};
+pub use assertion::check_key;
 pub use authorize::Authorization;
 pub use callback::CallbackError;
+pub use client::Client;
+pub use device::{DeviceAuthorization, authorize_device};
 pub use discovery::{DiscoveryError, discover};
 pub use error::OauthError;
 pub use http::{Courier, Delivery, Http, HttpOptions, SendError};
 pub use loopback::Loopback;
 pub use page::CallbackPage;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};
-pub use request::{Client, SentSecrets, TokenRequest};
+pub use replay::{expect, recorded, replay};
+pub use request::{SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};
 pub use sketch::{Sketch, sketch};

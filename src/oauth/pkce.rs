@@ -1,11 +1,12 @@
 //! Proof Key for Code Exchange (RFC 7636), with S256 alone, and the random texts of a sign-in.
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::OauthError;
 use crate::model::PkceVerifier;
+use crate::provider::Pkce;
 
 /// 256 random bits as 43 characters that need no encoding anywhere.
 pub(super) fn random_text() -> Result<String, OauthError> {
@@ -19,9 +20,13 @@ pub(super) fn verifier() -> Result<PkceVerifier, OauthError> {
     random_text().map(PkceVerifier::new)
 }
 
-/// The S256 challenge of a verifier (RFC 7636, 4.2).
-pub(super) fn challenge(verifier: &PkceVerifier) -> String {
-    BASE64URL_NOPAD.encode(&Sha256::digest(verifier.expose().as_bytes()))
+/// The S256 challenge of a verifier (RFC 7636, 4.2), or what a provider made of it.
+pub(super) fn challenge(verifier: &PkceVerifier, pkce: Pkce) -> String {
+    let digest = Sha256::digest(verifier.expose().as_bytes());
+    match pkce {
+        Pkce::S256Hex => HEXLOWER.encode(&digest),
+        Pkce::S256 | Pkce::Off => BASE64URL_NOPAD.encode(&digest),
+    }
 }
 
 #[cfg(test)]
@@ -36,7 +41,7 @@ mod tests {
         ];
         let verifier = PkceVerifier::new(BASE64URL_NOPAD.encode(&octets));
         assert_eq!(verifier.expose(), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(challenge(&verifier, Pkce::S256), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]

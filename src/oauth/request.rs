@@ -5,7 +5,6 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 use std::time::Duration;
 
-use data_encoding::BASE64;
 use reqwest::Method as HttpMethod;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -15,19 +14,14 @@ use serde::Serialize;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::assertion;
+use super::client::{Client, authenticate};
 use super::encode;
 use super::error::OauthError;
-use crate::model::{AuthorizationCode, ClientId, ClientSecret, PkceVerifier, RefreshToken, Target};
-use crate::provider::{Body, ClientAuth, Method, Provider, check_endpoint};
-
-/// Who asks: a client registration, for as long as it takes to build a request.
-#[derive(Clone, Copy)]
-pub struct Client<'a> {
-    /// Its identifier.
-    pub id: &'a ClientId,
-    /// Its secret; a public client has none.
-    pub secret: Option<&'a ClientSecret>,
-}
+use crate::model::{
+    AuthorizationCode, ClientSecret, DeviceCode, Now, PkceVerifier, RefreshToken, Scopes, Target,
+};
+use crate::provider::{Body, Method, Provider, Send, check_endpoint};
 
 /// A token request, built and ready to be sent once.
 pub struct TokenRequest(pub(super) Outgoing, SentSecrets);
@@ -51,8 +45,15 @@ impl SentSecrets {
         more: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let header = outgoing.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let basic = header.and_then(|value| value.strip_prefix("Basic "));
-        Self::new(client.secret.map(ClientSecret::expose).into_iter().chain(basic).chain(more))
+        let credentials = header.and_then(|value| value.split_once(' ')).map(|(_, value)| value);
+        let secret = client.secret.map(ClientSecret::expose);
+        Self::new(secret.into_iter().chain(credentials).chain(more))
+    }
+
+    /// These and those.
+    fn and(mut self, mut more: Self) -> Self {
+        self.0.append(&mut more.0);
+        self
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
@@ -109,13 +110,24 @@ impl TokenRequest {
         client: Client<'_>,
         token: &RefreshToken,
         target: &Target,
+        now: Now,
     ) -> Result<Self, OauthError> {
         let mut params = Params::default();
         params.set("grant_type", "refresh_token");
-        params.set("refresh_token", token.expose());
+        let usual = match provider.refresh.send {
+            Send::RefreshToken => "refresh_token",
+            Send::AccessToken => "access_token",
+        };
+        params.set(provider.refresh.parameter.as_deref().unwrap_or(usual), token.expose());
         params.aim(target);
         params.extend(&provider.refresh_params);
-        let mut outgoing = build(provider, provider.refresh_endpoint(), client, params)?;
+        let form = Form {
+            endpoint: provider.refresh_endpoint(),
+            method: provider.refresh_method(),
+            body: provider.refresh_body(),
+            client: provider.refresh.client.unwrap_or(true).then_some(client),
+        };
+        let mut outgoing = build(provider, form, params, now)?;
         outgoing.patience = provider.refresh_patience();
         let secrets = SentSecrets::of(&outgoing, client, []);
         Ok(Self(outgoing, secrets))
@@ -130,6 +142,7 @@ impl TokenRequest {
         verifier: Option<&PkceVerifier>,
         redirect_uri: &str,
         target: &Target,
+        now: Now,
     ) -> Result<Self, OauthError> {
         let mut params = Params::default();
         params.set("grant_type", "authorization_code");
@@ -140,9 +153,79 @@ impl TokenRequest {
         }
         params.aim(target);
         params.extend(&provider.token_params);
-        let outgoing = build(provider, &provider.token_url, client, params)?;
+        let outgoing = build(provider, Form::exchange(provider, client), params, now)?;
         let more = verifier.map(PkceVerifier::expose).into_iter().chain([code.expose()]);
         let secrets = SentSecrets::of(&outgoing, client, more);
+        Ok(Self(outgoing, secrets))
+    }
+
+    /// The question whether the user has agreed on another device (RFC 8628, 3.4).
+    pub fn device(
+        provider: &Provider,
+        client: Client<'_>,
+        code: &DeviceCode,
+        now: Now,
+    ) -> Result<Self, OauthError> {
+        let mut params = Params::default();
+        params.set("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+        params.set("device_code", code.expose());
+        params.set("client_id", client.id.as_str());
+        Self::made(provider, client, params, [code.expose()], now)
+    }
+
+    /// A token for the client itself (RFC 6749, 4.4.2).
+    pub fn client_credentials(
+        provider: &Provider,
+        client: Client<'_>,
+        scopes: &Scopes,
+        target: &Target,
+        now: Now,
+    ) -> Result<Self, OauthError> {
+        let mut params = Params::default();
+        params.set("grant_type", "client_credentials");
+        params.set_scopes(provider, scopes);
+        params.aim(target);
+        params.extend(&provider.token_params);
+        Self::made(provider, client, params, [], now)
+    }
+
+    /// A token for whom the client's key speaks for (RFC 7523, 2.1). The assertion is all that says who
+    /// asks.
+    pub fn jwt_bearer(
+        provider: &Provider,
+        client: Client<'_>,
+        subject: Option<&str>,
+        scopes: &Scopes,
+        target: &Target,
+        now: Now,
+    ) -> Result<Self, OauthError> {
+        let key = client.secret.map_or("", ClientSecret::expose);
+        let scope = scopes.join(" ");
+        let assertion = assertion::grant(provider, client.id, key, subject, &scope, now)?;
+        let mut params = Params::default();
+        params.set("grant_type", assertion::JWT_BEARER);
+        params.set("assertion", &assertion);
+        // some take the scopes from the assertion, some from here
+        params.set_scopes(provider, scopes);
+        params.aim(target);
+        params.extend(&provider.token_params);
+        let form = Form { client: None, ..Form::exchange(provider, client) };
+        let outgoing = build(provider, form, params, now)?;
+        let secrets = SentSecrets::of(&outgoing, client, [assertion.as_str()]);
+        Ok(Self(outgoing, secrets))
+    }
+
+    /// A request of the usual form, in which `more` is secret, too.
+    fn made<'a>(
+        provider: &Provider,
+        client: Client<'_>,
+        params: Params,
+        more: impl IntoIterator<Item = &'a str>,
+        now: Now,
+    ) -> Result<Self, OauthError> {
+        let outgoing = build(provider, Form::exchange(provider, client), params, now)?;
+        let secrets = SentSecrets::new(more);
+        let secrets = secrets.and(SentSecrets::of(&outgoing, client, []));
         Ok(Self(outgoing, secrets))
     }
 
@@ -176,6 +259,13 @@ impl Params {
         }
     }
 
+    /// The scopes that are asked for, if any are.
+    fn set_scopes(&mut self, provider: &Provider, scopes: &Scopes) {
+        if !scopes.is_empty() {
+            self.set("scope", &scopes.join(&provider.scopes.separator));
+        }
+    }
+
     /// A definition's own parameters: they replace, and an empty value takes one away.
     fn extend<'a>(&mut self, more: impl IntoIterator<Item = (&'a String, &'a String)>) {
         for (name, value) in more {
@@ -193,51 +283,6 @@ impl Params {
             (theirs.as_str(), value.as_str())
         })
     }
-}
-
-/// How this client authenticates: a definition's choice holds for clients that have a secret.
-pub(super) fn authentication(provider: &Provider, client: Client<'_>) -> ClientAuth {
-    match client.secret {
-        None => ClientAuth::None,
-        Some(_) => provider.client_auth.unwrap_or(ClientAuth::Basic),
-    }
-}
-
-/// Adds the client's authentication, by one method and never two (RFC 6749, 2.3): as a header, or
-/// among the parameters.
-pub(super) fn authenticate(
-    provider: &Provider,
-    client: Client<'_>,
-    params: &mut Params,
-    headers: &mut HeaderMap,
-) -> Result<(), OauthError> {
-    let secret = client.secret.map_or("", ClientSecret::expose);
-    match authentication(provider, client) {
-        ClientAuth::Basic => {
-            // RFC 6749, 2.3.1: both are form-encoded before they are put together
-            let (id, secret) = (encode::form(client.id.as_str()), encode::form(secret));
-            headers.insert(AUTHORIZATION, basic(&id, &secret)?);
-        }
-        ClientAuth::BasicRaw => {
-            headers.insert(AUTHORIZATION, basic(client.id.as_str(), secret)?);
-        }
-        ClientAuth::Post => {
-            params.set("client_id", client.id.as_str());
-            params.set("client_secret", secret);
-        }
-        ClientAuth::None => params.set("client_id", client.id.as_str()),
-    }
-    Ok(())
-}
-
-/// The value of `Authorization: Basic` (RFC 7617).
-pub(super) fn basic(id: &str, secret: &str) -> Result<HeaderValue, OauthError> {
-    let pair = Zeroizing::new(format!("{id}:{secret}"));
-    let text = Zeroizing::new(format!("Basic {}", BASE64.encode(pair.as_bytes())));
-    let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| OauthError::Header { name: AUTHORIZATION.to_string() })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// The headers that every request of this room has.
@@ -259,33 +304,65 @@ pub(super) fn form_body(
     Zeroizing::new(encode::pairs(params.named(provider), encode::form).as_bytes().to_vec())
 }
 
+/// A JSON object as a body.
+pub(super) fn json_body(
+    params: &Params,
+    provider: &Provider,
+    headers: &mut HeaderMap,
+) -> Zeroizing<Vec<u8>> {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let json = serde_json::to_vec(&members(params.named(provider)))
+        .expect("a map of texts has nothing that JSON cannot say");
+    Zeroizing::new(json)
+}
+
+/// In which form a token request travels, and to where.
+#[derive(Clone, Copy)]
+struct Form<'a> {
+    endpoint: &'a Url,
+    method: Method,
+    body: Body,
+    /// Who asks, if that is said at all.
+    client: Option<Client<'a>>,
+}
+
+impl<'a> Form<'a> {
+    /// The form of all requests but refreshes.
+    fn exchange(provider: &'a Provider, client: Client<'a>) -> Self {
+        Self {
+            endpoint: &provider.token_url,
+            method: provider.http.method,
+            body: provider.http.body,
+            client: Some(client),
+        }
+    }
+}
+
 fn build(
     provider: &Provider,
-    endpoint: &Url,
-    client: Client<'_>,
+    form: Form<'_>,
     mut params: Params,
+    now: Now,
 ) -> Result<Outgoing, OauthError> {
+    let Form { endpoint, method, body, client } = form;
     check_endpoint(endpoint)
         .map_err(|problem| OauthError::Endpoint { what: "token endpoint", problem })?;
     let mut headers = plain_headers();
-    authenticate(provider, client, &mut params, &mut headers)?;
+    if let Some(client) = client {
+        authenticate(provider, client, &mut params, &mut headers, now)?;
+    }
     let mut url = endpoint.clone();
-    let body = match (provider.http.method, provider.http.body) {
+    let body = match (method, body) {
         (Method::Get, _) | (_, Body::Query) => {
             add_query(&mut url, &encode::pairs(params.named(provider), encode::query));
             // a POST says that it has no body: some servers ask for its length
-            (provider.http.method != Method::Get).then(Zeroizing::default)
+            (method != Method::Get).then(Zeroizing::default)
         }
         (_, Body::Form) => Some(form_body(&params, provider, &mut headers)),
-        (_, Body::Json) => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let json = serde_json::to_vec(&members(params.named(provider)))
-                .expect("a map of texts has nothing that JSON cannot say");
-            Some(Zeroizing::new(json))
-        }
+        (_, Body::Json) => Some(json_body(&params, provider, &mut headers)),
     };
     add_dialect(provider, &mut headers)?;
-    let method = match provider.http.method {
+    let method = match method {
         Method::Post => HttpMethod::POST,
         Method::Get => HttpMethod::GET,
         Method::Put => HttpMethod::PUT,
@@ -363,7 +440,12 @@ pub(super) fn refresh_fields(provider: &Provider) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
+
     use super::*;
+    use crate::model::{Boot, ClientId, Wall};
+
+    const NOW: Now = Now { wall: Wall(1_000_000), boot: Boot(0) };
 
     fn provider(more: &str) -> Provider {
         Provider::parse(&format!(
@@ -378,7 +460,7 @@ mod tests {
         let secret = secret.map(|text| ClientSecret::new(text.into()));
         let client = Client { id: &id, secret: secret.as_ref() };
         let token = RefreshToken::new("fake-refresh".into());
-        TokenRequest::refresh(provider, client, &token, &Target::default()).unwrap().0
+        TokenRequest::refresh(provider, client, &token, &Target::default(), NOW).unwrap().0
     }
 
     fn body(request: &Outgoing) -> &str {
@@ -471,7 +553,7 @@ mod tests {
         let resources = ["https://b.example/", "https://a.example/?x=1"];
         let resources = resources.iter().map(|text| text.parse().unwrap()).collect();
         let target = Target::new(Some(resources), Some("front".parse().unwrap())).unwrap();
-        let request = TokenRequest::refresh(&provider(""), client, &token, &target).unwrap().0;
+        let request = TokenRequest::refresh(&provider(""), client, &token, &target, NOW).unwrap().0;
         assert_eq!(
             body(&request),
             "grant_type=refresh_token&refresh_token=fake-refresh\
@@ -479,7 +561,7 @@ mod tests {
              &audience=front&client_id=id"
         );
         let json = provider("[http]\nbody = \"json\"");
-        let request = TokenRequest::refresh(&json, client, &token, &target).unwrap().0;
+        let request = TokenRequest::refresh(&json, client, &token, &target, NOW).unwrap().0;
         assert_eq!(
             body(&request),
             "{\"audience\":\"front\",\"client_id\":\"id\",\"grant_type\":\"refresh_token\",\
@@ -499,6 +581,7 @@ mod tests {
             Some(&PkceVerifier::new("fake-verifier".into())),
             "http://127.0.0.1:8/callback",
             &Target::default(),
+            NOW,
         )
         .unwrap();
         assert_eq!(

@@ -6,11 +6,12 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::answer::read_failure;
+use super::client::{Client, authenticate, basic, bearer};
 use super::encode;
 use super::error::OauthError;
 use super::http::Http;
 use super::request::{
-    Client, Outgoing, Params, SentSecrets, authenticate, basic, form_body, plain_headers,
+    Outgoing, Params, SentSecrets, add_query, form_body, json_body, plain_headers,
 };
 use crate::model::{AccessToken, ClientSecret, Now, RefreshToken};
 use crate::provider::{Provider, RevocationStyle, check_endpoint};
@@ -42,9 +43,18 @@ pub async fn revoke(
     let mut outcome = Revoked::Unsupported;
     for (token, hint) in refresh.into_iter().chain(access) {
         let request = match revocation.style {
-            RevocationStyle::Rfc7009 => by_form(provider, &revocation.url, client, token, hint)?,
-            RevocationStyle::DeleteJson if hint == "refresh_token" => continue,
+            RevocationStyle::Rfc7009 => {
+                by_form(provider, &revocation.url, client, token, hint, now)?
+            }
+            RevocationStyle::Json => by_json(provider, &revocation.url, client, token, now)?,
+            RevocationStyle::GetToken => by_query(&revocation.url, token),
+            RevocationStyle::DeletePath => by_path(&revocation.url, token),
+            // these two are about the access token, which takes the grant with it
+            RevocationStyle::DeleteJson | RevocationStyle::Bearer if hint == "refresh_token" => {
+                continue;
+            }
             RevocationStyle::DeleteJson => by_delete(&revocation.url, client, token)?,
+            RevocationStyle::Bearer => by_bearer(&revocation.url, token)?,
         };
         let secret = client.secret.map(ClientSecret::expose);
         let sent = SentSecrets::new(secret.into_iter().chain([token]));
@@ -87,15 +97,55 @@ fn by_form(
     client: Client<'_>,
     token: &str,
     hint: &str,
+    now: Now,
 ) -> Result<Outgoing, OauthError> {
     let mut params = Params::default();
     params.set("token", token);
     params.set("token_type_hint", hint);
     let mut headers = plain_headers();
-    authenticate(provider, client, &mut params, &mut headers)?;
+    authenticate(provider, client, &mut params, &mut headers, now)?;
     let body = Some(form_body(&params, provider, &mut headers));
     let url = url.clone();
     Ok(Outgoing::new(Method::POST, url, headers, body))
+}
+
+/// `POST` of a JSON object that has the token, and what of the client's authentication is not in a
+/// header.
+fn by_json(
+    provider: &Provider,
+    url: &Url,
+    client: Client<'_>,
+    token: &str,
+    now: Now,
+) -> Result<Outgoing, OauthError> {
+    let mut params = Params::default();
+    params.set("token", token);
+    let mut headers = plain_headers();
+    authenticate(provider, client, &mut params, &mut headers, now)?;
+    let body = Some(json_body(&params, provider, &mut headers));
+    Ok(Outgoing::new(Method::POST, url.clone(), headers, body))
+}
+
+/// `GET` with the token in the query.
+fn by_query(url: &Url, token: &str) -> Outgoing {
+    let mut url = url.clone();
+    add_query(&mut url, &encode::pairs(std::iter::once(("token", token)), encode::query));
+    Outgoing::new(Method::GET, url, plain_headers(), None)
+}
+
+/// `DELETE` with the token in the path.
+fn by_path(url: &Url, token: &str) -> Outgoing {
+    let mut url = url.clone();
+    let path = Zeroizing::new(url.path().replace("%7Btoken%7D", &encode::query(token)));
+    url.set_path(&path);
+    Outgoing::new(Method::DELETE, url, plain_headers(), None)
+}
+
+/// `POST` with the access token where a call of the API has it.
+fn by_bearer(url: &Url, token: &str) -> Result<Outgoing, OauthError> {
+    let mut headers = plain_headers();
+    headers.insert(AUTHORIZATION, bearer(token)?);
+    Ok(Outgoing::new(Method::POST, url.clone(), headers, Some(Zeroizing::default())))
 }
 
 /// `DELETE` with the token in JSON, and id and secret as they are in Basic authentication.

@@ -2,17 +2,29 @@
 //!
 //! A definition is a TOML file: a preset in `presets/`, embedded in the binary, or a user's file
 //! below `$XDG_CONFIG_HOME/ostler/providers/`, or one made from an issuer's metadata. All three
-//! read into the one [`Provider`]; the first two are found in the [`Catalog`].
+//! read into the one [`Provider`]; the first two are found in the [`Catalog`]. A definition may have
+//! gaps, which a name fills: `zendesk:acme` is the provider `zendesk` of the subdomain `acme`.
 
+mod answer;
 mod catalog;
 mod definition;
+mod dialect;
+mod example;
+mod extend;
+mod life;
 mod presets;
 mod soundness;
+mod template;
 
-pub use catalog::{Catalog, FileError};
-pub use definition::{
-    Answer, AnswerError, AtRefresh, Body, ClientAuth, ErrorWhen, Expires, Http, MaxRefreshes,
-    Method, Pkce, Provider, Redirect, Revocation, RevocationStyle, Rotation, ScopeRules,
+pub use answer::{Answer, AnswerError, ErrorWhen, Expires};
+pub use catalog::{Catalog, Entry, FileError, Unresolved};
+pub use definition::Provider;
+pub use dialect::{
+    Body, Capture, ClientAuth, Http, LoopbackHost, Method, Pkce, Redirect, Refresh, Revocation,
+    RevocationStyle, ScopeRules, Send,
 };
-pub use presets::{preset, presets};
+pub use example::{Example, ExampleOf, Expectation, examples};
+pub use life::{AtRefresh, MaxRefreshes, Rotation};
+pub use presets::{preset, preset_text, presets};
 pub use soundness::{DefinitionError, check_endpoint, is_loopback};
+pub use template::{Variable, VariableKind};

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::definition::{Method, Provider, Rotation};
-use super::{Body, Redirect};
+use super::definition::Provider;
+use super::dialect::{Body, Capture, Method, Redirect};
+use super::example::split_examples;
+use super::life::Rotation;
 
 /// The least time that an answer to a refresh is waited for.
 const PATIENCE_MIN: Duration = Duration::from_secs(10);
@@ -24,6 +26,14 @@ pub enum DefinitionError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What a file says does not go together with the preset that it extends.
+    #[error("{problem}")]
+    Extending {
+        /// The field of the file that does not.
+        field: Option<String>,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 impl DefinitionError {
@@ -33,6 +43,7 @@ impl DefinitionError {
         let place = match self {
             Self::Toml(error) => error.span()?.start,
             Self::Unsound { field, .. } => place_of(field, text)?,
+            Self::Extending { field, .. } => place_of(field.as_deref()?, text)?,
         };
         Some(1 + text.as_bytes().iter().take(place).filter(|byte| **byte == b'\n').count())
     }
@@ -42,7 +53,7 @@ impl DefinitionError {
     pub fn problem(&self) -> String {
         match self {
             Self::Toml(error) => error.message().replace('\n', " "),
-            Self::Unsound { .. } => self.to_string(),
+            Self::Unsound { .. } | Self::Extending { .. } => self.to_string(),
         }
     }
 }
@@ -75,6 +86,7 @@ const PROTECTED_HEADERS: [&str; 7] = [
 impl Provider {
     /// Reads a definition and checks that it is sound.
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
+        let (text, _) = split_examples(text);
         let provider: Self = toml::from_str(text)?;
         provider.check()?;
         Ok(provider)
@@ -128,6 +140,12 @@ impl Provider {
             ("authorization_url", Some(&self.authorization_url)),
             ("token_url", Some(&self.token_url)),
             ("refresh_url", self.refresh_url.as_ref()),
+            ("device_url", self.device_url.as_ref()),
+            ("par_url", self.par_url.as_ref()),
+            ("introspection_url", self.introspection_url.as_ref()),
+            ("userinfo_url", self.userinfo_url.as_ref()),
+            ("jwks_url", self.jwks_url.as_ref()),
+            ("base_url", self.base_url.as_ref()),
             ("revocation.url", self.revocation.as_ref().map(|revocation| &revocation.url)),
         ];
         for (field, url) in endpoints {
@@ -163,11 +181,71 @@ impl Provider {
         if self.http.method == Method::Get && self.http.body != Body::Query {
             return unsound("http.body", "must be query when the method is get".into());
         }
-        if self.redirect == (Redirect::FixedPort { port: 0 }) {
-            return unsound("redirect.port", "must not be 0".into());
+        if self.refresh_method() == Method::Get && self.refresh_body() != Body::Query {
+            return unsound("refresh.body", "must be query when the method is get".into());
         }
-        Ok(())
+        match &self.redirect {
+            Redirect::FixedPort { port: 0, .. } => {
+                return unsound("redirect.port", "must not be 0".into());
+            }
+            Redirect::CustomScheme { uri } if !is_private_use(uri) => {
+                let problem = "has a scheme of its own with a dot in it, such as com.example.app:/";
+                return unsound("redirect.uri", problem.into());
+            }
+            _ => {}
+        }
+        if let Some(when) = &self.answer.error_when
+            && when.equals.is_some() == when.differs.is_some()
+        {
+            return unsound(
+                "answer.error_when",
+                "says what it equals or what it differs from".into(),
+            );
+        }
+        self.check_capture()
     }
+
+    /// What is kept of an answer is shown to people and programs: no token may be among it.
+    fn check_capture(&self) -> Result<(), DefinitionError> {
+        let unsound = |field, problem: String| Err(DefinitionError::Unsound { field, problem });
+        let Capture { answer, callback } = &self.capture;
+        if answer.len() + callback.len() > CAPTURED_MAX {
+            return unsound("capture", format!("takes {CAPTURED_MAX} values at most"));
+        }
+        for name in answer.iter().chain(callback) {
+            let last = name.rsplit('.').next().unwrap_or("").to_ascii_lowercase();
+            let is_secret = ["token", "secret", "password"].iter().any(|word| last.contains(word));
+            if is_secret || ["", "code", "state", "assertion"].contains(&last.as_str()) {
+                return unsound("capture", format!("{name:?} is not for keeping"));
+            }
+        }
+        match &self.base_url_from {
+            Some(name) if !answer.contains(name) && !callback.contains(name) => {
+                unsound("base_url_from", format!("{name} is not captured"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The method of refreshes.
+    #[must_use]
+    pub fn refresh_method(&self) -> Method {
+        self.refresh.method.unwrap_or(self.http.method)
+    }
+
+    /// Where the parameters of refreshes go.
+    #[must_use]
+    pub fn refresh_body(&self) -> Body {
+        self.refresh.body.unwrap_or(self.http.body)
+    }
+}
+
+/// The most values that are kept of answers and callbacks.
+const CAPTURED_MAX: usize = 16;
+
+/// Whether an address is of a scheme that belongs to its maker by a domain name (RFC 8252, 7.1).
+fn is_private_use(uri: &Url) -> bool {
+    uri.scheme().contains('.') && uri.fragment().is_none() && uri.query().is_none()
 }
 
 /// Whether secrets may be sent to an endpoint: https anywhere, plain http only to a loopback

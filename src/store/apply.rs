@@ -82,6 +82,7 @@ pub(super) fn grant(
     }
     if let Some(issued) = &change.issued {
         access::put(db, sealer, &account, issued)?;
+        account::set_values(db, account.row, &issued.values)?;
         if let AttemptKind::Refresh { generation, .. } = flight.kind {
             // the provider honoured this generation: those before it are spent for certain
             refresh::erase_before(db, &account, generation)?;

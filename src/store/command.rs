@@ -1,11 +1,12 @@
 //! What can be asked of the store, and what it says when that is durable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, FlightId,
-    Generation, GrantChange, Issued, RawAnswer, RefreshToken, Rule, RuleId, Stamp, Standing, Usage,
-    Wall,
+    AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, DeviceCode,
+    FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, RequestId, Rule, RuleId,
+    Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -61,6 +62,10 @@ pub enum Command {
     SetRule(Box<Rule>),
     /// A rule is gone.
     DropRule(RuleId),
+    /// A sign-in on another device is under way: it outlives a restart.
+    PutDevice(Box<DeviceSignIn>),
+    /// It is over.
+    DropDevice(RequestId),
     /// What was used lately.
     Note(Box<Notes>),
     /// Everything about an account goes, so that nothing of it stays in the file; its client too if
@@ -102,7 +107,7 @@ pub enum BeginKind {
         generation: Generation,
     },
     /// A sign-in is completed: a code or device code is exchanged for a first grant.
-    Exchange(Exchange),
+    Exchange(Box<Exchange>),
 }
 
 /// What a sign-in will create or renew. It rides in the attempt and touches neither account nor
@@ -115,6 +120,33 @@ pub struct Exchange {
     pub client: ClientRecord,
     /// The client's secret, if a new one was given; without it the stored one stays.
     pub secret: Option<Arc<ClientSecret>>,
+}
+
+/// A sign-in that waits for the user to agree on another device (RFC 8628).
+#[derive(Debug)]
+pub struct DeviceSignIn {
+    /// Its id.
+    pub request: RequestId,
+    /// The account.
+    pub seed: AccountSeed,
+    /// Its client.
+    pub client: ClientRecord,
+    /// The client's secret, if a new one was given.
+    pub secret: Option<Arc<ClientSecret>>,
+    /// What the provider is asked with.
+    pub code: Arc<DeviceCode>,
+    /// What the user types in.
+    pub user_code: String,
+    /// Where.
+    pub verification_uri: String,
+    /// The same with the code in it.
+    pub verification_uri_complete: Option<String>,
+    /// The time between two questions.
+    pub interval: Duration,
+    /// When it began.
+    pub began: Stamp,
+    /// How long it has from then.
+    pub lifetime: Duration,
 }
 
 /// The end of a command. What it reports is durable.
@@ -166,6 +198,11 @@ pub enum Report {
         /// Whether it is written down.
         result: Result<(), StoreError>,
     },
+    /// A sign-in on another device is written down, or forgotten.
+    Remembered {
+        /// Whether it is.
+        result: Result<(), StoreError>,
+    },
     /// What was used lately is noted.
     Noted {
         /// Whether it is written down.
@@ -212,6 +249,8 @@ pub struct Loaded {
     pub clients: Vec<ClientRecord>,
     /// Flights that were under way when the last run ended, in the order of their numbers.
     pub attempts: Vec<Attempt>,
+    /// Sign-ins on another device that the last run left open.
+    pub devices: Vec<DeviceSignIn>,
     /// The first flight number that was never used.
     pub next_flight: FlightId,
     /// The rules about which programs may have tokens, by number.
@@ -251,7 +290,7 @@ pub enum AttemptKind {
     /// The end of a sign-in.
     Exchange {
         /// The account it was to create or renew.
-        seed: AccountSeed,
+        seed: Box<AccountSeed>,
         /// The client; its secret, if one was given, stays in the attempt.
         client: ClientRecord,
     },

@@ -17,7 +17,7 @@ use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::schema::{self, FileKind};
 use super::seal::{DataKey, Sealer};
-use super::table::{access, account, attempt, client, meta, refresh, rule, usage};
+use super::table::{access, account, attempt, client, device, meta, refresh, rule, usage};
 use super::thread::{self, Store};
 use super::writer::Writer;
 
@@ -208,6 +208,7 @@ fn load(
         accounts,
         clients: client::load(connection)?,
         attempts: attempt::load(connection, sealer)?,
+        devices: device::load(connection, sealer)?,
         next_flight: meta::next_flight(connection)?,
         rules: rule::load(connection)?,
         next_rule: meta::next_rule(connection)?,

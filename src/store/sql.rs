@@ -6,8 +6,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Error, Row};
 
 use crate::model::{
-    AccountId, AccountName, Boot, BootId, ClientId, Decision, FlightId, Generation, Identity, Now,
-    Pattern, ProviderId, Scopes, Stamp, Standing, Target, Wall,
+    AccountId, AccountName, Boot, BootId, ClientId, Decision, FlightId, Generation, GrantType,
+    Identity, Now, Pattern, ProviderId, Scopes, Stamp, Standing, Target, Values, Wall,
 };
 
 macro_rules! text {
@@ -38,7 +38,7 @@ macro_rules! read_text {
     )+};
 }
 
-read_text!(Pattern, Identity, Decision);
+read_text!(Pattern, Identity, Decision, GrantType);
 
 // SQLite's integers are signed
 macro_rules! number {
@@ -86,6 +86,17 @@ pub(super) fn target(row: &Row<'_>, first: usize) -> rusqlite::Result<Target> {
             .collect(),
         audience: audience.and_then(|text| text.parse().ok()),
     })
+}
+
+/// Values as their column; nothing where there are none.
+pub(super) fn values_column(values: &Values) -> Option<String> {
+    (!values.is_empty()).then(|| serde_json::to_string(values).ok()).flatten()
+}
+
+/// Values from their column. What cannot be read is left out.
+pub(super) fn values(row: &Row<'_>, column: usize) -> rusqlite::Result<Values> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// A stamp from three columns, the first of which is `first`.

@@ -11,7 +11,7 @@ use super::error::{StoreError, Unwritable};
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::seal::Sealer;
-use super::table::{attempt, refresh, rule};
+use super::table::{attempt, device, refresh, rule};
 
 /// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
@@ -191,6 +191,10 @@ impl<'c> Unit<'c> {
                 .map(|erased| Gave::Erased(Box::new(erased))),
             Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
             Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
+            Command::PutDevice(device) => {
+                self.run(|db| device::put(db, sealer, device)).map(nothing)
+            }
+            Command::DropDevice(request) => self.run(|db| device::delete(db, request)).map(nothing),
             Command::Note(notes) => self.run(|db| apply::note(db, notes)).map(nothing),
             Command::Erase { account } => self
                 .run(|db| apply::erase(db, sealer, account))
@@ -269,6 +273,9 @@ fn report(command: Command, outcome: Outcome) -> Report {
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
         Command::Adjust { .. } => Report::Adjusted { result: outcome.map(drop) },
         Command::SetRule(_) | Command::DropRule(_) => Report::Ruled { result: outcome.map(drop) },
+        Command::PutDevice(_) | Command::DropDevice(_) => {
+            Report::Remembered { result: outcome.map(drop) }
+        }
         Command::Note(_) => Report::Noted { result: outcome.map(drop) },
         Command::Erase { account } | Command::GiveBack { account, .. } => Report::Erased {
             account,

@@ -13,7 +13,8 @@ fn sign_in(redirect: &'static str) -> Daemon {
         let ended = json!({"account": "door", "id": "aaaaaaaaaaaaa", "scopes": ["OPENDOOR"],
                            "expires_at": 1_800_003_600, "renewable": true});
         let answer = match method {
-            "Login" => json!({"request": REQUEST, "account": "door", "authorization_uri": VISIT,
+            "Login" => json!({"request": REQUEST, "account": "door", "flow": "browser",
+                "authorization_uri": VISIT,
                 "redirect_uri": "https://app.invalid/cb", "paste": paste, "expires_at": 1_800_000_600}),
             "SubmitRedirect" if parameters["uri"] == "https://app.invalid/cb?code=fake&state=x" => {
                 *over.0.lock().unwrap() = true;
@@ -27,6 +28,7 @@ fn sign_in(redirect: &'static str) -> Daemon {
                 ended
             }
             "Status" => status(json!([])),
+            "ListProviders" => json!({"providers": []}),
             _ => json!({}),
         };
         Act::Say(vec![json!({"parameters": answer})])

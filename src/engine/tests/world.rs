@@ -24,8 +24,8 @@ use crate::engine::task::{Control, Engine, Info, Parts};
 use crate::lifecycle::{Event, Settings};
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, Face,
-    Fingerprint, FlightId, Generation, GrantChange, Identity, Issued, Modes, Now, RefreshToken,
-    Scopes, Stamp, Target, TokenType, Wall,
+    Fingerprint, FlightId, Generation, GrantChange, GrantType, Identity, Issued, Modes, Now,
+    RefreshToken, Scopes, Stamp, Target, TokenType, Values, Wall,
 };
 use crate::oauth::{Http, HttpOptions};
 use crate::provider::Catalog;
@@ -476,10 +476,12 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             client: key.clone(),
             scopes: Scopes::parse_lenient("open close"),
             target: Target::default(),
+            grant: GrantType::Code,
+            values: Values::default(),
         };
         let account = seed.id.clone();
         let client = ClientRecord { key, redirect_uri: None, discovered: None };
-        let kind = BeginKind::Exchange(Exchange { seed, client, secret: None });
+        let kind = BeginKind::Exchange(Box::new(Exchange { seed, client, secret: None }));
         let begin = Begin { flight, sent: sent.clone(), kind };
         let generation = Generation(1);
         let issued = Issued {
@@ -489,6 +491,7 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             sent: sent.clone(),
             lifetime: Some(Duration::from_millis(u64::try_from(*lifetime).unwrap())),
             generation,
+            values: Values::default(),
         };
         let change = GrantChange {
             flight,

@@ -7,12 +7,12 @@ use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedFd, OwnedObjectPath, OwnedVariant, interface};
 
-use super::accounts::{detail, publish, resources, scopes, seconds};
+use super::accounts::{detail, identity, publish, resources, scopes, seconds};
 use super::context::Context;
 use super::options::Options;
 use super::refusal::{Refusal, invalid, mismatch};
 use super::sign_in::{self, Terms};
-use super::token::{self, Details, TIMEOUT_MS, TokenText};
+use super::token::{self, Details, TIMEOUT_MS, TokenText, values};
 use crate::api::{
     Account, Fault, FaultKind, Login, Logout, Refresh, Rename, Request, Response, Resume,
     Revocation, Revoke, SetEnabled, State,
@@ -344,6 +344,24 @@ impl AccountObject {
     ) -> Result<String, Refusal> {
         let account = self.shown(header, connection).await?;
         Ok(account.audience.as_ref().map(ToString::to_string).unwrap_or_default())
+    }
+
+    #[zbus(property)]
+    async fn identity(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<String, Refusal> {
+        Ok(identity(&*self.shown(header, connection).await?))
+    }
+
+    #[zbus(property)]
+    async fn values(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<HashMap<String, String>, Refusal> {
+        Ok(values(&self.shown(header, connection).await?.values))
     }
 
     #[zbus(property)]

@@ -11,8 +11,9 @@ use zbus::{Connection, Variant};
 use super::account::AccountObject;
 use super::context::{Context, locked};
 use super::paths;
+use super::token::values;
 use crate::api::{Account, Fault, FaultKind, State};
-use crate::model::{AccountId, AccountName};
+use crate::model::{AccountId, AccountName, IDENTITY};
 
 /// The last known state of each account. The objects on the bus read their properties here.
 #[derive(Default)]
@@ -120,7 +121,7 @@ pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> z
 }
 
 /// What an account shows, by the names of its properties.
-pub(super) type Shown = [(&'static str, Variant<'static>); 16];
+pub(super) type Shown = [(&'static str, Variant<'static>); 18];
 
 pub(super) fn properties(account: &Account) -> Shown {
     let text = |text: &str| Variant::from(text.to_owned());
@@ -140,6 +141,8 @@ pub(super) fn properties(account: &Account) -> Shown {
         ("LoginEndsSoon", account.login_ends_soon.into()),
         ("Resources", resources(account).into()),
         ("Audience", text(account.audience.as_ref().map_or("", |it| it.as_str()))),
+        ("Identity", identity(account).into()),
+        ("Values", values(&account.values).into()),
         ("Enabled", (account.state != State::Disabled).into()),
     ]
 }
@@ -163,6 +166,11 @@ pub(super) fn detail(account: &Account) -> String {
 /// What tokens are for; nothing where the login named nothing.
 pub(super) fn resources(account: &Account) -> Vec<String> {
     account.resource.iter().map(ToString::to_string).collect()
+}
+
+/// Whom the provider calls its user; empty where it does not say.
+pub(super) fn identity(account: &Account) -> String {
+    account.values.get(IDENTITY).unwrap_or_default().to_owned()
 }
 
 pub(super) fn scopes(account: &Account) -> Vec<String> {

@@ -99,12 +99,22 @@ impl Manager {
         };
         let entry = |provider: crate::api::ProviderInfo| {
             let scopes: Vec<String> = provider.scopes.iter().map(ToString::to_string).collect();
-            let details = HashMap::from([
+            let gaps: Vec<String> = provider.variables.into_iter().map(|gap| gap.title).collect();
+            let mut details = HashMap::from([
                 ("title", Variant::from(provider.title)),
                 ("source", provider.source.into()),
                 ("scopes", scopes.into()),
                 ("redirect", provider.redirect.into()),
+                ("device", provider.device.into()),
+                ("variables", gaps.into()),
             ]);
+            for (name, text) in
+                [("verified", provider.verified), ("register_url", provider.register_url)]
+            {
+                if let Some(text) = text {
+                    details.insert(name, text.into());
+                }
+            }
             (provider.id.into(), details)
         };
         Ok(providers.into_iter().map(entry).collect())

@@ -295,6 +295,7 @@ mod tests {
             login_ends_soon: false,
             resource: Vec::new(),
             audience: None,
+            values: crate::model::Values::default(),
         }
     }
 

@@ -17,9 +17,6 @@ use crate::api::{
     Response,
 };
 
-/// The only kind so far: the user's browser goes to a page of the provider and back.
-const KIND: &str = "browser";
-
 /// A sign-in on the bus.
 pub(super) struct RequestObject {
     context: Arc<Context>,
@@ -83,7 +80,7 @@ impl RequestObject {
 
     #[zbus(property(emits_changed_signal = "const"))]
     fn kind(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<&'static str, Refusal> {
-        self.only_creator(header).map(|_| KIND)
+        Ok(self.only_creator(header)?.flow.as_str())
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -102,6 +99,19 @@ impl RequestObject {
     #[zbus(property(emits_changed_signal = "const"))]
     fn redirect_uri(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
         Ok(self.only_creator(header)?.redirect_uri.clone())
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn user_code(&self, #[zbus(header)] header: Option<Header<'_>>) -> Result<String, Refusal> {
+        Ok(self.only_creator(header)?.user_code.clone().unwrap_or_default())
+    }
+
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn verification_uri(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+    ) -> Result<String, Refusal> {
+        Ok(self.only_creator(header)?.verification_uri.clone().unwrap_or_default())
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

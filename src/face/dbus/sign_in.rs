@@ -15,7 +15,7 @@ use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
 use super::request::{self, RequestObject};
 use super::requests::{Bond, Ending, SignIn, Ticket};
-use crate::api::{Fault, FaultKind, Login, LoginStarted, Request, RequestRef, Response};
+use crate::api::{Fault, FaultKind, Flow, Login, LoginStarted, Request, RequestRef, Response};
 use crate::model::{Caller, ProviderId};
 
 /// The longest `handle_token`.
@@ -45,6 +45,15 @@ impl Terms {
 /// A sign-in to a provider, with the options that say how. No secret comes over the bus, where anybody
 /// may listen.
 pub(super) fn login(provider: ProviderId, options: &mut Options) -> Result<Login, Fault> {
+    let flow = match options.text("flow")?.as_deref() {
+        None => None,
+        Some("browser") => Some(Flow::Browser),
+        Some("device") => Some(Flow::Device),
+        Some(_) => return Err(invalid("option flow is browser or device")),
+    };
+    // for a window that the daemon would open: it opens none, the caller does
+    options.text("parent_window")?;
+    options.text("activation_token")?;
     Ok(Login {
         provider,
         account: None,
@@ -55,6 +64,9 @@ pub(super) fn login(provider: ProviderId, options: &mut Options) -> Result<Login
         resource: options.resources("resource")?,
         audience: options.parsed("audience")?,
         login_hint: options.text("login_hint")?,
+        flow,
+        subject: None,
+        refresh_token: None,
     })
 }
 

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
 use crate::api::{Fault, FaultKind, GetToken, Request, Response, Token};
-use crate::model::{AccessToken, AccountName, Caller};
+use crate::model::{AccessToken, AccountName, Caller, Values};
 use crate::sys::handover::{HandOverError, hand_over};
 
 /// How long the engine may try to refresh for a caller, in milliseconds: callers give up after 25
@@ -79,12 +79,20 @@ async fn ask(
         return Err(mismatch().into());
     };
     let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
-    let details = HashMap::from([
+    let mut details = HashMap::from([
         ("scopes", Variant::from(scopes)),
         ("stale", token.stale.into()),
         ("account", account_path(context, &token.account).await?.into()),
     ]);
+    if !token.values.is_empty() {
+        details.insert("values", values(&token.values).into());
+    }
     Ok((token, details))
+}
+
+/// What a provider said besides tokens.
+pub(super) fn values(values: &Values) -> HashMap<String, String> {
+    values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The object of an account that the engine has just spoken of. If it is so new that its event is

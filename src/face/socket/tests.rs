@@ -27,6 +27,7 @@ fn token(account: &AccountName) -> Response {
         expires_at: Some(1_800_000_000),
         scopes: Scopes::parse_lenient("a b"),
         stale: false,
+        values: [("base_url", "https://api.invalid/")].into_iter().collect(),
     })
 }
 
@@ -49,6 +50,7 @@ fn account(name: &str) -> api::Account {
         login_ends_soon: false,
         resource: Vec::new(),
         audience: None,
+        values: crate::model::Values::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::rules;
 use super::scenarios::doing;
 use super::world::{World, name};
 use crate::lifecycle::{Doing, Event, Refusal, SignInEnd};
-use crate::model::{Adjustment, Decision, Mode, Modes, Target};
+use crate::model::{Adjustment, Decision, Mode, Modes, Target, Values};
 
 fn world() -> World {
     let mut world = World::new();
@@ -133,7 +133,7 @@ fn a_login_that_is_given_back_leaves_an_account_that_needs_one() {
     world.resume("door");
     assert!(matches!(world.resumed.last(), Some(Err(Refusal::LoginRequired { .. }))));
     world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request: super::world::request(1) });
+    world.tell(Event::Redeem { request: super::world::request(1), values: Values::default() });
     world.refresh_well(3600);
     assert_eq!(doing(&world, "door"), Doing::Ready);
 }
@@ -164,7 +164,7 @@ fn an_account_that_leaves_while_a_sign_in_is_redeemed_starts_nothing_of_its_own(
     world.refresh_badly(super::failure(FailureClass::NotSent));
     world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: None });
     world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request: super::world::request(1) });
+    world.tell(Event::Redeem { request: super::world::request(1), values: Values::default() });
     world.tell(Event::Rest);
     world.begin(Ok(()));
     world.give_back("door");

@@ -4,14 +4,14 @@ use super::scenarios::doing;
 use super::world::{World, name, seed};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, SignInEnd};
-use crate::model::{FailureClass, Landing, Standing};
+use crate::model::{FailureClass, Landing, Standing, Values};
 
 #[test]
 fn a_sign_in_makes_an_account_once_its_grant_is_saved() {
     let mut world = World::new();
     let request = world.sign_in(1, "door", rules());
     assert_eq!(world.life.open_sign_ins().count(), 1);
-    world.tell(Event::Redeem { request: request.clone() });
+    world.tell(Event::Redeem { request: request.clone(), values: Values::default() });
     world.begin(Ok(()));
     let granted = world.granted(3600);
     world.land(granted);
@@ -28,9 +28,9 @@ fn a_code_is_redeemed_once_however_often_the_browser_comes_back() {
     let mut world = World::new();
     let request = world.sign_in(1, "door", rules());
     assert!(!world.life.is_redeeming(&name("door")), "it can still be cancelled");
-    world.tell(Event::Redeem { request: request.clone() });
+    world.tell(Event::Redeem { request: request.clone(), values: Values::default() });
     assert!(world.life.is_redeeming(&name("door")));
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     assert_eq!(world.begins.len(), 1);
 }
 
@@ -40,7 +40,7 @@ fn signing_in_anew_replaces_the_grant_and_a_refresh_of_the_old_one_changes_nothi
     world.restore("door", 60, 100, rules());
     world.begin(Ok(()));
     let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     world.begin(Ok(()));
     let (old, new) = (world.granted(60), world.granted(3600));
     world.air.rotate_left(1);
@@ -133,7 +133,7 @@ fn a_login_that_ends_while_it_is_renewed_rings_no_alarm_in_vain() {
     let mut world = World::new();
     for number in [1, 2] {
         let request = world.sign_in(number, "door", rules());
-        world.tell(Event::Redeem { request });
+        world.tell(Event::Redeem { request, values: Values::default() });
         world.begin(Ok(()));
         let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
         granted.refresh = None;
@@ -148,7 +148,7 @@ fn a_login_that_ends_while_it_is_renewed_rings_no_alarm_in_vain() {
 /// The account "door", with a token of 100 s and nothing to renew it with.
 fn sign_in_without_refresh(world: &mut World) {
     let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     world.begin(Ok(()));
     let Landing::Granted(mut granted) = world.granted(100) else { unreachable!() };
     granted.refresh = None;
@@ -174,7 +174,7 @@ fn a_login_that_is_being_renewed_when_it_ends_ends_only_if_that_fails() {
     let mut world = World::new();
     sign_in_without_refresh(&mut world);
     let request = world.sign_in(2, "door", rules());
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     world.begin(Ok(()));
     world.pass_seconds(101);
     assert_ne!(doing(&world, "door"), Doing::LoginRequired, "the new one is on its way");

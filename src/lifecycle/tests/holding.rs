@@ -5,7 +5,7 @@ use super::scenarios::doing;
 use super::world::{World, name};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, Rules};
-use crate::model::{AccessToken, Failure, FailureClass, Landing, Scopes, Standing};
+use crate::model::{AccessToken, Failure, FailureClass, Landing, Scopes, Standing, Values};
 
 fn held(world: &World, who: &str) -> bool {
     doing(world, who) == Doing::Held
@@ -58,7 +58,7 @@ fn a_client_that_works_again_frees_the_accounts_it_was_held_for() {
     }
     assert!(["one", "two", "other"].iter().all(|who| held(&world, who)));
     let request = world.sign_in(1, "one", rules());
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     world.begin(Ok(()));
     let granted = world.granted(3600);
     world.land(granted);
@@ -81,7 +81,7 @@ fn an_account_that_queues_already_is_not_queued_again_when_its_client_works() {
     world.ask_about("one", Some(0), 20, Some(print));
     world.refresh_badly(failure(FailureClass::ClientBroken));
     let request = world.sign_in(1, "one", rules());
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     world.begin(Ok(()));
     // an hour later the other one is to be tried, but nothing may leave
     world.sleep_seconds(3600);
@@ -144,7 +144,7 @@ fn a_token_is_not_served_in_the_moment_of_its_expiry() {
 fn a_provider_that_names_no_scopes_cannot_be_held_to_them() {
     let mut world = World::new();
     let request = world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request });
+    world.tell(Event::Redeem { request, values: Values::default() });
     world.begin(Ok(()));
     let Landing::Granted(mut granted) = world.granted(3600) else { unreachable!() };
     granted.scopes = Some(Scopes::default());

@@ -10,7 +10,7 @@ use super::{failure, rules};
 use crate::lifecycle::{Event, Rules, Settings, SignInEnd, Verdict};
 use crate::model::{
     AccessToken, Adjustment, Decision, FailureClass, Landing, Mode, Modes, RefreshToken, RuleId,
-    Standing,
+    Standing, Values,
 };
 
 const WHO: [&str; 3] = ["one", "two", "three"];
@@ -165,7 +165,7 @@ fn take(world: &mut World, step: &Step) {
             let open: Vec<_> = world.life.open_sign_ins().map(|(id, _)| id.clone()).collect();
             if !open.is_empty() {
                 let request = open[usize::from(number) % open.len()].clone();
-                world.tell(Event::Redeem { request });
+                world.tell(Event::Redeem { request, values: Values::default() });
             }
         }
         Step::Cancel(number) => {

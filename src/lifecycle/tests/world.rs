@@ -11,9 +11,9 @@ use crate::lifecycle::{
 };
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
-    Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, Granted,
-    Identity, Issued, Landing, Now, Pattern, QuestionId, RefreshRecord, RefreshToken, RequestId,
-    RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Wall,
+    Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
+    Granted, Identity, Issued, Landing, Now, Pattern, QuestionId, RefreshRecord, RefreshToken,
+    RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Values, Wall,
 };
 
 /// The start of all virtual time.
@@ -85,6 +85,8 @@ pub(super) fn seed(text: &str) -> AccountSeed {
         client: ClientKey { provider: "parqex".parse().unwrap(), client: client.parse().unwrap() },
         scopes: Scopes::parse_lenient("open close"),
         target: Target::default(),
+        grant: GrantType::Code,
+        values: Values::default(),
     }
 }
 
@@ -179,6 +181,7 @@ impl World {
             sent,
             lifetime: Some(Duration::from_secs(lifetime)),
             generation: Generation(1),
+            values: Values::default(),
         };
         let record = AccountRecord {
             seed: seed(who),
@@ -286,6 +289,7 @@ impl World {
             seed: seed(who),
             rules,
             deadline: self.now.boot + Duration::from_mins(10),
+            poll: None,
         };
         self.tell(Event::SignIn(start));
         request(number)
@@ -375,6 +379,7 @@ impl World {
             scopes: None,
             refresh: Some(RefreshToken::new(format!("refresh-{}", self.next_token))),
             refresh_lifetime: None,
+            values: Values::default(),
         })
     }
 

@@ -120,8 +120,14 @@ pub(super) fn client_secret() -> ClientSecret {
 pub(super) fn refresh(provider: &Provider) -> TokenRequest {
     let (id, secret) = (client_id(), client_secret());
     let client = Client { id: &id, secret: Some(&secret) };
-    TokenRequest::refresh(provider, client, &RefreshToken::new(REFRESH.into()), &Target::default())
-        .unwrap()
+    TokenRequest::refresh(
+        provider,
+        client,
+        &RefreshToken::new(REFRESH.into()),
+        &Target::default(),
+        super::NOW,
+    )
+    .unwrap()
 }
 
 /// Reads a request, head and body.

@@ -163,9 +163,16 @@ fn nothing_that_was_sent_is_in_the_words() {
     let verifier = PkceVerifier::new("fake-verifier".into());
     let provider = provider("client_auth = \"basic\"");
     let uri = "http://127.0.0.1:8/callback";
-    let mut request =
-        TokenRequest::exchange(&provider, client, &code, Some(&verifier), uri, &Target::default())
-            .unwrap();
+    let mut request = TokenRequest::exchange(
+        &provider,
+        client,
+        &code,
+        Some(&verifier),
+        uri,
+        &Target::default(),
+        NOW,
+    )
+    .unwrap();
     let others = request.take_secrets();
     let basic = data_encoding::BASE64.encode(b"fake-client:fake+secret");
     let body = serde_json::json!({

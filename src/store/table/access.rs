@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{AccessToken, AccountId, Generation, Issued, Scopes, Stamp, TokenType};
+use crate::model::{AccessToken, AccountId, Generation, Issued, Scopes, Stamp, TokenType, Values};
 
 use super::super::error::StoreError;
 use super::super::seal::{OpenError, Place, Sealer};
@@ -17,7 +17,7 @@ use super::{each, execute, row};
 macro_rules! select {
     () => {
         "SELECT t.account, a.account, t.generation, t.token, t.token_type, t.scopes,
-                t.sent_wall_ms, t.sent_boot_ms, t.sent_boot_id, t.lifetime_ms
+                t.sent_wall_ms, t.sent_boot_ms, t.sent_boot_id, t.lifetime_ms, a.captured
          FROM access_token t JOIN account a ON a.id = t.account"
     };
 }
@@ -99,6 +99,7 @@ struct Sealed {
     scopes: Scopes,
     sent: Stamp,
     lifetime: Option<Duration>,
+    values: Values,
 }
 
 impl Sealed {
@@ -112,6 +113,7 @@ impl Sealed {
             scopes: row.get(5)?,
             sent: sql::stamp(row, 6)?,
             lifetime: sql::lifetime(row, 9)?,
+            values: sql::values(row, 10)?,
         })
     }
 
@@ -123,6 +125,7 @@ impl Sealed {
             sent: self.sent,
             lifetime: self.lifetime,
             generation: self.generation,
+            values: self.values,
         }))
     }
 }

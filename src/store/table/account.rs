@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::model::{
     AccountId, AccountName, AccountRecord, AccountSeed, Audience, ClientKey, Generation,
-    RefreshRecord, Standing, Wall,
+    RefreshRecord, Standing, Values, Wall,
 };
 
 use super::super::error::{Refusal, StoreError};
@@ -50,14 +50,19 @@ pub(in super::super) fn put(
     client: i64,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO account
-                   (account, name, client, scopes, resources, audience, standing, generation)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'good', 0)
+                   (account, name, client, scopes, resources, audience, grant_type, captured,
+                    standing, generation)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'good', 0)
                ON CONFLICT (account) DO UPDATE
                SET name = excluded.name, client = excluded.client, scopes = excluded.scopes,
-                   resources = excluded.resources, audience = excluded.audience";
-    let AccountSeed { id, name, scopes, target, .. } = seed;
+                   resources = excluded.resources, audience = excluded.audience,
+                   grant_type = excluded.grant_type, captured = excluded.captured";
+    let AccountSeed { id, name, scopes, target, grant, values, .. } = seed;
     let audience = target.audience.as_ref().map(Audience::as_str);
-    execute(db, sql, params![id, name, client, scopes, target.join(), audience]).map(drop)
+    let (resources, grant) = (target.join(), grant.to_string());
+    let captured = sql::values_column(values);
+    let params = params![id, name, client, scopes, resources, audience, grant, captured];
+    execute(db, sql, params).map(drop)
 }
 
 /// The name of an account.
@@ -108,6 +113,17 @@ pub(in super::super) fn set_name(
     execute(db, "UPDATE account SET name = ?2 WHERE id = ?1", params![account.row, name]).map(drop)
 }
 
+/// Notes what an account's provider said besides tokens.
+pub(in super::super) fn set_values(
+    db: &Connection,
+    row: i64,
+    values: &Values,
+) -> Result<(), StoreError> {
+    let captured = sql::values_column(values);
+    let sql = "UPDATE account SET captured = ?2 WHERE id = ?1 AND captured IS NOT ?2";
+    execute(db, sql, params![row, captured]).map(drop)
+}
+
 /// Notes whether an account is in use.
 pub(in super::super) fn set_enabled(
     db: &Connection,
@@ -129,7 +145,8 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
     let sql = "SELECT a.account, a.name, c.provider, c.client, a.scopes, a.standing, a.why,
                       a.generation,
                       r.sent_wall_ms, r.sent_boot_ms, r.sent_boot_id, r.lifetime_ms,
-                      a.signed_in_wall_ms, a.enabled, a.resources, a.audience
+                      a.signed_in_wall_ms, a.enabled, a.resources, a.audience,
+                      a.grant_type, a.captured
                FROM account a JOIN client c ON c.id = a.client
                LEFT JOIN refresh_token r ON r.account = a.id AND r.superseded_wall_ms IS NULL
                ORDER BY a.id";
@@ -141,6 +158,8 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<AccountRecord>, Stor
                 client: ClientKey { provider: row.get(2)?, client: row.get(3)? },
                 scopes: row.get(4)?,
                 target: sql::target(row, 14)?,
+                grant: row.get(16)?,
+                values: sql::values(row, 17)?,
             },
             standing: sql::standing(row, 5)?,
             generation: row.get(7)?,

@@ -18,7 +18,7 @@ macro_rules! select {
     () => {
         "SELECT flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id, generation,
                 name, scopes, provider, client, redirect_uri, discovered, secret, answer,
-                resources, audience FROM attempt"
+                resources, audience, grant_type, captured FROM attempt"
     };
 }
 
@@ -56,8 +56,8 @@ pub(in super::super) fn insert_exchange(
     };
     let sql = "INSERT INTO attempt (flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id,
                                     name, scopes, provider, client, redirect_uri, discovered,
-                                    secret, resources, audience)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                                    secret, resources, audience, grant_type, captured)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     let Stamp { at, boot_id } = sent;
     let values = params![
         flight,
@@ -74,6 +74,8 @@ pub(in super::super) fn insert_exchange(
         secret,
         seed.target.join(),
         seed.target.audience.as_ref().map(Audience::as_str),
+        seed.grant.to_string(),
+        sql::values_column(&seed.values),
     ];
     db.prepare_cached(sql)?.execute(values).map(drop).map_err(taken)
 }
@@ -184,13 +186,15 @@ impl OpenAttempt {
 fn exchange(row: &Row<'_>, account: &AccountId) -> rusqlite::Result<AttemptKind> {
     let key = ClientKey { provider: row.get(8)?, client: row.get(9)? };
     Ok(AttemptKind::Exchange {
-        seed: AccountSeed {
+        seed: Box::new(AccountSeed {
             id: account.clone(),
             name: row.get(6)?,
             client: key.clone(),
             scopes: row.get(7)?,
             target: sql::target(row, 14)?,
-        },
+            grant: row.get::<_, Option<_>>(16)?.unwrap_or_default(),
+            values: sql::values(row, 17)?,
+        }),
         client: ClientRecord { key, redirect_uri: row.get(10)?, discovered: row.get(11)? },
     })
 }

@@ -74,7 +74,7 @@ fn a_crash_leaves_each_flight_where_it_was() {
     assert_eq!(sent.sent, stamp());
     assert!(sent.answer.is_none());
     assert_eq!(answered.flight, FlightId(7));
-    assert_eq!(answered.kind, AttemptKind::Exchange { seed: seed(2), client: client() });
+    assert_eq!(answered.kind, AttemptKind::Exchange { seed: Box::new(seed(2)), client: client() });
     let (found, wanted) = (answered.answer.as_ref().unwrap(), answer());
     assert_eq!(found.status, wanted.status);
     assert_eq!(found.content_type, wanted.content_type);
@@ -236,7 +236,7 @@ fn a_name_is_one_accounts_own_and_that_is_checked_before_anything_is_spent() {
     let mut twin = seed(2);
     twin.name = seed(1).name;
     let twin = Exchange { seed: twin, client: client(), secret: None };
-    let refused = run.begin(2, BeginKind::Exchange(twin)).unwrap_err();
+    let refused = run.begin(2, BeginKind::Exchange(Box::new(twin))).unwrap_err();
     assert_eq!(refused, Refusal::NameTaken.into());
 }
 
@@ -270,7 +270,7 @@ fn signing_in_with_another_client_forgets_the_one_before() {
         client: ClientRecord { key: key.clone(), redirect_uri: None, discovered: None },
         secret: None,
     };
-    let credentials = run.begin(2, BeginKind::Exchange(moved)).unwrap();
+    let credentials = run.begin(2, BeginKind::Exchange(Box::new(moved))).unwrap();
     assert!(credentials.secret.is_none());
     run.grant(change(2, 1, 2, Some("canary-refresh-2"))).unwrap();
     run.close();

@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
-    FlightId, Generation, GrantChange, Issued, Now, RawAnswer, RefreshToken, Scopes, Stamp,
-    Standing, Target, TokenType, Wall,
+    FlightId, Generation, GrantChange, GrantType, Issued, Now, RawAnswer, RefreshToken, Scopes,
+    Stamp, Standing, Target, TokenType, Wall,
 };
 
 use super::keys::Machine;
@@ -205,6 +205,8 @@ fn seed(number: u8) -> AccountSeed {
             Some("front".parse().unwrap()),
         )
         .unwrap(),
+        grant: GrantType::JwtBearer { subject: Some("me@x.example".into()) },
+        values: [("realm", "1")].into_iter().collect(),
     }
 }
 
@@ -218,7 +220,7 @@ fn stand(standing: Standing) -> Command {
 
 fn exchange(number: u8, secret: Option<&str>) -> BeginKind {
     let secret = secret.map(|secret| Arc::new(ClientSecret::new(secret.into())));
-    BeginKind::Exchange(Exchange { seed: seed(number), client: client(), secret })
+    BeginKind::Exchange(Box::new(Exchange { seed: seed(number), client: client(), secret }))
 }
 
 fn refresh(number: u8, generation: u64) -> BeginKind {
@@ -244,6 +246,7 @@ fn issued(generation: u64) -> Issued {
         sent: stamp(),
         lifetime: Some(Duration::from_millis(3_600_500)),
         generation: Generation(generation),
+        values: [("realm", "1")].into_iter().collect(),
     }
 }
 

@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::super::context::locked;
 use crate::api::{
-    Account, Event, Fault, FaultKind, Grant, ListUses, LoggedOut, LoginEnded, LoginStarted,
+    Account, Event, Fault, FaultKind, Flow, Grant, ListUses, LoggedOut, LoginEnded, LoginStarted,
     Pending, ProviderInfo, Refreshed, Request, Response, Revocation, State, Token, Use,
 };
 use crate::engine::Handle;
 use crate::model::{
-    AccessToken, AccountId, Caller, Decision, Mode, QuestionId, RequestId, RuleId, Scopes,
+    AccessToken, AccountId, Caller, Decision, Mode, QuestionId, RequestId, RuleId, Scopes, Values,
 };
 
 /// What every token holds that the play hands out, so that leaks can be searched for.
@@ -45,6 +45,7 @@ pub(super) fn account(name: &str) -> Account {
         login_ends_soon: false,
         resource: Vec::new(),
         audience: None,
+        values: Values::default(),
     }
 }
 
@@ -243,6 +244,7 @@ impl Play {
                     expires_at: account.expires_at,
                     scopes: account.scopes.clone(),
                     stale: account.state == State::BackingOff,
+                    values: Values::default(),
                 })
             }
             Request::ListUses(ListUses { account: Some(name) })
@@ -278,6 +280,10 @@ impl Play {
                     source: "preset".to_owned(),
                     scopes: Scopes::parse_lenient("OPENDOOR"),
                     redirect: "paste".to_owned(),
+                    device: false,
+                    variables: Vec::new(),
+                    verified: None,
+                    register_url: None,
                 }],
             },
             Request::Login(login) => {
@@ -289,6 +295,9 @@ impl Play {
                 Response::LoginStarted(LoginStarted {
                     request,
                     account: name.parse().unwrap(),
+                    flow: Flow::Browser,
+                    user_code: None,
+                    verification_uri: None,
                     authorization_uri: format!("https://as.example/authorize?state={STATE}"),
                     redirect_uri: "https://app.example/done".to_owned(),
                     paste: true,

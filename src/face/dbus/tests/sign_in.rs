@@ -167,7 +167,7 @@ async fn a_sign_in_is_nobody_elses_business() {
     let managed = objects.get_managed_objects().await.unwrap();
     assert!(!managed.contains_key(&path));
     assert!(properties_of(&stranger, &path).await.is_empty());
-    assert_eq!(properties_of(&creator, &path).await.len(), 6);
+    assert_eq!(properties_of(&creator, &path).await.len(), 8);
 
     let stolen = RequestProxy::new(&stranger, path).await.unwrap();
     assert_eq!(fault(stolen.authorization_uri().await), "Denied");

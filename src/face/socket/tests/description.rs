@@ -27,6 +27,27 @@ fn matches_declaration(what: &str, value: &impl serde::Serialize) {
     }
 }
 
+fn a_provider() -> (api::Gap, api::ProviderInfo) {
+    let gap = api::Gap {
+        name: "sub".to_owned(),
+        title: "t".to_owned(),
+        default: None,
+        choices: vec!["a".to_owned()],
+    };
+    let provider = api::ProviderInfo {
+        id: "parqex".parse().unwrap(),
+        title: "ParqEx".to_owned(),
+        source: "preset".to_owned(),
+        scopes: Scopes::default(),
+        redirect: "paste".to_owned(),
+        device: true,
+        variables: vec![gap.clone()],
+        verified: Some("v".to_owned()),
+        register_url: Some("https://provider.invalid/register".to_owned()),
+    };
+    (gap, provider)
+}
+
 #[test]
 fn answers_have_the_members_that_the_description_declares() {
     let name: AccountName = "door".parse().unwrap();
@@ -47,17 +68,14 @@ fn answers_have_the_members_that_the_description_declares() {
         bus: true,
         online: true,
     };
-    let provider = api::ProviderInfo {
-        id: "parqex".parse().unwrap(),
-        title: "ParqEx".to_owned(),
-        source: "preset".to_owned(),
-        scopes: Scopes::default(),
-        redirect: "paste".to_owned(),
-    };
+    let (gap, provider) = a_provider();
     let request = RequestId::from_random([1; 10]);
     let started = api::LoginStarted {
         request: request.clone(),
         account: name.clone(),
+        flow: api::Flow::Device,
+        user_code: Some("AB".to_owned()),
+        verification_uri: Some("https://provider.invalid/device".to_owned()),
         authorization_uri: "https://provider.invalid/authorize".to_owned(),
         redirect_uri: "http://127.0.0.1/".to_owned(),
         paste: false,
@@ -94,6 +112,7 @@ fn answers_have_the_members_that_the_description_declares() {
     let fault = Fault::new(FaultKind::Offline, "m").of(name.clone()).retry_at(1);
     matches_declaration("type Account ", &account("door"));
     matches_declaration("type Daemon ", &daemon);
+    matches_declaration("type Gap ", &gap);
     matches_declaration("type Provider ", &provider);
     matches_declaration("type Ended ", &ended);
     matches_declaration("type Fault ", &fault);

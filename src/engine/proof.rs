@@ -1,0 +1,97 @@
+//! What a sign-in is completed with.
+
+use std::sync::Arc;
+
+use super::flights::Flying;
+use super::signins::SignIn;
+use crate::model::{
+    AccountSeed, AuthorizationCode, DeviceCode, GrantType, Granted, Now, RefreshToken,
+};
+use crate::oauth::{Authorization, Client, OauthError, TokenRequest};
+use crate::provider::{Provider, Send};
+
+/// What a sign-in is completed with.
+pub(super) enum Proof {
+    /// The code with which the browser comes back.
+    Code {
+        authorization: Box<Authorization>,
+        /// Once it is back.
+        code: Option<AuthorizationCode>,
+    },
+    /// The code by which the provider knows which device the user has agreed on.
+    Device(Arc<DeviceCode>),
+    /// A refresh token that another program kept until now.
+    Refresh(Arc<RefreshToken>),
+    /// The client's own secret or key.
+    Client,
+}
+
+impl SignIn {
+    /// The request that brings the first tokens.
+    pub(super) fn token_request(
+        &mut self,
+        client: Client<'_>,
+        now: Now,
+    ) -> Result<TokenRequest, OauthError> {
+        let (provider, seed) = (&self.provider, &self.seed);
+        match &mut self.proof {
+            Proof::Code { authorization, code } => {
+                let code = code.take().unwrap_or_else(|| AuthorizationCode::new(String::new()));
+                let (verifier, uri) = (authorization.verifier(), authorization.redirect_uri());
+                TokenRequest::exchange(provider, client, &code, verifier, uri, &seed.target, now)
+            }
+            Proof::Device(code) => TokenRequest::device(provider, client, code, now),
+            Proof::Refresh(token) => {
+                TokenRequest::refresh(provider, client, token, &seed.target, now)
+            }
+            Proof::Client => by_client(provider, client, seed, now),
+        }
+    }
+}
+
+impl SignIn {
+    /// The refresh token that another program kept, if the sign-in takes one over.
+    pub(super) fn imported(&self) -> Option<RefreshToken> {
+        match &self.proof {
+            Proof::Refresh(token) => Some(RefreshToken::new(token.expose().to_owned())),
+            Proof::Code { .. } | Proof::Device(_) | Proof::Client => None,
+        }
+    }
+}
+
+/// What renews a grant from now on, if it is not what did before. `sent` is the refresh token that
+/// brought it.
+pub(super) fn renewal(
+    flying: &Flying,
+    sent: Option<RefreshToken>,
+    granted: &mut Granted,
+) -> Option<RefreshToken> {
+    let is_sign_in = flying.is_sign_in;
+    if flying.account.grant.renews_itself() {
+        return is_sign_in.then(RefreshToken::unneeded);
+    }
+    if flying.provider.refresh.send == Send::AccessToken {
+        return Some(RefreshToken::new(granted.access.expose().to_owned()));
+    }
+    // one that was taken over and is not replaced is the one from now on
+    granted.refresh.take().or(sent.filter(|_| is_sign_in))
+}
+
+/// The request by which a client has tokens without a user.
+pub(super) fn by_client(
+    provider: &Provider,
+    client: Client<'_>,
+    seed: &AccountSeed,
+    now: Now,
+) -> Result<TokenRequest, OauthError> {
+    let (scopes, target) = (&seed.scopes, &seed.target);
+    match &seed.grant {
+        GrantType::JwtBearer { subject } => {
+            let subject = subject.as_deref();
+            TokenRequest::jwt_bearer(provider, client, subject, scopes, target, now)
+        }
+        GrantType::Code | GrantType::ClientCredentials => {
+            TokenRequest::client_credentials(provider, client, scopes, target, now)
+        }
+    }
+}

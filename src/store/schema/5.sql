@@ -1,0 +1,30 @@
+-- What brought an account its tokens, and brings it new ones where that is no refresh token.
+ALTER TABLE account ADD COLUMN grant_type TEXT NOT NULL DEFAULT 'code';
+ALTER TABLE attempt ADD COLUMN grant_type TEXT;
+
+-- What answers and callbacks said besides tokens: a JSON object of texts.
+ALTER TABLE account ADD COLUMN captured TEXT;
+ALTER TABLE attempt ADD COLUMN captured TEXT;
+
+-- Sign-ins that wait for the user to type a code in elsewhere (RFC 8628): they outlive a restart.
+CREATE TABLE device (
+    request         TEXT    NOT NULL PRIMARY KEY,
+    account         TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    scopes          TEXT    NOT NULL,
+    resources       TEXT    NOT NULL,
+    audience        TEXT,
+    provider        TEXT    NOT NULL,
+    client          TEXT    NOT NULL,
+    discovered      TEXT,
+    secret          BLOB,              -- sealed
+    device_code     BLOB    NOT NULL,  -- sealed
+    user_code       TEXT    NOT NULL,
+    verification_uri          TEXT NOT NULL,
+    verification_uri_complete TEXT,
+    interval_s      INTEGER NOT NULL,
+    sent_wall_ms    INTEGER NOT NULL,
+    sent_boot_ms    INTEGER NOT NULL,
+    sent_boot_id    TEXT    NOT NULL,
+    lifetime_ms     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
