@@ -184,7 +184,8 @@ impl Engine {
         let sent = Sent { refresh: refresh.as_ref(), others: secrets.as_ref() };
         let mut landing = read_answer(&flying.provider, &answer, sent, now);
         let name = flying.account.name.clone();
-        let shown = matches!(landing, Landing::Failed { .. }).then(|| sketch(&answer, sent));
+        let is_odd = matches!(&landing, Landing::Failed { failure, .. } if !is_pending(failure));
+        let shown = is_odd.then(|| sketch(&answer, sent));
         if let Landing::Granted(granted) = &mut landing {
             granted.refresh = proof::renewal(flying, refresh, granted);
         }
@@ -210,6 +211,9 @@ impl Engine {
                 outcome = "granted",
                 "token issued"
             ),
+            Landing::Failed { failure, .. } if is_pending(failure) => {
+                tracing::debug!(account = %flying.account.name, %provider, "not yet agreed to");
+            }
             Landing::Failed { failure, rescued } => tracing::warn!(
                 account = %flying.account.name, %provider, flight = flight.0, login, elapsed_ms,
                 outcome = failure.class.as_str(),
@@ -354,6 +358,11 @@ impl Engine {
             self.know(sign_in.client.clone());
         }
     }
+}
+
+/// Whether the provider says that the user has not agreed yet (RFC 8628, 3.5): no failure at all.
+fn is_pending(failure: &Failure) -> bool {
+    matches!(failure.code.as_deref(), Some("authorization_pending" | "slow_down"))
 }
 
 fn overdue() -> Failure {

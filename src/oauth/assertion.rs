@@ -140,7 +140,110 @@ impl Key {
     }
 }
 
+/// Whether a secret has the form of a private key.
+pub(super) fn is_key(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with("-----BEGIN") || text.starts_with('{')
+}
+
 /// Whether a text is a key that can be signed with.
 pub fn check_key(text: &str) -> Result<(), OauthError> {
     Key::read(text).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use jsonwebtoken::{DecodingKey, Validation};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::{Boot, Wall};
+
+    fn pem(der: &[u8]) -> String {
+        let text = data_encoding::BASE64.encode(der);
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    }
+
+    /// A new key, and what checks its signatures.
+    fn ec() -> (String, DecodingKey) {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let public = DecodingKey::from_ec_der(pair.public_key().as_ref());
+        (pem(pair.to_pkcs8v1().unwrap().as_ref()), public)
+    }
+
+    fn rsa() -> (String, DecodingKey) {
+        let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let public = DecodingKey::from_rsa_der(pair.public_key().as_ref());
+        let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        (pem(private.as_ref()), public)
+    }
+
+    const NOW: Now = Now { wall: Wall(1_795_000_000_000), boot: Boot(0) };
+
+    fn provider(more: &str) -> Provider {
+        Provider::parse(&format!(
+            "id = \"x\"\ntitle = \"X\"\nauthorization_url = \"https://x.example/a\"\n\
+             token_url = \"https://x.example/t\"\n{more}"
+        ))
+        .unwrap()
+    }
+
+    /// The claims, of a token that its key signed.
+    fn claims(jwt: &str, key: &DecodingKey, algorithm: Algorithm) -> Value {
+        let mut rules = Validation::new(algorithm);
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        jsonwebtoken::decode::<Value>(jwt, key, &rules).unwrap().claims
+    }
+
+    #[test]
+    fn a_client_shows_who_it_is_to_one_server_for_a_minute() {
+        let id: ClientId = "app".parse().unwrap();
+        let issuer = provider("issuer = \"https://issuer.example\"");
+        let (private, key) = ec();
+        let sign = || of_client(&issuer, &id, &private, ClientAuth::PrivateKeyJwt, NOW).unwrap();
+        let said = claims(&sign(), &key, Algorithm::ES256);
+        assert_eq!((&said["iss"], &said["sub"]), (&"app".into(), &"app".into()));
+        assert_eq!(said["aud"], "https://issuer.example");
+        assert_eq!(said["iat"], 1_795_000_000);
+        assert_eq!(said["exp"], 1_795_000_060);
+        assert_ne!(claims(&sign(), &key, Algorithm::ES256)["jti"], said["jti"]);
+        assert!(said.get("scope").is_none());
+
+        let jwt =
+            of_client(&provider(""), &id, "shared", ClientAuth::ClientSecretJwt, NOW).unwrap();
+        let said = claims(&jwt, &DecodingKey::from_secret(b"shared"), Algorithm::HS256);
+        assert_eq!(said["aud"], "https://x.example/t", "no issuer is known");
+    }
+
+    #[test]
+    fn a_service_accounts_file_signs_with_its_keys_id() {
+        let (private, key) = rsa();
+        let file = serde_json::json!({
+            "type": "service_account", "private_key_id": "key-1", "private_key": private,
+            "client_email": "robot@x.example",
+        });
+        let id: ClientId = "robot@x.example".parse().unwrap();
+        let text = file.to_string();
+        let jwt = grant(&provider(""), &id, &text, Some("me@x.example"), "a b", NOW).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&*jwt).unwrap().kid.unwrap(), "key-1");
+        let said = claims(&jwt, &key, Algorithm::RS256);
+        assert_eq!(
+            (&said["iss"], &said["sub"]),
+            (&"robot@x.example".into(), &"me@x.example".into())
+        );
+        assert_eq!((&said["scope"], &said["aud"]), (&"a b".into(), &"https://x.example/t".into()));
+    }
+
+    #[test]
+    fn what_is_no_key_is_said_to_be_none_and_not_shown() {
+        for text in ["", "fake-secret", "{\"private_key\":\"fake\"}", "-----BEGIN X-----\nfake"] {
+            let error = check_key(text).unwrap_err().to_string();
+            assert!(error.contains("private key in PEM") && !error.contains("fake"), "{error}");
+        }
+        assert!(check_key(&ec().0).is_ok() && check_key(&rsa().0).is_ok());
+    }
 }

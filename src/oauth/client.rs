@@ -24,6 +24,8 @@ pub struct Client<'a> {
 pub(super) fn authentication(provider: &Provider, client: Client<'_>) -> ClientAuth {
     match client.secret {
         None => ClientAuth::None,
+        // a key is never sent: it can only be signed with
+        Some(secret) if assertion::is_key(secret.expose()) => ClientAuth::PrivateKeyJwt,
         Some(_) => provider.client_auth.unwrap_or(ClientAuth::Basic),
     }
 }

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod crash;
+mod device;
 mod discovery;
 mod faults;
 mod offline;
 mod refresh;
 mod rounds;
 mod scene;
+mod service;
 mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,10 +6,10 @@ import { errors } from 'oidc-provider';
 const DAY = 86400;
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
-export function configuration({ adapter, accessTtl, clientSecret }) {
+export function configuration({ adapter, accessTtl, clientSecret, clientKey }) {
   return {
     adapter,
-    clients: clients(clientSecret),
+    clients: clients(clientSecret, clientKey),
     scopes: ['openid', 'offline_access', 'email', 'profile', 'api:read', 'api:write'],
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     findAccount: (_ctx, id) => ({
@@ -19,6 +19,7 @@ export function configuration({ adapter, accessTtl, clientSecret }) {
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: [crypto.randomBytes(32).toString('hex')] },
     jwks: { keys: [key('rsa', 'RS256', { modulusLength: 2048 }), key('ec', 'ES256', { namedCurve: 'P-256' })] },
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     pkce: { required: () => true },
     rotateRefreshToken: true,
     ttl: {
@@ -34,7 +35,8 @@ export function configuration({ adapter, accessTtl, clientSecret }) {
     },
     features: {
       devInteractions: { enabled: false },
-      deviceFlow: { enabled: true },
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true, ...pages },
       dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32) },
       introspection: { enabled: true, allowedPolicy: () => true },
       pushedAuthorizationRequests: { enabled: true },
@@ -44,7 +46,14 @@ export function configuration({ adapter, accessTtl, clientSecret }) {
   };
 }
 
-function clients(client_secret) {
+// the default pages announce themselves on standard output, which nobody reads any more by then
+const pages = {
+  userCodeInputSource(ctx, form, _out, error) { ctx.body = `<h1>${error ? 'No such code' : 'Code'}</h1>${form}`; },
+  userCodeConfirmSource(ctx, form, _client, _device, code) { ctx.body = `<h1>${code}</h1>${form}`; },
+  successSource(ctx) { ctx.body = '<h1>Sign-in Success</h1>'; },
+};
+
+function clients(client_secret, clientKey) {
   const grant_types = ['authorization_code', 'refresh_token'];
   const native = {
     application_type: 'native',
@@ -52,6 +61,7 @@ function clients(client_secret) {
     redirect_uris: ['http://127.0.0.1/', 'http://127.0.0.1/cb', 'http://[::1]/cb', 'http://127.0.0.1/callback'],
     grant_types,
   };
+  const service = { redirect_uris: [], response_types: [], grant_types: ['client_credentials'], scope: 'api:read' };
   const web = { client_secret, redirect_uris: ['https://app.example.test/cb'], grant_types };
   return [
     { ...native, client_id: 'native', grant_types: [...grant_types, DEVICE_CODE] },
@@ -59,6 +69,13 @@ function clients(client_secret) {
     { ...native, client_id: 'native-par', require_pushed_authorization_requests: true },
     { ...web, client_id: 'confidential', token_endpoint_auth_method: 'client_secret_basic' },
     { ...web, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },
+    { ...service, client_id: 'service', client_secret, token_endpoint_auth_method: 'client_secret_basic' },
+    {
+      ...service,
+      client_id: 'signer',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [{ ...clientKey.export({ format: 'jwk' }), alg: 'ES256' }] },
+    },
   ];
 }
 

@@ -4,6 +4,7 @@
 //
 // Environment: PORT (0: any free one), ACCESS_TTL and GRACE in seconds,
 // CLIENT_SECRET. It prints "ready ISSUER" when it listens, and ends on SIGTERM.
+import crypto from 'node:crypto';
 import http from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -14,6 +15,8 @@ import { Faults } from './faults.mjs';
 const HOST = '127.0.0.1';
 const seconds = (name, absent) => Number(process.env[name] ?? absent);
 
+// the key of the client that signs: the public half is registered, the test fetches the other
+const signer = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const stats = { token: 0, refresh: 0, reuse: 0, log: [] };
 const faults = new Faults();
 const server = http.createServer();
@@ -27,6 +30,7 @@ server.listen(seconds('PORT', 0), HOST, () => {
     adapter: storage.adapter,
     accessTtl: seconds('ACCESS_TTL', 60),
     clientSecret: process.env.CLIENT_SECRET ?? 'not-a-secret',
+    clientKey: signer.publicKey,
   }));
   provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
   provider.use(watchTokenEndpoint);
@@ -52,6 +56,8 @@ async function route(provider, rest, issuer, request, response) {
   } else if (pathname === '/_faults' && request.method === 'POST') {
     response.statusCode = faults.order(await json(request)) ? 204 : 400;
     response.end();
+  } else if (pathname === '/_key') {
+    response.end(signer.privateKey.export({ type: 'pkcs8', format: 'pem' }));
   } else if (pathname === '/_held') {
     await faults.held();
     response.statusCode = 204;

@@ -58,6 +58,67 @@ impl Ending {
     }
 }
 
+/// Agrees, at the address with the code in it, to what a device asked for: submits each form of the
+/// provider's as it stands, with the button pressed that says yes, or else the one that says no. Gives
+/// the last page.
+pub(crate) fn agree(verification_uri: &str, yes: bool) -> Result<Reply, AgentError> {
+    let mut url: Url = verification_uri.parse().map_err(|_| AgentError::Nowhere)?;
+    let mut cookies = Vec::<(String, String)>::new();
+    let mut form: Option<Vec<(String, String)>> = None;
+    let mut said_no = false;
+    for _ in 0..2 * HOPS {
+        let fields: Vec<(&str, &str)> =
+            form.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ask = match form {
+            Some(_) => Ask::post(url.as_str(), &fields),
+            None => Ask::get(url.as_str()),
+        };
+        let page = with_cookies(ask.header("Accept", "text/html"), &cookies).send()?;
+        for cookie in page.all("Set-Cookie") {
+            remember(&mut cookies, cookie);
+        }
+        form = None;
+        if matches!(page.status, 301 | 302 | 303 | 307 | 308) {
+            let location = page.header("Location").ok_or(AgentError::Nowhere)?;
+            url = url.join(location).map_err(|_| AgentError::Nowhere)?;
+            continue;
+        }
+        let text = page.text();
+        let Some(action) = attribute(&text, "<form", "action") else { return Ok(page) };
+        url = url.join(&action).map_err(|_| AgentError::Nowhere)?;
+        let inputs = text.split("<input").skip(1).filter_map(|input| {
+            let input = format!("<input{}", input.split('>').next().unwrap_or_default());
+            Some((attribute(&input, "<input", "name")?, attribute(&input, "<input", "value")?))
+        });
+        let mut fields: Vec<_> = inputs.collect();
+        if said_no {
+            return Ok(page);
+        }
+        if !yes && fields.iter().any(|(name, _)| name == "confirm") {
+            fields.retain(|(name, _)| name != "confirm");
+            fields.push(("abort".to_owned(), "yes".to_owned()));
+            said_no = true;
+        }
+        form = Some(fields);
+    }
+    Err(AgentError::Loop)
+}
+
+/// An attribute of the first tag of a kind.
+fn attribute(html: &str, tag: &str, name: &str) -> Option<String> {
+    let tag = html.split_once(tag)?.1.split('>').next()?;
+    let value = tag.split_once(&format!("{name}=\""))?.1.split('"').next()?;
+    Some(value.replace("&amp;", "&"))
+}
+
+fn with_cookies(ask: Ask, cookies: &[(String, String)]) -> Ask {
+    if cookies.is_empty() {
+        return ask;
+    }
+    let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    ask.header("Cookie", &pairs.join("; "))
+}
+
 /// Visits an authorization URL as a browser would.
 pub(crate) fn visit(authorization_url: &str) -> Result<Ending, AgentError> {
     let home: Url = authorization_url.parse().map_err(|_| AgentError::Nowhere)?;
@@ -68,10 +129,8 @@ pub(crate) fn visit(authorization_url: &str) -> Result<Ending, AgentError> {
             return Ok(Ending::Foreign(url));
         }
         let mut ask = Ask::get(url.as_str()).header("Accept", "text/html");
-        if url.origin() == home.origin() && !cookies.is_empty() {
-            let pairs: Vec<_> =
-                cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            ask = ask.header("Cookie", &pairs.join("; "));
+        if url.origin() == home.origin() {
+            ask = with_cookies(ask, &cookies);
         }
         let page = ask.send()?;
         if !matches!(page.status, 301 | 302 | 303 | 307 | 308) {

@@ -26,6 +26,17 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Starts the command, with that as the first of its input, and waits for the URL.
     pub(crate) fn begin(command: &mut Command, input: &str) -> Result<Self, LoginError> {
+        Self::begin_with(command, input, |line| {
+            line.starts_with("http").then(|| line.parse().ok())?
+        })
+    }
+
+    /// The same, with the URL found in a line in another way.
+    pub(crate) fn begin_with(
+        command: &mut Command,
+        input: &str,
+        url_in: impl Fn(&str) -> Option<url::Url>,
+    ) -> Result<Self, LoginError> {
         let stderr = tempfile::tempfile()?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr.try_clone()?);
         let mut process = Kept::spawn(command)?;
@@ -42,7 +53,7 @@ impl Conversation {
                 Ok(line) => {
                     said.push_str(&line);
                     said.push('\n');
-                    if let (true, Ok(url)) = (line.starts_with("http"), line.parse()) {
+                    if let Some(url) = url_in(&line) {
                         break url;
                     }
                 }
@@ -62,6 +73,11 @@ impl Conversation {
     /// A parameter of that URL, decoded.
     pub(crate) fn param(&self, name: &str) -> Option<String> {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The next line that it says.
+    pub(crate) fn line(&self) -> Option<String> {
+        self.lines.recv_timeout(PATIENCE).ok()
     }
 
     /// Pastes a line, if there is one, and waits for the end.

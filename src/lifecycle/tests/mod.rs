@@ -3,6 +3,7 @@
 mod adjusting;
 mod asking;
 mod comings_and_goings;
+mod device;
 mod holding;
 mod invariants;
 mod keeping;

@@ -1,0 +1,70 @@
+//! Logins that no user is asked for: by a client's secret, and by its key.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::scene::{ACCOUNT, PATIENCE, Scene, line};
+use crate::support::http::Ask;
+use crate::support::op::SECRET;
+use crate::support::process;
+
+#[test]
+fn a_client_signs_itself_in_by_its_secret_and_is_renewed_without_a_refresh_token() {
+    let mut scene = Scene::new();
+    let arguments = [
+        "--client-id",
+        "service",
+        "--client-secret-stdin",
+        "--client-credentials",
+        "--scope",
+        "api:read",
+        "--resource",
+        "https://api.example.test/v1",
+    ];
+    let mut command = scene.login(ACCOUNT, &arguments);
+    let finished = process::run(&mut command, &format!("{SECRET}\n"), PATIENCE).unwrap();
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    assert_eq!(finished.stdout, "", "nobody has anything to visit");
+    assert!(finished.stderr.ends_with(", renewable\n"), "{finished:?}");
+    let first = scene.token(ACCOUNT);
+    let second = scene.renew(ACCOUNT, &first);
+    scene.daemon.restart().unwrap();
+    let third = scene.renew(ACCOUNT, &second);
+    assert_ne!(third, first);
+    assert_eq!(scene.account(ACCOUNT)["state"], json!("ready"));
+    assert_eq!(scene.count("refresh"), 0);
+    // what there was is what there is, also by another login
+    let mut again = scene.login(ACCOUNT, &[]);
+    let finished = process::run(&mut again, "", PATIENCE).unwrap();
+    assert!(finished.status.success(), "{finished:?}");
+}
+
+#[test]
+fn a_client_shows_who_it_is_by_its_key() {
+    let mut scene = Scene::new();
+    let key = Ask::get(&scene.op.url("/_key")).send().unwrap().text();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(key.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let arguments = [
+        "--client-id",
+        "signer",
+        "--client-key",
+        &path,
+        "--client-credentials",
+        "--scope",
+        "api:read",
+        "--resource",
+        "https://api.example.test/v1",
+    ];
+    let mut command = scene.login(ACCOUNT, &arguments);
+    let finished = process::run(&mut command, "", PATIENCE).unwrap();
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    drop(file);
+    let first = scene.token(ACCOUNT);
+    scene.daemon.restart().unwrap();
+    assert_ne!(scene.renew(ACCOUNT, &first), first, "the key is kept");
+    let outcome = line(&scene.daemon.run(&["logout", ACCOUNT, "--json"]).unwrap());
+    assert!(outcome.contains("revoked") || outcome.contains("nothing"), "{outcome}");
+}
