@@ -14,6 +14,7 @@
 //! | `console` | where output goes and input comes from |
 //! | `failure` | why a command failed: exit code and last words |
 //! | `hidden` | a line that is typed and not shown |
+//! | `import` | logins that other programs keep |
 //! | `token`, `login`, `status`, `list`, `change`, `access`, `monitor`, `doctor` | the commands |
 //! | `text` | durations, times and tables |
 
@@ -26,6 +27,8 @@ mod console;
 mod doctor;
 mod failure;
 mod hidden;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command that asks for it is to come"))]
+mod import;
 mod list;
 mod login;
 mod monitor;
