@@ -21,7 +21,7 @@ enum Bus {
 use Bus::{Member, NotOffered, Standard};
 
 /// Method on the socket, member on D-Bus, command.
-const TABLE: [(&str, Bus, &str); 22] = [
+const TABLE: [(&str, Bus, &str); 25] = [
     ("GetToken", Member("Manager.GetAccessToken"), "token"),
     ("ListAccounts", Standard("org.freedesktop.DBus.ObjectManager.GetManagedObjects"), "accounts"),
     (
@@ -47,6 +47,9 @@ const TABLE: [(&str, Bus, &str); 22] = [
     ("RemoveGrant", Member("AccessControl.RemoveGrant"), "access forget"),
     ("ListPending", Member("AccessControl.ListPending"), "access pending"),
     ("Respond", Member("AccessControl.Respond"), "access approve"),
+    ("ShowProvider", NotOffered("for those who write definitions"), "provider show"),
+    ("CheckProvider", NotOffered("for those who write definitions"), "provider check"),
+    ("DraftProvider", NotOffered("for those who write definitions"), "provider new"),
     ("Monitor", Standard("org.freedesktop.DBus.Properties.PropertiesChanged"), "monitor"),
 ];
 
@@ -70,7 +73,8 @@ const MORE_ON_BUS: [&str; 11] = [
 ];
 
 /// The commands beside those in the table.
-const MORE_COMMANDS: [&str; 4] = ["disable", "access ask", "access deny", "access refuse"];
+const MORE_COMMANDS: [&str; 6] =
+    ["disable", "access ask", "access deny", "access refuse", "import", "provider list"];
 
 /// The members that the files in `dbus/` declare, but for properties that are only read.
 fn on_bus() -> BTreeSet<String> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{Grant, Pending, Use};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
+use super::provider::{Checked, Definition};
 use super::request::Flow;
 use crate::model::{
     AccessToken, AccountId, AccountName, Audience, ClientId, FailureClass, Mode, ProviderId,
@@ -58,6 +59,10 @@ pub enum Response {
         /// The rule's number.
         grant: RuleId,
     },
+    /// To `ShowProvider` and `DraftProvider`.
+    Definition(Definition),
+    /// To `CheckProvider`.
+    Checked(Checked),
     /// To `ListPending`.
     Pending {
         /// The oldest first.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access::{ListUses, RemoveGrant, Respond, SetGrant};
+use super::provider::{CheckProvider, DraftProvider, ShowProvider};
 use crate::model::{
     AccountName, Audience, ClientId, ClientSecret, Fingerprint, ProviderId, RefreshToken,
     RequestId, Resource, Scopes,
@@ -53,12 +54,18 @@ pub enum Request {
     ListPending,
     /// Answers one of them.
     Respond(Respond),
+    /// The definition of a provider.
+    ShowProvider(ShowProvider),
+    /// Whether a definition is sound, and understands its examples.
+    CheckProvider(CheckProvider),
+    /// A definition made from an issuer's metadata.
+    DraftProvider(DraftProvider),
 }
 
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 22] = [
+    pub const METHODS: [&'static str; 25] = [
         "GetToken",
         "ListAccounts",
         "Status",
@@ -80,6 +87,9 @@ impl Request {
         "RemoveGrant",
         "ListPending",
         "Respond",
+        "ShowProvider",
+        "CheckProvider",
+        "DraftProvider",
         "Monitor",
     ];
 }

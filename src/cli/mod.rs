@@ -3,8 +3,9 @@
 //!
 //! On success the answer is on standard output and nothing on standard error. On failure standard
 //! output is empty, and standard error has one line that says what to do next (one JSON object with
-//! `--json`). Exit codes are those of sysexits.h, by fault. `doctor` alone succeeds in telling what is
-//! wrong: its report is on standard output, and its exit code is 1 if there is a problem.
+//! `--json`). Exit codes are those of sysexits.h, by fault. `doctor` and `provider check` alone
+//! succeed in telling what is wrong: the report is on standard output, and the exit code is 1 if there is
+//! a problem.
 //!
 //! | file | does |
 //! |---|---|
@@ -15,6 +16,7 @@
 //! | `failure` | why a command failed: exit code and last words |
 //! | `hidden` | a line that is typed and not shown |
 //! | `import` | logins that other programs keep |
+//! | `provider` | definitions of providers: shown, checked, drafted |
 //! | `token`, `login`, `status`, `list`, `change`, `access`, `monitor`, `doctor` | the commands |
 //! | `text` | durations, times and tables |
 
@@ -27,11 +29,11 @@ mod console;
 mod doctor;
 mod failure;
 mod hidden;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command that asks for it is to come"))]
 mod import;
 mod list;
 mod login;
 mod monitor;
+mod provider;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -87,6 +89,10 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
     match command {
         Command::Token(args) => token::run(args, &mut connect()?, console),
         Command::Login(args) => login::run(&args, &path()?, console),
+        Command::Import(args) => import::run(&args, &path()?, console),
+        Command::Provider(command) => {
+            return provider::run(command, &mut connect()?, console);
+        }
         Command::Status(args) => status::run(args, &mut connect()?, console),
         Command::Accounts(args) => list::accounts(args, &mut connect()?, console),
         Command::Logout(args) => list::logout(args, &mut connect()?, console),

@@ -100,6 +100,9 @@ impl Engine {
                 asker.answer(Ok(Response::Pending { pending: self.pending() }));
             }
             Request::Respond(respond) => self.respond(&respond, &caller, asker),
+            Request::ShowProvider(show) => asker.answer(self.show_provider(&show.provider)),
+            Request::CheckProvider(file) => asker.answer(Ok(Self::check_provider(&file.text))),
+            Request::DraftProvider(draft) => self.draft_provider(draft.issuer, asker),
         }
     }
 

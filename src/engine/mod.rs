@@ -15,6 +15,7 @@
 
 mod access;
 mod asks;
+mod definitions;
 mod devices;
 mod doctor;
 mod effects;

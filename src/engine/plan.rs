@@ -113,6 +113,13 @@ impl Engine {
             let message = format!("that is an account at {}", known.client.provider);
             return Err(Box::new(Fault::new(FaultKind::AccountExists, message).of(name)));
         }
+        // a login that works is worth more than one of which that is not known
+        if flow == Flow::Import && known.is_some() {
+            let message = "an account of that name is there";
+            return Err(Box::new(Fault::new(FaultKind::AccountExists, message).of(name).hint(
+                "take the login over under another name, with --as, or log the account out",
+            )));
+        }
         if self.lifecycle.is_redeeming(&name) {
             let message = "a sign-in of this account is just being completed";
             return Err(Box::new(Fault::new(FaultKind::RateLimited, message).of(name)));

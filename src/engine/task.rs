@@ -21,7 +21,7 @@ use super::prompts::{Answered, Asking, Prompts};
 use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
-use crate::api::{Event as News, LoggedOut, Response, State};
+use crate::api::{Event as News, Fault, LoggedOut, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
     AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId,
@@ -111,6 +111,8 @@ pub(super) enum Done {
     Prepared(Box<Prepared>),
     /// A logout is over.
     LoggedOut { asker: Asker, reply: LoggedOut },
+    /// An answer took a task of its own.
+    Answered { asker: Asker, result: Result<Response, Fault> },
     /// The listener of a sign-in has served its last page.
     Listened,
     /// Disk and providers have been looked at.
@@ -399,6 +401,7 @@ impl Engine {
             Ok(Done::Landed(landed)) => self.landed(landed),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
             Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
+            Ok(Done::Answered { asker, result }) => asker.answer(result),
             Ok(Done::Listened) => {}
             Ok(Done::Examined(examined)) => self.examined(&examined),
             Ok(Done::Prompted { question, answer }) => self.prompted(question, answer),

@@ -95,6 +95,13 @@ pub(super) fn split_examples(text: &str) -> (&str, &str) {
     (text, "")
 }
 
+/// The examples of a definition with the lines where they begin, counted from 1.
+pub(super) fn examples_at(text: &str) -> Result<Vec<(usize, Example)>, DefinitionError> {
+    let begins = |(_, line): &(usize, &str)| line.trim_end() == BEGINS;
+    let lines = text.lines().enumerate().filter(begins).map(|(index, _)| index + 1);
+    Ok(lines.zip(examples(text)?).collect())
+}
+
 /// The examples of a definition.
 pub fn examples(text: &str) -> Result<Vec<Example>, DefinitionError> {
     let (_, text) = split_examples(text);

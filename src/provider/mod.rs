@@ -5,8 +5,10 @@
 //! read into the one [`Provider`]; the first two are found in the [`Catalog`]. A definition may have
 //! gaps, which a name fills: `zendesk:acme` is the provider `zendesk` of the subdomain `acme`.
 
+mod advice;
 mod answer;
 mod catalog;
+mod checkup;
 mod definition;
 mod dialect;
 mod example;
@@ -18,6 +20,7 @@ mod template;
 
 pub use answer::{Answer, AnswerError, ErrorWhen, Expires};
 pub use catalog::{Catalog, Entry, FileError, Unresolved};
+pub use checkup::{Checkup, check};
 pub use definition::Provider;
 pub use dialect::{
     Body, Capture, ClientAuth, Http, LoopbackHost, Method, Pkce, Redirect, Refresh, Revocation,

@@ -26,6 +26,14 @@ pub enum DefinitionError {
         /// What is wrong with it.
         problem: String,
     },
+    /// An example is not one.
+    #[error("{problem}")]
+    Example {
+        /// Where, counted from 1.
+        line: Option<usize>,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What a file says does not go together with the preset that it extends.
     #[error("{problem}")]
     Extending {
@@ -43,9 +51,22 @@ impl DefinitionError {
         let place = match self {
             Self::Toml(error) => error.span()?.start,
             Self::Unsound { field, .. } => place_of(field, text)?,
+            Self::Example { line, .. } => return *line,
             Self::Extending { field, .. } => place_of(field.as_deref()?, text)?,
         };
         Some(1 + text.as_bytes().iter().take(place).filter(|byte| **byte == b'\n').count())
+    }
+
+    /// The same error, in a text that begins behind `head`.
+    pub(super) fn behind(self, head: &str) -> Self {
+        let Self::Toml(error) = self else { return self };
+        let before = head.matches('\n').count();
+        let line = error.span().map(|span| span.start);
+        // the span counts from where the text begins that was read
+        Self::Example {
+            line: line.map(|_| before + 1),
+            problem: error.message().replace('\n', " "),
+        }
     }
 
     /// What is wrong and what was expected, on one line and without the place.
@@ -53,7 +74,9 @@ impl DefinitionError {
     pub fn problem(&self) -> String {
         match self {
             Self::Toml(error) => error.message().replace('\n', " "),
-            Self::Unsound { .. } | Self::Extending { .. } => self.to_string(),
+            Self::Unsound { .. } | Self::Example { .. } | Self::Extending { .. } => {
+                self.to_string()
+            }
         }
     }
 }

@@ -70,7 +70,7 @@ fn a_user_who_says_no_ends_it() {
     agent::agree(conversation.url().as_str(), false).unwrap();
     let finished = conversation.finish(None, PATIENCE).unwrap();
     let (words, code) = fault(&finished);
-    assert_eq!((&words["fault"], code), (&json!("LoginRequired"), 77), "{words}");
+    assert_eq!((&words["fault"], code), (&json!("LoginFailed"), 77), "{words}");
     assert!(words["message"].as_str().unwrap().contains("access_denied"), "{words}");
 }
 

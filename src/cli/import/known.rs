@@ -62,6 +62,8 @@ mod tests {
     #[test]
     fn every_preset_is_known_by_its_token_endpoint_and_its_issuer() {
         for text in PRESETS {
+            // with the usual values in the gaps
+            let text = text.replace("{host}", "gitlab.com").replace("{tenant}", "common");
             let preset: toml::Table = text.parse().unwrap();
             let field = |name| preset.get(name).and_then(toml::Value::as_str);
             let id: ProviderId = field("id").unwrap().parse().unwrap();

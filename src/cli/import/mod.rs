@@ -1,5 +1,5 @@
 //! Logins that other programs keep, read from what those write: a file, or what a command of theirs
-//! prints. Text in, values out: nothing is opened, run or asked here.
+//! prints. Text in, values out: nothing is opened, run or asked here but by `command`.
 //!
 //! What comes in is a stranger's and full of secrets. Each reader takes what it knows and passes over
 //! the rest; an error names a line and never what stands in it.
@@ -16,12 +16,14 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `command` | `ostler import` |
 //! | `draft` | from the texts of a login to its values |
 //! | `error` | why something was not read, and what to do next |
 //! | `json` | objects, one or several |
 //! | `known` | which provider an address belongs to |
 //! | `sealed` | tells what is encrypted, or no text at all |
 
+mod command;
 mod draft;
 mod error;
 mod gcloud;
@@ -40,6 +42,7 @@ mod tests;
 use clap::ValueEnum;
 use url::Url;
 
+pub(super) use command::run;
 pub(crate) use error::ImportError;
 
 use crate::model::{Audience, ClientId, ClientSecret, ProviderId, RefreshToken, Scopes};

@@ -5,6 +5,8 @@ mod secret;
 mod show;
 mod wait;
 
+pub(super) use secret::secret_of;
+
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;

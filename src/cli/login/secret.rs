@@ -39,15 +39,20 @@ pub(super) fn client_secret(
     } else {
         return Ok(None);
     };
+    given(line).map(Some)
+}
+
+/// A secret that was to be given.
+fn given(line: Option<Zeroizing<String>>) -> Result<api::Secret, Failure> {
     match line {
         Some(mut line) if !line.is_empty() => {
-            Ok(Some(Arc::new(ClientSecret::new(std::mem::take(&mut *line)))))
+            Ok(Arc::new(ClientSecret::new(std::mem::take(&mut *line))))
         }
         _ => Err(Failure::Usage("the client secret is empty; see: ostler login --help".into())),
     }
 }
 
-fn secret_of_command(command: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+pub(super) fn secret_of_command(command: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         Failure::Usage(format!("the command for the client secret failed: {why}"))
     };
@@ -68,6 +73,12 @@ fn secret_of_command(command: &str) -> Result<Option<Zeroizing<String>>, Failure
         return Err(failed(&status));
     }
     line.transpose().map(Option::flatten).map_err(|error| failed(&error))
+}
+
+/// A client secret that a command prints, if one is named.
+pub(in crate::cli) fn secret_of(command: Option<&str>) -> Result<Option<api::Secret>, Failure> {
+    let Some(command) = command else { return Ok(None) };
+    given(secret_of_command(command)?).map(Some)
 }
 
 /// A private key, whole: it has many lines.

@@ -141,6 +141,9 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
             Request::ListPending
         }
         "Respond" => Request::Respond(read(parameters)?),
+        "ShowProvider" => Request::ShowProvider(read(parameters)?),
+        "CheckProvider" => Request::CheckProvider(read(parameters)?),
+        "DraftProvider" => Request::DraftProvider(read(parameters)?),
         "Monitor" => {
             read::<Nothing>(parameters)?;
             return Ok(Asked::Monitor);

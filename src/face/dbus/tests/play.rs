@@ -340,7 +340,11 @@ impl Play {
                     reason: Some("HTTP status 503".to_owned()),
                 })
             }
-            Request::Status | Request::Diagnose => {
+            Request::ShowProvider(_)
+            | Request::CheckProvider(_)
+            | Request::DraftProvider(_)
+            | Request::Status
+            | Request::Diagnose => {
                 return Err(Fault::new(FaultKind::Internal, "not in this play"));
             }
             Request::Resume(question) => {
