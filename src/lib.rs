@@ -73,6 +73,15 @@
 //! answer on record is read at the next start. A flight whose answer is lost without a crash takes the
 //! same way: its attempt stays on record until the next one is.
 //!
+//! # A login, start to end
+//!
+//! What the ways in have in common is an exchange: a flight like a refresh, whose attempt carries the account
+//! that it is to make. What goes before it differs ([`api::Flow`]): the browser comes back with a code; the
+//! provider is asked again and again whether the user has typed one in on another device, each time by a
+//! flight of its own; the client has a secret or a key and needs nobody; a refresh token is there already.
+//! Grants without a refresh token that the client can renew by itself ([`model::GrantType`]) are refreshed
+//! by the same schedule. A sign-in on another device is on disk, and goes on after a restart.
+//!
 //! # Time
 //!
 //! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and

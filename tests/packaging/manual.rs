@@ -59,7 +59,12 @@ fn the_pages_of_files_name_every_field() {
     };
     for (page, code, least) in [
         ("packaging/man/ostler.toml.5", "src/config/mod.rs", 5),
-        ("packaging/man/ostler-provider.5", "src/provider/definition.rs", 40),
+        ("packaging/man/ostler-provider.5", "src/provider/definition.rs", 39),
+        ("packaging/man/ostler-provider.5", "src/provider/dialect.rs", 19),
+        ("packaging/man/ostler-provider.5", "src/provider/answer.rs", 9),
+        ("packaging/man/ostler-provider.5", "src/provider/life.rs", 2),
+        ("packaging/man/ostler-provider.5", "src/provider/template.rs", 5),
+        ("packaging/man/ostler-provider.5", "src/provider/example.rs", 13),
     ] {
         let (page_text, fields) = (text(page), fields(code));
         assert!(fields.len() >= least, "{code} has {} fields", fields.len());
@@ -69,8 +74,20 @@ fn the_pages_of_files_name_every_field() {
     }
     // and the values of its enumerations
     let page = text("packaging/man/ostler-provider.5");
-    for value in ["basic_raw", "until_confirmed", "overlapping", "zero_means_never", "delete_json"]
-    {
+    for value in [
+        "basic_raw",
+        "bearer_secret",
+        "private_key_jwt",
+        "until_confirmed",
+        "overlapping",
+        "zero_means_never",
+        "delete_json",
+        "delete_path",
+        "s256_hex",
+        "custom_scheme",
+        "access_token",
+        "segment",
+    ] {
         assert!(page.contains(&format!("\"{value}\"")), "{value}");
     }
 }
@@ -78,8 +95,15 @@ fn the_pages_of_files_name_every_field() {
 #[test]
 fn the_examples_in_the_pages_are_ones_that_work() {
     let page = text("packaging/man/ostler-provider.5");
-    let example = page.rsplit_once(".nf\n").unwrap().1.split_once(".fi").unwrap().0;
-    assert!(ostler::provider::Provider::parse(example).is_ok(), "{example}");
+    let examples = page.split(".nf\n").skip(1).map(|rest| rest.split_once(".fi").unwrap().0);
+    let mut whole = 0;
+    for example in examples {
+        let example = example.replace("\\-", "-").replace("\\(aq", "'").replace("\\e", "\\");
+        let found = ostler::provider::check(&example);
+        assert!(found.is_ok(), "{example}: {}", found.unwrap_err());
+        whole += 1;
+    }
+    assert!(whole >= 2, "{whole}");
     let page = text("packaging/man/ostler.toml.5");
     let example = page.rsplit_once(".nf\n").unwrap().1.split_once(".fi").unwrap().0;
     assert!(ostler::config::Settings::parse(example).is_ok(), "{example}");
@@ -90,6 +114,9 @@ fn the_examples_in_the_pages_are_ones_that_work() {
         let prose = fs::read_to_string(entry.unwrap().path()).unwrap();
         for line in prose.lines().filter(|line| line.starts_with("ostler ")) {
             let line = line.replace("\\-", "-");
+            // what is for the shell
+            let line = line.split_once(" > ").map_or(line.clone(), |(line, _)| line.to_owned());
+            let line = line.split_once(" | ").map_or(line.clone(), |(line, _)| line.to_owned());
             // what a shell would put in place of the quoted parts
             let line = line.replace("'pass github/oauth'", "command");
             let line = line.split_once(" \"$(").map_or(line.clone(), |(line, _)| {
