@@ -189,13 +189,13 @@ impl Engine {
         if let Landing::Granted(granted) = &mut landing {
             granted.refresh = proof::renewal(flying, refresh, granted);
         }
-        self.settle(flight, landing);
+        self.vouch(flight, landing);
         if let Some(shown) = shown {
             self.doctor.answers.note(name, shown, now);
         }
     }
 
-    fn settle(&mut self, flight: FlightId, landing: Landing) {
+    pub(super) fn settle(&mut self, flight: FlightId, landing: Landing) {
         let Some(flying) = self.flying.get(&flight) else { return };
         let sent = flying.sent.clone();
         let elapsed = self.clock.now().boot.since(sent.at.boot);

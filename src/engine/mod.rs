@@ -23,6 +23,7 @@ mod faults;
 mod findings;
 mod flights;
 mod handle;
+mod identity;
 mod impaired;
 mod logout;
 mod plan;

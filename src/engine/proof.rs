@@ -50,6 +50,14 @@ impl SignIn {
 }
 
 impl SignIn {
+    /// What an ID token must repeat.
+    pub(super) fn nonce(&self) -> Option<&str> {
+        match &self.proof {
+            Proof::Code { authorization, .. } => authorization.nonce(),
+            Proof::Device(_) | Proof::Refresh(_) | Proof::Client => None,
+        }
+    }
+
     /// The refresh token that another program kept, if the sign-in takes one over.
     pub(super) fn imported(&self) -> Option<RefreshToken> {
         match &self.proof {

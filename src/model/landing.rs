@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::scope::Scopes;
-use super::secret::{AccessToken, RefreshToken};
+use super::secret::{AccessToken, IdToken, RefreshToken};
 use super::values::Values;
 
 /// What came back from a token endpoint, whole and uninterpreted: it is made durable, sealed, before
@@ -69,6 +69,8 @@ pub struct Granted {
     pub refresh_lifetime: Option<Duration>,
     /// What else is kept of it.
     pub values: Values,
+    /// Who has signed in, in the provider's words (OpenID Connect Core, 2): not yet checked.
+    pub id_token: Option<IdToken>,
 }
 
 /// How an access token is to be presented (RFC 6749, 7.1). Comparison ignores case.

@@ -45,9 +45,9 @@ pub use record::{
 };
 pub use scope::{Scope, Scopes};
 pub use secret::{
-    AccessToken, AuthorizationCode, ClientSecret, DeviceCode, Fingerprint, PkceVerifier,
+    AccessToken, AuthorizationCode, ClientSecret, DeviceCode, Fingerprint, IdToken, PkceVerifier,
     RefreshToken,
 };
 pub use target::{Audience, Resource, Target};
 pub use time::{Boot, BootId, Now, Stamp, Wall, span};
-pub use values::{IDENTITY, Values};
+pub use values::{IDENTITY, SUBJECT, Values};

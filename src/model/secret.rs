@@ -59,6 +59,10 @@ secret! {
     ClientSecret
 }
 secret! {
+    /// An ID token (OpenID Connect Core, 2). It opens nothing, but says who somebody is.
+    IdToken
+}
+secret! {
     /// An authorization code (RFC 6749, 1.3.1), redeemed once.
     AuthorizationCode
 }

@@ -15,6 +15,9 @@ const VALUE_MAX: usize = 1024;
 /// Under this name: whom the provider calls its user.
 pub const IDENTITY: &str = "identity";
 
+/// Under this name: the name that the provider knows its user by, which never changes.
+pub const SUBJECT: &str = "subject";
+
 /// Values by name. Cheap to clone, and nothing at all where there are none. They are a provider's
 /// words: bounded, and without control characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

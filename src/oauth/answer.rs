@@ -9,8 +9,8 @@ use super::lifetime;
 use super::request::{SentSecrets, refresh_fields};
 use super::scrub::Scrub;
 use crate::model::{
-    AccessToken, Failure, FailureClass, Granted, Landing, Now, RawAnswer, RefreshToken, Scopes,
-    TokenType,
+    AccessToken, Failure, FailureClass, Granted, IdToken, Landing, Now, RawAnswer, RefreshToken,
+    Scopes, TokenType,
 };
 use crate::provider::Provider;
 
@@ -138,6 +138,10 @@ impl Reader<'_> {
             refresh,
             refresh_lifetime: lifetime::refresh(self.provider, fields),
             values: fields.captured(self.provider),
+            id_token: fields
+                .text(self.provider, "id_token")
+                .filter(|token| token.len() <= TOKEN_MAX)
+                .map(|token| IdToken::new(token.to_owned())),
         }
     }
 

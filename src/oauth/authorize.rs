@@ -15,6 +15,7 @@ use crate::provider::{Pkce, Provider, Redirect, check_endpoint};
 /// for one attempt only, and wiped with it.
 pub struct Authorization {
     pub(super) state: Zeroizing<String>,
+    nonce: Option<Zeroizing<String>>,
     verifier: Option<PkceVerifier>,
     redirect_uri: String,
     pub(super) expected: Expected,
@@ -60,6 +61,13 @@ impl Authorization {
             params.push(("code_challenge", challenge));
             params.push(("code_challenge_method", "S256"));
         }
+        // with an ID token comes the proof that it is the answer to this very request (OpenID Connect
+        // Core, 3.1.2.1)
+        let is_openid = scopes.iter().any(|scope| scope.as_str() == "openid");
+        let nonce = if is_openid { Some(Zeroizing::new(pkce::random_text()?)) } else { None };
+        if let Some(nonce) = &nonce {
+            params.push(("nonce", nonce));
+        }
         if let Some(hint) = login_hint {
             params.push(("login_hint", hint));
         }
@@ -81,7 +89,7 @@ impl Authorization {
             capture: provider.capture.callback.clone(),
         };
         let redirect_uri = redirect_uri.to_owned();
-        Ok((Self { state, verifier, redirect_uri, expected, scopes }, url))
+        Ok((Self { state, nonce, verifier, redirect_uri, expected, scopes }, url))
     }
 
     /// Reads where the browser ended: the whole address as a user pasted it, or path and query as
@@ -101,6 +109,12 @@ impl Authorization {
     #[must_use]
     pub fn verifier(&self) -> Option<&PkceVerifier> {
         self.verifier.as_ref()
+    }
+
+    /// What an ID token must repeat, if one was asked for.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_ref().map(|nonce| nonce.as_str())
     }
 
     /// What was asked for.

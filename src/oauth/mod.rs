@@ -10,6 +10,7 @@
 //! | a token request | [`TokenRequest`] |
 //! | one connection, one request, one answer | [`Http::send`] |
 //! | what the answer means | [`read_answer`] |
+//! | who has signed in (OpenID Connect Core, 3.1.3.7) | [`identity`] |
 //! | the end of a grant at the provider (RFC 7009) | [`revoke`] |
 //! | whether a provider is there at all | [`Http::probe`] |
 //! | what can be shown of an answer | [`sketch`] |
@@ -30,6 +31,7 @@ mod encode;
 mod error;
 mod fields;
 mod http;
+mod id_token;
 mod lifetime;
 mod loopback;
 mod page;
@@ -53,6 +55,7 @@ pub use device::{DeviceAuthorization, authorize_device};
 pub use discovery::{DiscoveryError, discover};
 pub use error::OauthError;
 pub use http::{Courier, Delivery, Http, HttpOptions, SendError};
+pub use id_token::{Claim, IdTokenError, Keys, fetch_keys, identity};
 pub use loopback::Loopback;
 pub use page::CallbackPage;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};

@@ -1,4 +1,4 @@
-//! Logins that another program kept until now, taken over with the refresh token that it had.
+//! Logins that another program kept until now, outcome over with the refresh token that it had.
 
 use std::io::Write;
 use std::time::Duration;
@@ -35,11 +35,11 @@ fn a_refresh_token_alone_becomes_an_account_that_lives_on() {
     let mut scene = Scene::new();
     let token = anothers_login(&scene);
     let words = ["--from", "plain", "--provider", scene.op.issuer(), "--client-id", CLIENT];
-    let taken = import(&scene, &[&words[..], &["--as", ACCOUNT]].concat(), &format!("{token}\n"));
-    assert!(taken.status.success(), "{taken:?}\n{}", scene.daemon.log());
-    assert_eq!(taken.stdout, "imported: alice, scopes offline_access openid\n");
-    assert!(taken.stderr.contains("remove the login from the program"), "{taken:?}");
-    assert!(!taken.stderr.contains(&token) && !scene.daemon.log().contains(&token));
+    let outcome = import(&scene, &[&words[..], &["--as", ACCOUNT]].concat(), &format!("{token}\n"));
+    assert!(outcome.status.success(), "{outcome:?}\n{}", scene.daemon.log());
+    assert_eq!(outcome.stdout, "imported: alice, scopes offline_access openid\n");
+    assert!(outcome.stderr.contains("remove the login from the program"), "{outcome:?}");
+    assert!(!outcome.stderr.contains(&token) && !scene.daemon.log().contains(&token));
     let first = scene.token(ACCOUNT);
     assert!(scene.is_active(&first));
     scene.daemon.restart().unwrap();
@@ -63,8 +63,8 @@ fn what_oidc_agent_prints_is_all_that_it_takes() {
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((&listed[0]["name"], &listed[0]["client_id"]), (&json!("work"), &json!(CLIENT)));
     assert!(!listed.to_string().contains(&token), "a list shows no secret");
-    let taken = import(&scene, &["--from", "oidc-agent", path], "");
-    assert!(taken.status.success(), "{taken:?}\n{}", scene.daemon.log());
+    let outcome = import(&scene, &["--from", "oidc-agent", path], "");
+    assert!(outcome.status.success(), "{outcome:?}\n{}", scene.daemon.log());
     assert!(scene.is_active(&scene.token("work")));
 }
 

@@ -6,6 +6,7 @@ mod crash;
 mod device;
 mod discovery;
 mod faults;
+mod identity;
 mod import;
 mod offline;
 mod refresh;

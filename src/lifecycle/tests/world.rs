@@ -380,6 +380,7 @@ impl World {
             refresh: Some(RefreshToken::new(format!("refresh-{}", self.next_token))),
             refresh_lifetime: None,
             values: Values::default(),
+            id_token: None,
         })
     }
 
