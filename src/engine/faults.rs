@@ -13,15 +13,15 @@ pub(super) fn no_such_account(account: AccountName) -> Fault {
     Fault::new(FaultKind::NoSuchAccount, "there is no such account").of(account)
 }
 
-/// Why a provider gave no code to type in.
+/// Why a provider did not let a sign-in begin.
 pub(super) fn not_authorized(provider: &Provider, error: OauthError) -> Fault {
     let message = format!("{}: {error}", provider.title);
     match error {
-        OauthError::Device(failure) => {
+        OauthError::Device(failure) | OauthError::Pushed(failure) => {
             let fault = Fault::new(kind_of(&failure), message);
             match failure.class {
                 FailureClass::ClientBroken | FailureClass::RequestBroken => fault.hint(
-                    "see whether the client may sign in by device with this provider, and give its \
+                    "see whether the client may sign in like that with this provider, and give its \
                      secret if it has one",
                 ),
                 _ => fault,

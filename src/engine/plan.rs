@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::oauth::{
     Authorization, Client, DeviceAuthorization, Http, Loopback, authorize_device, check_key,
-    discover,
+    discover, push,
 };
 use crate::provider::{Provider, Redirect, Unresolved};
 
@@ -224,7 +224,7 @@ impl Plan {
         let named = self.scopes.take();
         self.scopes = Some(wanted_scopes(&provider, named, user_agrees));
         let means = match self.flow {
-            Flow::Browser => self.browser(&provider).await?,
+            Flow::Browser => self.browser(&provider, http, now).await?,
             Flow::Device => {
                 let secret = self.secret.as_deref();
                 let client = Client { id: &self.client.key.client, secret };
@@ -254,7 +254,12 @@ impl Plan {
     }
 
     /// By the browser: where it will come back, and where it goes.
-    async fn browser(&mut self, provider: &Provider) -> Result<Means, Fault> {
+    async fn browser(
+        &mut self,
+        provider: &Provider,
+        http: &Http,
+        now: Now,
+    ) -> Result<Means, Fault> {
         let (loopback, redirect_uri) = match (&self.client.redirect_uri, &provider.redirect) {
             (Some(redirect_uri), _) => (None, redirect_uri.clone()),
             (None, Redirect::CustomScheme { uri }) => (None, uri.to_string()),
@@ -283,6 +288,9 @@ impl Plan {
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
         let (authorization, url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
+        let client = Client { id, secret: self.secret.as_deref() };
+        let pushed = push(http, provider, client, url, now).await;
+        let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);
         Ok(Means::Browser { loopback, redirect_uri, authorization, url })
     }

@@ -62,6 +62,9 @@ pub enum OauthError {
     /// A device authorization could not be begun.
     #[error("the provider gave no code to type in: {0}")]
     Device(Failure),
+    /// An authorization request could not be pushed.
+    #[error("the provider does not take the request: {0}")]
+    Pushed(Failure),
     /// The provider did not confirm a revocation.
     #[error("the tokens could not be revoked: {0}")]
     Revocation(Failure),

@@ -7,6 +7,7 @@
 //! | the authorization request, and the callback that answers it | [`Authorization`] |
 //! | the page on this machine where a browser ends | [`Loopback`] |
 //! | a code that the user types in on another device (RFC 8628) | [`authorize_device`] |
+//! | a request that is pushed instead of carried (RFC 9126) | [`push`] |
 //! | a token request | [`TokenRequest`] |
 //! | one connection, one request, one answer | [`Http::send`] |
 //! | what the answer means | [`read_answer`] |
@@ -35,6 +36,7 @@ mod id_token;
 mod lifetime;
 mod loopback;
 mod page;
+mod par;
 mod pkce;
 mod probe;
 mod replay;
@@ -58,6 +60,7 @@ pub use http::{Courier, Delivery, Http, HttpOptions, SendError};
 pub use id_token::{Claim, IdTokenError, Keys, fetch_keys, identity};
 pub use loopback::Loopback;
 pub use page::CallbackPage;
+pub use par::push;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};
 pub use replay::{expect, recorded, replay};
 pub use request::{SentSecrets, TokenRequest};

@@ -252,6 +252,11 @@ impl Params {
         self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
     }
 
+    /// One more, whether there is one of that name or not.
+    pub(super) fn add(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
+    }
+
     /// What tokens are to be for: one parameter for each resource (RFC 8707, 2).
     fn aim(&mut self, target: &Target) {
         for (name, value) in targets(target) {

@@ -227,3 +227,37 @@ fn a_callback_of_another_issuer_or_of_none_ends_the_sign_in() {
         assert_eq!(open.scene.count("token"), 0, "no code was redeemed");
     }
 }
+
+#[test]
+fn where_a_client_has_to_push_its_request_the_browser_carries_a_reference_alone() {
+    let scene = Scene::new();
+    // the metadata says that it can be, and not that it has to be: that is the client's own rule
+    let mut command = scene.login(ACCOUNT, &["--client-id", "native-par"]);
+    let conversation = Conversation::begin(&mut command, "").unwrap();
+    let refused = agent::visit(conversation.url().as_str());
+    assert!(refused.is_err() || refused.unwrap().param("error").is_some());
+    drop(conversation);
+
+    let drafted = scene.daemon.run(&["provider", "new", "--issuer", scene.op.issuer(), "pushed"]);
+    let text = drafted.unwrap().stdout;
+    let pushed = format!("par_url = \"{}\"\npkce", scene.op.url("/request"));
+    let text = text.replacen("pkce", &pushed, 1);
+    std::fs::create_dir_all(scene.daemon.home().path("config/ostler/providers")).unwrap();
+    let path = scene.daemon.home().path("config/ostler/providers/pushed.toml");
+    std::fs::write(path, text).unwrap();
+    let mut scene = scene;
+    scene.daemon.reload().unwrap();
+
+    let arguments =
+        ["login", "pushed", "--as", ACCOUNT, "--client-id", "native-par", "--no-browser"];
+    let mut command = scene.daemon.command(&arguments);
+    let conversation = Conversation::begin(&mut command, "").unwrap();
+    let names: Vec<String> =
+        conversation.url().query_pairs().map(|(name, _)| name.into_owned()).collect();
+    assert_eq!(names, ["client_id", "request_uri"], "RFC 9126, 4");
+    agent::visit(conversation.url().as_str()).unwrap();
+    let finished = conversation.finish(None, PATIENCE).unwrap();
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    let first = scene.token(ACCOUNT);
+    assert!(scene.is_active(&scene.renew(ACCOUNT, &first)));
+}
