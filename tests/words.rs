@@ -73,8 +73,16 @@ const MORE_ON_BUS: [&str; 11] = [
 ];
 
 /// The commands beside those in the table.
-const MORE_COMMANDS: [&str; 6] =
-    ["disable", "access ask", "access deny", "access refuse", "import", "provider list"];
+const MORE_COMMANDS: [&str; 7] = [
+    "disable",
+    "access ask",
+    "access deny",
+    "access refuse",
+    "import",
+    "provider list",
+    // SubmitRedirect, by the desktop
+    "callback",
+];
 
 /// The members that the files in `dbus/` declare, but for properties that are only read.
 fn on_bus() -> BTreeSet<String> {

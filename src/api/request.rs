@@ -233,8 +233,9 @@ pub struct RequestRef {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
-    /// The id that [`super::LoginStarted`] gave.
-    pub request: RequestId,
+    /// The id that [`super::LoginStarted`] gave; the sign-in that the URL belongs to if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
     /// The whole URL, with its query.
     pub uri: String,
 }

@@ -89,6 +89,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
     match command {
         Command::Token(args) => token::run(args, &mut connect()?, console),
         Command::Login(args) => login::run(&args, &path()?, console),
+        Command::Callback(args) => login::callback(args, &mut connect()?, console),
         Command::Import(args) => import::run(&args, &path()?, console),
         Command::Provider(command) => {
             return provider::run(command, &mut connect()?, console);

@@ -50,7 +50,10 @@ impl Engine {
             }
             Request::AwaitLogin(which) => self.await_login(&which.request, asker),
             Request::SubmitRedirect(redirect) => {
-                let result = self.redirected(&redirect.request, &redirect.uri);
+                let result = match &redirect.request {
+                    Some(request) => self.redirected(request, &redirect.uri),
+                    None => self.redirected_by_state(&redirect.uri),
+                };
                 asker.answer(result.map(|()| Response::Done {}));
             }
             Request::Cancel(which) => {

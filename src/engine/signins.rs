@@ -300,6 +300,20 @@ impl Engine {
         }
     }
 
+    /// The same for a redirect that comes by itself: it belongs to the sign-in whose `state` it has.
+    pub(super) fn redirected_by_state(&mut self, redirect: &str) -> Result<(), Fault> {
+        let is_its = |sign_in: &SignIn| match &sign_in.proof {
+            Proof::Code { authorization, .. } => authorization.is_its(redirect),
+            Proof::Device(_) | Proof::Refresh(_) | Proof::Client => false,
+        };
+        let mut open = self.sign_ins.iter().filter(|(_, sign_in)| is_its(sign_in));
+        let Some(request) = open.next().map(|(request, _)| request.clone()) else {
+            let message = "the address belongs to no sign-in that is under way";
+            return Err(Fault::new(FaultKind::NoSuchRequest, message));
+        };
+        self.redirected(&request, redirect)
+    }
+
     pub(super) fn await_login(&mut self, request: &RequestId, asker: Asker) {
         if let Some(sign_in) = self.sign_ins.get_mut(request) {
             sign_in.watchers.retain(|watcher| !watcher.is_gone());

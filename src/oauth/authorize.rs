@@ -99,6 +99,15 @@ impl Authorization {
         callback::read(redirected, &self.state, &self.expected)
     }
 
+    /// Whether an address is the answer to this attempt, good or bad.
+    #[must_use]
+    pub fn is_its(&self, redirected: &str) -> bool {
+        match callback::read(redirected, &self.state, &self.expected) {
+            Ok(_) => true,
+            Err(error) => error.ends_attempt(),
+        }
+    }
+
     /// The redirect URI, to be sent again with the code.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {

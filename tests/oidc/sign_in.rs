@@ -261,3 +261,32 @@ fn where_a_client_has_to_push_its_request_the_browser_carries_a_reference_alone(
     let first = scene.token(ACCOUNT);
     assert!(scene.is_active(&scene.renew(ACCOUNT, &first)));
 }
+
+#[test]
+fn an_address_of_ostlers_own_scheme_comes_back_by_the_desktops_command() {
+    let mut scene = Scene::new();
+    let drafted = scene.daemon.run(&["provider", "new", "--issuer", scene.op.issuer(), "native"]);
+    let text = drafted.unwrap().stdout;
+    let scheme = "kind = \"custom_scheme\"\nuri = \"dev.ostler:/callback\"";
+    let text = text.replacen("kind = \"loopback_ip\"", scheme, 1);
+    std::fs::create_dir_all(scene.daemon.home().path("config/ostler/providers")).unwrap();
+    let path = scene.daemon.home().path("config/ostler/providers/native.toml");
+    std::fs::write(path, text).unwrap();
+    scene.daemon.reload().unwrap();
+
+    let arguments = ["login", "native", "--as", ACCOUNT, "--client-id", CLIENT, "--no-browser"];
+    let mut command = scene.daemon.command(&arguments);
+    let conversation = Conversation::begin(&mut command, "").unwrap();
+    let ending = agent::visit(conversation.url().as_str()).unwrap();
+    let back = ending.url().to_string();
+    assert!(back.starts_with("dev.ostler:/callback?code="), "{back}");
+    // what anybody can send to a handler of a scheme does no harm
+    let forged = "dev.ostler:/callback?code=fake-code&state=fake-state";
+    let (said, code) = fault(&scene.daemon.run(&["callback", forged, "--json"]).unwrap());
+    assert_eq!((&said["fault"], code), (&json!("NoSuchRequest"), 67), "{said}");
+    let handed = scene.daemon.run(&["callback", &back]).unwrap();
+    assert!(handed.status.success(), "{handed:?}");
+    let finished = conversation.finish(None, PATIENCE).unwrap();
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    assert!(scene.is_active(&scene.token(ACCOUNT)));
+}

@@ -58,7 +58,7 @@ function clients(client_secret, clientKey) {
   const native = {
     application_type: 'native',
     token_endpoint_auth_method: 'none',
-    redirect_uris: ['http://127.0.0.1/', 'http://127.0.0.1/cb', 'http://[::1]/cb', 'http://127.0.0.1/callback'],
+    redirect_uris: ['http://127.0.0.1/', 'http://127.0.0.1/cb', 'http://[::1]/cb', 'http://127.0.0.1/callback', 'dev.ostler:/callback'],
     grant_types,
   };
   const service = { redirect_uris: [], response_types: [], grant_types: ['client_credentials'], scope: 'api:read' };

@@ -10,11 +10,12 @@ use crate::support::process;
 use crate::{PATIENCE, built, files, run, said, source, text};
 
 /// What a user has to find, wherever it comes from.
-const ESSENTIAL: [&str; 7] = [
+const ESSENTIAL: [&str; 8] = [
     "bin/ostler",
     "libexec/ostlerd",
     "lib/systemd/user/ostler.service",
     "lib/systemd/user/ostler.socket",
+    "share/applications/dev.ostler.Ostler.desktop",
     "share/dbus-1/services/dev.ostler.Ostler1.service",
     "share/man/man1/ostler.1.gz",
     "share/ostler/providers/parqex.toml",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod completions;
+mod desktop;
 mod formats;
 mod manual;
 #[path = "../support/mod.rs"]

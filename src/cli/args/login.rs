@@ -93,3 +93,15 @@ impl Login {
         ways.into_iter().find(|(named, _)| *named).map(|(_, flow)| flow)
     }
 }
+
+// The address has a code in it, and other programs of the user can read a command line: a desktop has
+// no other way to hand one over. The code is worth nothing without the verifier that the daemon has.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Callback {
+    /// The whole address
+    #[arg(value_name = "URI")]
+    pub(in crate::cli) uri: String,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}

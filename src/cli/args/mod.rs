@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 pub(super) use access::{AccessCommand, AccessLog, Approve, Refuse, Rule, Rules};
-pub(super) use login::Login;
+pub(super) use login::{Callback, Login};
 pub(super) use provider::{CheckProvider, Import, NewProvider, ProviderCommand, ShowProvider};
 
 use super::completion;
@@ -45,6 +45,8 @@ pub(super) enum Command {
     Login(Login),
     /// Take logins over from the program that kept them until now
     Import(Import),
+    /// Hand the address to a sign-in that the browser was sent to
+    Callback(Callback),
     /// Print a fresh access token
     Token(Token),
     /// Show how the daemon and its accounts are doing
@@ -210,6 +212,7 @@ macro_rules! has_format {
 
 has_format!(
     Login,
+    Callback,
     Import,
     Token,
     Status,
@@ -240,6 +243,7 @@ impl Command {
             Self::Refresh(args) => args.format(),
             Self::Rename(args) => args.format(),
             Self::Revoke(args) | Self::Enable(args) | Self::Disable(args) => args.format(),
+            Self::Callback(args) => args.format(),
             Self::Import(args) => args.format(),
             Self::Provider(command) => command.format(),
             Self::Access(command) => command.format(),

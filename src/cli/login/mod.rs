@@ -13,10 +13,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::args::{Format, Login};
-use super::client::{Client, Nothing};
+use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
+
+use super::args::{Callback, Format, Login};
+use super::client::{Client, Nothing, PROMPT};
 use super::console::Console;
 use super::failure::Failure;
+use super::list::unless_json;
+use super::status::show as show_line;
 use super::text::{one_line, span};
 use crate::api::{self, FaultKind, Flow, LoginEnded, LoginStarted, Status};
 use crate::model::Scopes;
@@ -95,6 +100,20 @@ pub(super) fn run(args: &Login, path: &Path, console: &mut Console<'_>) -> Resul
             Ok(())
         }
     }
+}
+
+/// Hands an address to the sign-in that it belongs to.
+pub(super) fn callback(
+    args: Callback,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let format = args.format();
+    let redirect = api::Redirect { request: None, uri: args.uri };
+    let answer = client.call_raw("SubmitRedirect", &redirect, PROMPT);
+    drop(Zeroizing::new(redirect.uri));
+    let Some(IgnoredAny) = unless_json(answer, format, console)? else { return Ok(()) };
+    show_line(console, "checking with the provider: how it ends is said where the sign-in began\n")
 }
 
 fn granted(ended: &LoginEnded, now: Option<i64>) -> String {

@@ -53,7 +53,14 @@ pub(super) fn finish(
     } else {
         drop(happened);
     }
+    // an address of a scheme of its own comes back by the desktop, as a rule
+    let handed = started.paste && !started.redirect_uri.starts_with("http");
     console.tell(&match (started.paste, interactive) {
+        (true, _) if handed => format!(
+            "waiting for the browser (should it not come back by itself, paste the address that begins \
+             with {}) ...\n",
+            one_line(&started.redirect_uri)
+        ),
         (true, _) => format!(
             "There the browser ends at an address that begins with {}; the page may well be an \
              error.\nPaste that address here: ",
@@ -75,7 +82,7 @@ pub(super) fn finish(
         match happening {
             Happening::Ended(ended) => {
                 // the prompt is still open
-                if started.paste && !submitted {
+                if started.paste && !submitted && !handed {
                     console.tell("\n");
                 }
                 return ended;
@@ -83,7 +90,7 @@ pub(super) fn finish(
             Happening::Line(line) if line.trim().is_empty() => {}
             Happening::Line(line) => {
                 let uri = line.trim().to_owned();
-                let redirect = Redirect { request: started.request.clone(), uri };
+                let redirect = Redirect { request: Some(started.request.clone()), uri };
                 let answer = ask::<_, IgnoredAny>(path, "SubmitRedirect", &redirect);
                 drop(Zeroizing::new(redirect.uri));
                 match answer {
@@ -101,7 +108,7 @@ pub(super) fn finish(
                     Err(failure) => return Err(failure),
                 }
             }
-            Happening::InputOver if started.paste && !submitted => {
+            Happening::InputOver if started.paste && !submitted && !handed => {
                 console.tell("\n");
                 ask::<_, IgnoredAny>(path, "Cancel", &reference)?;
                 return Err(Fault::new(FaultKind::Cancelled, "no address was given")

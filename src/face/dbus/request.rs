@@ -68,7 +68,7 @@ impl RequestObject {
         if uri.len() > REQUEST_MAX {
             return Err(invalid(format!("a redirect has at most {REQUEST_MAX} bytes")).into());
         }
-        let request = self.sign_in.request.clone();
+        let request = Some(self.sign_in.request.clone());
         self.done(Request::SubmitRedirect(Redirect { request, uri })).await
     }
 

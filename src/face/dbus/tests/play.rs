@@ -306,7 +306,11 @@ impl Play {
             }
             Request::AwaitLogin(_) => return Ok(None),
             Request::SubmitRedirect(redirect) => {
-                let entry = world.sign_ins.get(&redirect.request).ok_or_else(no_such_request)?;
+                let entry = redirect
+                    .request
+                    .as_ref()
+                    .and_then(|it| world.sign_ins.get(it))
+                    .ok_or_else(no_such_request)?;
                 if !redirect.uri.contains("code=") {
                     return Err(Fault::new(FaultKind::InvalidOption, "no code in the redirect"));
                 }
