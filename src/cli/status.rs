@@ -8,6 +8,7 @@ use super::console::{Console, Look};
 use super::failure::{Failure, login_command};
 use super::text::{Cell, Tone, moment, one_line, span, table};
 use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status};
+use crate::model::{IDENTITY, SUBJECT};
 
 /// What to say when there is nothing to show.
 pub(super) const NO_ACCOUNTS: &str = "no accounts yet; `ostler providers` lists whom you can sign in to, `ostler login NAME` does it\n";
@@ -157,6 +158,7 @@ fn detail(account: &Account, now: i64) -> String {
         ("account", account.name.to_string()),
         ("id", account.id.to_string()),
         ("provider", account.provider.to_string()),
+        ("user", account.values.get(IDENTITY).unwrap_or_default().to_owned()),
         ("client", account.client_id.to_string()),
         ("state", account.state.as_str().to_owned()),
         ("scopes", account.scopes.join(" ")),
@@ -170,6 +172,10 @@ fn detail(account: &Account, now: i64) -> String {
     let mut text = String::new();
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "{name:14} {}", one_line(value));
+    }
+    let told = |name: &str| [IDENTITY, SUBJECT].contains(&name);
+    for (name, value) in account.values.iter().filter(|(name, _)| !told(name)) {
+        let _ = writeln!(text, "{:14} {}", one_line(name), one_line(value));
     }
     if account.state == State::LoginRequired || account.login_ends_soon {
         let _ = writeln!(text, "{:14} {}", "to do", login_command(account));

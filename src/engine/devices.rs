@@ -29,6 +29,7 @@ impl Engine {
             seed: sign_in.seed.clone(),
             client: sign_in.client.clone(),
             secret: sign_in.secret.clone(),
+            registration: sign_in.registration.clone(),
             code: Arc::clone(code),
             user_code: started.user_code.clone().unwrap_or_default(),
             verification_uri_complete: complete.filter(|complete| *complete != page),
@@ -45,6 +46,7 @@ impl Engine {
         let now = self.clock.now();
         for device in devices {
             let DeviceSignIn { request, seed, client, secret, code, interval, began, .. } = device;
+            let registration = device.registration;
             let began = began.on_boot_clock(self.clock.boot_id(), now);
             let deadline = began.map(|began| began + device.lifetime);
             let known = self.provider_of(&client.key);
@@ -60,6 +62,7 @@ impl Engine {
                 seed,
                 client,
                 secret,
+                registration,
                 provider,
                 proof: Proof::Device(code),
                 watchers: Vec::new(),

@@ -17,7 +17,9 @@ pub(super) fn no_such_account(account: AccountName) -> Fault {
 pub(super) fn not_authorized(provider: &Provider, error: OauthError) -> Fault {
     let message = format!("{}: {error}", provider.title);
     match error {
-        OauthError::Device(failure) | OauthError::Pushed(failure) => {
+        OauthError::Device(failure)
+        | OauthError::Pushed(failure)
+        | OauthError::Registration(failure) => {
             let fault = Fault::new(kind_of(&failure), message);
             match failure.class {
                 FailureClass::ClientBroken | FailureClass::RequestBroken => fault.hint(

@@ -8,8 +8,8 @@ use super::task::{Done, Engine};
 use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
-    AccountSeed, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken, RequestId,
-    Stamp,
+    AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken,
+    RequestId, Stamp,
 };
 use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
@@ -32,6 +32,8 @@ pub(super) struct Flying {
     credentials: Option<Credentials>,
     /// The refresh token that was sent: an answer that repeats it brings none.
     sent_refresh: Option<RefreshToken>,
+    /// The client's secret, as long as the provider may be asked more.
+    pub(super) secret: Option<ClientSecret>,
     /// What else was sent and must not show up in words. Not known of an earlier run's flight.
     sent_secrets: Option<SentSecrets>,
     /// What came back, on its way to the disk.
@@ -61,6 +63,7 @@ impl Flying {
             is_sign_in,
             credentials: None,
             sent_refresh: None,
+            secret: None,
             sent_secrets: None,
             answer: Some(Arc::new(answer)),
         }
@@ -82,6 +85,7 @@ impl Engine {
                         seed: account.clone(),
                         client: sign_in.client.clone(),
                         secret: sign_in.secret.clone(),
+                        registration: sign_in.registration.clone(),
                     };
                     let provider = Some(Arc::clone(&sign_in.provider));
                     (provider, Some(request), BeginKind::Exchange(Box::new(exchange)))
@@ -100,6 +104,7 @@ impl Engine {
             request,
             credentials: None,
             sent_refresh: None,
+            secret: None,
             sent_secrets: None,
             answer: None,
         };
@@ -141,6 +146,7 @@ impl Engine {
             Err(error) => return self.give_up(flight, &error.to_string()),
         };
         flying.sent_secrets = Some(request.take_secrets());
+        flying.secret = secret;
         tracing::debug!(
             flight = flight.0,
             account = %flying.account.name,

@@ -1,42 +1,86 @@
-//! Who has signed in: looked at before anything of a login is kept.
+//! Who has signed in, and what else has to be known of new tokens: looked at before anything of a login
+//! is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::task::{Done, Engine};
-use crate::model::{AccountName, Failure, FailureClass, FlightId, Granted, Landing, SUBJECT};
-use crate::oauth::{Claim, IdTokenError, Keys, fetch_keys, identity};
+use crate::model::{
+    AccountName, Failure, FailureClass, FlightId, Granted, IDENTITY, Landing, SUBJECT, Values,
+};
+use crate::oauth::{
+    Claim, Client, IdTokenError, Keys, Person, fetch_keys, identity, introspect, userinfo,
+};
 
-/// Tokens that wait for the keys of their provider.
-pub(super) struct Unvouched {
+/// How long a provider may take to tell more about its tokens. A refresh waits for it, and callers for
+/// the refresh.
+const LEARN_MAX: Duration = Duration::from_secs(8);
+
+/// New tokens, with what was learnt about them.
+pub(super) struct Known {
     flight: FlightId,
     granted: Granted,
+    about: About,
+}
+
+/// What was learnt about tokens.
+#[derive(Default)]
+struct About {
     keys: Option<Keys>,
+    lifetime: Option<Duration>,
+    person: Option<Person>,
 }
 
 impl Engine {
-    /// Takes a landing on, once it is known whose tokens it brings. The keys are fetched for each login
-    /// anew: logins are rare, and keys change.
+    /// Takes a landing on, once it is known what it brings and whose. The keys are fetched for each
+    /// login anew: logins are rare, and keys change.
     pub(super) fn vouch(&mut self, flight: FlightId, landing: Landing) {
-        let Some(flying) = self.flying.get(&flight) else { return };
-        let granted = match landing {
-            Landing::Granted(granted) if granted.id_token.is_some() => granted,
-            landing => return self.settle(flight, landing),
-        };
-        match flying.provider.jwks_url.clone().filter(|_| flying.is_sign_in) {
-            Some(url) => {
-                let http = self.http.clone();
-                self.tasks.spawn(async move {
-                    let keys = fetch_keys(&http, &url).await;
-                    Done::Keys(Box::new(Unvouched { flight, granted, keys }))
-                });
-            }
-            None => self.keys_fetched(Unvouched { flight, granted, keys: None }),
+        let Landing::Granted(granted) = landing else { return self.settle(flight, landing) };
+        let Some(flying) = self.flying.get_mut(&flight) else { return };
+        let provider = Arc::clone(&flying.provider);
+        let named = granted.id_token.is_some() && flying.is_sign_in;
+        let keys_at = provider.jwks_url.clone().filter(|_| named);
+        let person_at = provider.userinfo_url.clone().filter(|_| named);
+        let secret = flying.secret.take();
+        let undated = granted.lifetime.is_none()
+            && provider.default_lifetime.is_none()
+            && provider.introspection_url.is_some()
+            && secret.is_some();
+        if keys_at.is_none() && person_at.is_none() && !undated {
+            return self.known(Known { flight, granted, about: About::default() });
         }
+        let client = flying.account.client.client.clone();
+        let (http, now) = (self.http.clone(), self.clock.now());
+        self.tasks.spawn(async move {
+            let mut about = About::default();
+            let learning = async {
+                if let Some(url) = &keys_at {
+                    about.keys = fetch_keys(&http, url).await;
+                }
+                if undated {
+                    let client = Client { id: &client, secret: secret.as_ref() };
+                    about.lifetime =
+                        introspect(&http, &provider, client, &granted.access, now).await;
+                }
+                if let Some(url) = &person_at {
+                    about.person = userinfo(&http, url, &granted.access).await;
+                }
+            };
+            // what is not known by then is done without
+            let _ = tokio::time::timeout(LEARN_MAX, learning).await;
+            Done::Known(Box::new(Known { flight, granted, about }))
+        });
     }
 
-    pub(super) fn keys_fetched(&mut self, unvouched: Unvouched) {
-        let Unvouched { flight, mut granted, keys } = unvouched;
+    pub(super) fn known(&mut self, known: Known) {
+        let Known { flight, mut granted, about } = known;
         let Some(flying) = self.flying.get(&flight) else { return };
-        let Some(token) = granted.id_token.take() else { return };
+        granted.lifetime = granted.lifetime.or(about.lifetime);
+        let Some(token) = granted.id_token.take() else {
+            return self.settle(flight, Landing::Granted(granted));
+        };
         let name = flying.account.name.clone();
+        let is_refresh = !flying.is_sign_in;
         let sign_in = flying.request.as_ref().and_then(|request| self.sign_ins.get(request));
         let view = self.lifecycle.view(&name);
         let claim = Claim {
@@ -44,13 +88,13 @@ impl Engine {
             nonce: sign_in.and_then(|sign_in| sign_in.nonce()),
             access: &granted.access,
             subject: view.as_ref().and_then(|view| view.seed.values.get(SUBJECT)),
-            is_refresh: !flying.is_sign_in,
+            is_refresh,
         };
         let now = self.clock.now();
-        let found = identity(&flying.provider, token.expose(), keys.as_ref(), claim, now);
-        let is_refresh = !flying.is_sign_in;
+        let found = identity(&flying.provider, token.expose(), about.keys.as_ref(), claim, now);
         let landing = match found {
             Ok(values) => {
+                let values = with_name(&values, about.person);
                 granted.values = granted.values.with(&values);
                 Landing::Granted(granted)
             }
@@ -62,6 +106,18 @@ impl Engine {
             Err(error) => refused(&name, &error, granted, is_refresh),
         };
         self.settle(flight, landing);
+    }
+}
+
+/// The values of an ID token, with a name for people where it has none. It is the same person's only if
+/// the subject is the same (OpenID Connect Core, 5.3.2).
+fn with_name(values: &Values, person: Option<Person>) -> Values {
+    let subject = values.get(SUBJECT);
+    match person {
+        Some(person) if values.get(IDENTITY) == subject && subject == Some(&person.subject) => {
+            values.with(&[(IDENTITY, person.shown)].into_iter().collect())
+        }
+        _ => values.clone(),
     }
 }
 
@@ -84,4 +140,26 @@ fn refused(
     }
     let failure = Failure::new(FailureClass::RequestBroken, words);
     Landing::Failed { failure, rescued: granted.refresh.filter(|_| is_refresh) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_from_the_same_person_alone_and_only_where_there_is_none() {
+        let values = |identity: &str| -> Values {
+            [(IDENTITY, identity), (SUBJECT, "1")].into_iter().collect()
+        };
+        let person = |subject: &str| {
+            Some(Person { subject: subject.to_owned(), shown: "me@x.example".to_owned() })
+        };
+        let shown = |identity: &str, person| {
+            with_name(&values(identity), person).get(IDENTITY).map(str::to_owned)
+        };
+        assert_eq!(shown("1", person("1")).as_deref(), Some("me@x.example"));
+        assert_eq!(shown("1", person("2")).as_deref(), Some("1"));
+        assert_eq!(shown("you@x.example", person("1")).as_deref(), Some("you@x.example"));
+        assert_eq!(shown("1", None).as_deref(), Some("1"));
+    }
 }

@@ -6,7 +6,7 @@ use super::task::{Done, Engine, Waiting};
 use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation as Told};
 use crate::lifecycle::{self, Parting, WaiterId};
 use crate::model::{AccountId, AccountName};
-use crate::oauth::{Client, Revoked, revoke};
+use crate::oauth::{Client, Revoked, revoke, unregister};
 use crate::store::{Erased, StoreError};
 
 /// An account that is being erased.
@@ -65,7 +65,9 @@ impl Engine {
         let http = self.http.clone();
         let now = self.clock.now();
         self.tasks.spawn(async move {
-            let Erased { refresh, access, client, secret } = erased;
+            let Erased { refresh, access, client, secret, registration } = erased;
+            // what stands in the place of a refresh token is none
+            let refresh = refresh.filter(|token| !token.is_unneeded());
             let access = access.as_ref().map(|issued| &*issued.access);
             let (revocation, reason) = match &provider {
                 _ if wanted == Revocation::Unwanted => (Told::Nothing, None),
@@ -82,6 +84,16 @@ impl Engine {
                     }
                 }
             };
+            if let Some(registration) = registration.filter(|_| wanted == Revocation::Wanted) {
+                let ending = unregister(&http, &registration);
+                match tokio::time::timeout(REVOKE_MAX, ending).await {
+                    Ok(Ok(())) => {
+                        tracing::info!(client = %client.key.client, "client unregistered");
+                    }
+                    Ok(Err(error)) => tracing::warn!(%error, "client not unregistered"),
+                    Err(_) => tracing::warn!("client not unregistered: no answer in time"),
+                }
+            }
             Done::LoggedOut { asker, reply: LoggedOut { account: name, revocation, reason } }
         });
     }

@@ -12,18 +12,25 @@ use super::task::Engine;
 use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
     AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Now,
-    ProviderId, RefreshToken, Scopes, Target,
+    ProviderId, RefreshToken, Registration, Scopes, Target,
 };
 use crate::oauth::{
-    Authorization, Client, DeviceAuthorization, Http, Loopback, authorize_device, check_key,
-    discover, push,
+    Authorization, Client, DeviceAuthorization, Http, Loopback, Registered, authorize_device,
+    check_key, discover, push, register,
 };
 use crate::provider::{Provider, Redirect, Unresolved};
 
 /// What a sign-in needs before it can be shown to the user.
 pub(super) struct Plan {
     pub(super) name: AccountName,
-    pub(super) client: ClientRecord,
+    /// Where, as it was named.
+    at: ProviderId,
+    /// As which client; one that registers itself if absent.
+    client: Option<ClientId>,
+    /// The redirect URI that was registered in advance.
+    redirect_uri: Option<String>,
+    /// The definition that was discovered before.
+    discovered: Option<String>,
     pub(super) secret: Option<Arc<ClientSecret>>,
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
@@ -54,6 +61,9 @@ pub(super) struct Prepared {
 
 pub(super) struct Way {
     pub(super) provider: Arc<Provider>,
+    pub(super) client: ClientRecord,
+    /// By what the client is managed, if it has registered itself for this.
+    pub(super) registration: Option<Arc<Registration>>,
     pub(super) means: Means,
 }
 
@@ -126,21 +136,14 @@ impl Engine {
         }
         let client = client_id
             .or_else(|| known.as_ref().map(|known| known.client.client.clone()))
-            .or_else(|| self.only_client(&provider))
-            .ok_or_else(|| {
-                let message = format!("{provider} has to know which client asks");
-                let fault = Fault::new(FaultKind::InvalidOption, message).of(name.clone());
-                let page = self.catalog.find(&provider).and_then(|it| it.register_url.clone());
-                fault.hint(match page {
-                    Some(page) => format!(
-                        "register one at {page}, and give the id that you get with --client-id"
-                    ),
-                    None => "give the id that the provider issued to you with --client-id".into(),
-                })
-            })?;
-        let key = ClientKey { provider: provider.clone(), client };
-        let recorded = self.clients.get(&key);
-        let source = match (self.provider_of(&key), provider.as_str()) {
+            .or_else(|| self.only_client(&provider));
+        let key = client.clone().map(|client| ClientKey { provider: provider.clone(), client });
+        let recorded = key.as_ref().and_then(|key| self.clients.get(key));
+        let definition = match &key {
+            Some(key) => self.provider_of(key),
+            None => self.catalog.find(&provider),
+        };
+        let source = match (definition, provider.as_str()) {
             (Some(provider), _) => Source::Known(provider),
             (None, issuer) if issuer.contains("://") => Source::Discover(issuer.to_owned()),
             (None, _) => return Err(Box::new(self.unresolved(&provider))),
@@ -156,7 +159,10 @@ impl Engine {
         let scopes = scopes.or_else(|| known.map(|known| known.scopes));
         Ok(move |asker| Plan {
             name,
-            client: ClientRecord { key, redirect_uri, discovered },
+            at: provider,
+            client,
+            redirect_uri,
+            discovered,
             secret: client_secret,
             scopes,
             target,
@@ -200,7 +206,7 @@ impl Plan {
     pub(super) fn fixed_port(&self) -> Option<u16> {
         match &self.source {
             Source::Known(provider)
-                if self.client.redirect_uri.is_none() && self.flow == Flow::Browser =>
+                if self.redirect_uri.is_none() && self.flow == Flow::Browser =>
             {
                 match provider.redirect {
                     Redirect::FixedPort { port, .. } => Some(port),
@@ -212,7 +218,7 @@ impl Plan {
     }
 
     pub(super) async fn prepare(&mut self, http: &Http, now: Now) -> Result<Way, Fault> {
-        let provider = match &self.source {
+        let mut provider = match &self.source {
             Source::Known(provider) => Arc::clone(provider),
             Source::Discover(issuer) => {
                 let discovered = discover(http, issuer).await.map_err(faults::not_discovered)?;
@@ -223,11 +229,24 @@ impl Plan {
         let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
         let named = self.scopes.take();
         self.scopes = Some(wanted_scopes(&provider, named, user_agrees));
+        let mut registration = None;
+        let client = if let Some(client) = self.client.clone() {
+            client
+        } else {
+            let registered = self.register(&provider, http, now).await?;
+            let Registered { client, secret, auth, registration: kept } = registered;
+            self.secret = secret.map(Arc::new);
+            registration = kept.map(Arc::new);
+            if auth != provider.client_auth {
+                provider = Arc::new(Provider { client_auth: auth, ..(*provider).clone() });
+            }
+            client
+        };
         let means = match self.flow {
-            Flow::Browser => self.browser(&provider, http, now).await?,
+            Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {
                 let secret = self.secret.as_deref();
-                let client = Client { id: &self.client.key.client, secret };
+                let client = Client { id: &client, secret };
                 let scopes = self.scopes.clone().unwrap_or_default();
                 let asked =
                     authorize_device(http, &provider, client, &scopes, &self.target, now).await;
@@ -250,17 +269,60 @@ impl Plan {
             }
             Flow::ClientCredentials => Means::Client,
         };
-        Ok(Way { provider, means })
+        // pinned, so that endpoints that move never get a secret
+        let is_pinned = matches!(self.source, Source::Discover(_)) || registration.is_some();
+        let discovered = self.discovered.take();
+        let key = ClientKey { provider: self.at.clone(), client };
+        let client = ClientRecord {
+            key,
+            redirect_uri: self.redirect_uri.take(),
+            discovered: if is_pinned { Some(provider.to_toml()) } else { discovered },
+        };
+        Ok(Way { provider, client, registration, means })
+    }
+
+    /// Registers a client, where nobody has one and the provider lets clients do that themselves.
+    async fn register(
+        &self,
+        provider: &Provider,
+        http: &Http,
+        now: Now,
+    ) -> Result<Registered, Fault> {
+        let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
+        if provider.registration_url.is_none() || !user_agrees || self.secret.is_some() {
+            let message = format!("{} has to know which client asks", self.at);
+            let hint = match &provider.register_url {
+                Some(page) => {
+                    format!("register one at {page}, and give the id that you get with --client-id")
+                }
+                None => "give the id that the provider issued to you with --client-id".into(),
+            };
+            return Err(Fault::new(FaultKind::InvalidOption, message).hint(hint));
+        }
+        let redirect_uri = match (&self.redirect_uri, &provider.redirect) {
+            (Some(uri), _) => uri.clone(),
+            (None, Redirect::CustomScheme { uri }) => uri.to_string(),
+            (None, redirect) => Loopback::registered_uri(redirect).ok_or_else(|| {
+                let message = format!("{} has to be told where the browser is to end", self.at);
+                Fault::new(FaultKind::InvalidOption, message).hint("give it with --redirect-uri")
+            })?,
+        };
+        let scopes = self.scopes.clone().unwrap_or_default();
+        let registered = register(http, provider, &redirect_uri, &scopes, now).await;
+        let registered = registered.map_err(|error| faults::not_authorized(provider, error))?;
+        tracing::info!(provider = %self.at, client = %registered.client, "client registered");
+        Ok(registered)
     }
 
     /// By the browser: where it will come back, and where it goes.
     async fn browser(
         &mut self,
         provider: &Provider,
+        client: &ClientId,
         http: &Http,
         now: Now,
     ) -> Result<Means, Fault> {
-        let (loopback, redirect_uri) = match (&self.client.redirect_uri, &provider.redirect) {
+        let (loopback, redirect_uri) = match (&self.redirect_uri, &provider.redirect) {
             (Some(redirect_uri), _) => (None, redirect_uri.clone()),
             (None, Redirect::CustomScheme { uri }) => (None, uri.to_string()),
             (None, Redirect::HttpsOnly) => {
@@ -284,7 +346,7 @@ impl Plan {
             }
         };
         let scopes = self.scopes.clone().unwrap_or_default();
-        let (hint, id) = (self.login_hint.as_deref(), &self.client.key.client);
+        let (hint, id) = (self.login_hint.as_deref(), client);
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
         let (authorization, url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;

@@ -10,13 +10,15 @@ use tokio::task::AbortHandle;
 
 use super::faults;
 use super::handle::Asker;
-use super::plan::{Means, Plan, PortFreed, Prepared, Source, Way};
+use super::plan::{Means, Plan, PortFreed, Prepared, Way};
 use super::proof::Proof;
 use super::recovery::rules;
 use super::task::{Done, Engine};
 use crate::api::{Event as News, Fault, FaultKind, Login, LoginEnded, LoginStarted, Response};
 use crate::lifecycle::{Event, SignInEnd, SignInSeed};
-use crate::model::{AccountId, AccountSeed, Boot, ClientRecord, ClientSecret, RequestId, Values};
+use crate::model::{
+    AccountId, AccountSeed, Boot, ClientRecord, ClientSecret, Registration, RequestId, Values,
+};
 use crate::oauth::{CallbackPage, Loopback};
 use crate::provider::Provider;
 use crate::store::Command;
@@ -37,6 +39,8 @@ pub(super) struct SignIn {
     pub(super) seed: AccountSeed,
     pub(super) client: ClientRecord,
     pub(super) secret: Option<Arc<ClientSecret>>,
+    /// By what the client is managed, if it has registered itself for this.
+    pub(super) registration: Option<Arc<Registration>>,
     pub(super) provider: Arc<Provider>,
     pub(super) proof: Proof,
     pub(super) watchers: Vec<Asker>,
@@ -129,12 +133,8 @@ impl Engine {
     }
 
     fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
-        let Plan { name, mut client, secret, scopes, target, flow, grant, asker, source, .. } =
-            plan;
-        let Way { provider, means } = way;
-        if let Source::Discover(_) = source {
-            client.discovered = Some(provider.to_toml());
-        }
+        let Plan { name, secret, scopes, target, flow, grant, asker, .. } = plan;
+        let Way { provider, client, registration, means } = way;
         let (request, id) = match (random(), random()) {
             (Ok(request), Ok(account)) => {
                 (RequestId::from_random(request), AccountId::from_random(account))
@@ -171,6 +171,7 @@ impl Engine {
             seed,
             client,
             secret,
+            registration,
             proof: Proof::Client,
             watchers: Vec::new(),
             browser: None,

@@ -15,7 +15,7 @@ use super::doctor::{Doctor, Examined};
 use super::faults;
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
-use super::identity::Unvouched;
+use super::identity::Known;
 use super::logout::{Leaving, Revocation};
 use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts};
@@ -112,8 +112,8 @@ pub(super) enum Done {
     Prepared(Box<Prepared>),
     /// A logout is over.
     LoggedOut { asker: Asker, reply: LoggedOut },
-    /// The keys of a provider are there, or cannot be had.
-    Keys(Box<Unvouched>),
+    /// As much is known of new tokens as can be.
+    Known(Box<Known>),
     /// An answer took a task of its own.
     Answered { asker: Asker, result: Result<Response, Fault> },
     /// The listener of a sign-in has served its last page.
@@ -404,7 +404,7 @@ impl Engine {
             Ok(Done::Landed(landed)) => self.landed(landed),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
             Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
-            Ok(Done::Keys(unvouched)) => self.keys_fetched(*unvouched),
+            Ok(Done::Known(known)) => self.known(*known),
             Ok(Done::Answered { asker, result }) => asker.answer(result),
             Ok(Done::Listened) => {}
             Ok(Done::Examined(examined)) => self.examined(&examined),

@@ -46,7 +46,7 @@ pub use record::{
 pub use scope::{Scope, Scopes};
 pub use secret::{
     AccessToken, AuthorizationCode, ClientSecret, DeviceCode, Fingerprint, IdToken, PkceVerifier,
-    RefreshToken,
+    RefreshToken, Registration, RegistrationToken,
 };
 pub use target::{Audience, Resource, Target};
 pub use time::{Boot, BootId, Now, Stamp, Wall, span};

@@ -63,6 +63,14 @@ secret! {
     IdToken
 }
 secret! {
+    /// The token by which a client that registered itself is managed (RFC 7592, 3).
+    RegistrationToken
+}
+secret! {
+    /// That token with the address where it is of use: what is kept of such a registration.
+    Registration
+}
+secret! {
     /// An authorization code (RFC 6749, 1.3.1), redeemed once.
     AuthorizationCode
 }
@@ -106,6 +114,19 @@ impl<'de> Deserialize<'de> for ClientSecret {
 }
 
 impl Serialize for ClientSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for RegistrationToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl Serialize for RegistrationToken {
+    /// For what is sealed at once.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose())
     }

@@ -82,6 +82,7 @@ struct Metadata {
     pushed_authorization_request_endpoint: Option<String>,
     #[serde(default)]
     require_pushed_authorization_requests: bool,
+    registration_endpoint: Option<String>,
     introspection_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     jwks_uri: Option<String>,
@@ -138,6 +139,10 @@ impl Metadata {
             token_url: endpoint(issuer, "token_endpoint", token)?,
             refresh_url: None,
             register_url: None,
+            registration_url: optional(
+                "registration_endpoint",
+                self.registration_endpoint.as_ref(),
+            )?,
             device_url: optional("device_authorization_endpoint", device_url)?,
             par_url: optional("pushed_authorization_request_endpoint", par_url)?,
             introspection_url: optional(

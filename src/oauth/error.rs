@@ -62,6 +62,12 @@ pub enum OauthError {
     /// A device authorization could not be begun.
     #[error("the provider gave no code to type in: {0}")]
     Device(Failure),
+    /// The provider registers no clients by itself, as far as is known.
+    #[error("the provider does not register clients by itself")]
+    NoRegistration,
+    /// A client could not be registered, or its registration not be ended.
+    #[error("the registration of the client: {0}")]
+    Registration(Failure),
     /// An authorization request could not be pushed.
     #[error("the provider does not take the request: {0}")]
     Pushed(Failure),

@@ -65,6 +65,20 @@ impl Loopback {
         }
     }
 
+    /// What is registered of such an address: without a port, where any free one will do.
+    #[must_use]
+    pub fn registered_uri(redirect: &Redirect) -> Option<String> {
+        let at = |host: &str, port: u16| Some(format!("http://{host}:{port}{PATH}"));
+        match redirect {
+            Redirect::LoopbackIp => Some(format!("http://127.0.0.1{PATH}")),
+            Redirect::Localhost => Some(format!("http://localhost{PATH}")),
+            Redirect::FixedPort { port, host: LoopbackHost::Ip } => at("127.0.0.1", *port),
+            Redirect::FixedPort { port, host: LoopbackHost::Ip6 } => at("[::1]", *port),
+            Redirect::FixedPort { port, host: LoopbackHost::Name } => at("localhost", *port),
+            Redirect::HttpsOnly | Redirect::CustomScheme { .. } => None,
+        }
+    }
+
     /// The redirect URI, for the authorization request and the code exchange.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {

@@ -4,6 +4,7 @@
 //! | step | where |
 //! |---|---|
 //! | from an issuer to a provider's definition (RFC 8414, OIDC Discovery) | [`discover`] |
+//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`unregister`] |
 //! | the authorization request, and the callback that answers it | [`Authorization`] |
 //! | the page on this machine where a browser ends | [`Loopback`] |
 //! | a code that the user types in on another device (RFC 8628) | [`authorize_device`] |
@@ -12,6 +13,7 @@
 //! | one connection, one request, one answer | [`Http::send`] |
 //! | what the answer means | [`read_answer`] |
 //! | who has signed in (OpenID Connect Core, 3.1.3.7) | [`identity`] |
+//! | what else can be learnt of tokens and their user (RFC 7662; Core, 5.3) | [`introspect`], [`userinfo`] |
 //! | the end of a grant at the provider (RFC 7009) | [`revoke`] |
 //! | whether a provider is there at all | [`Http::probe`] |
 //! | what can be shown of an answer | [`sketch`] |
@@ -20,6 +22,7 @@
 //! the parameters in the query), so no URL reaches an error or a log. And an answer is read so that
 //! a rotated refresh token is found in it however odd the rest is.
 
+mod about;
 mod answer;
 mod assertion;
 mod authorize;
@@ -39,6 +42,7 @@ mod page;
 mod par;
 mod pkce;
 mod probe;
+mod register;
 mod replay;
 mod request;
 mod revoke;
@@ -48,6 +52,7 @@ mod sketch;
 #[cfg(test)]
 mod tests;
 
+pub use about::{Person, introspect, userinfo};
 pub use answer::{Sent, read_answer};
 pub use assertion::check_key;
 pub use authorize::Authorization;
@@ -62,6 +67,7 @@ pub use loopback::Loopback;
 pub use page::CallbackPage;
 pub use par::push;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};
+pub use register::{Registered, register, unregister};
 pub use replay::{expect, recorded, replay};
 pub use request::{SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};

@@ -28,6 +28,9 @@ pub struct Provider {
     /// Where a client is registered with the provider: a page for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register_url: Option<Url>,
+    /// Where clients register themselves (RFC 7591).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_url: Option<Url>,
     /// The issuer identifier, compared with the `iss` of a callback (RFC 9207).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,

@@ -165,6 +165,7 @@ impl Provider {
             ("refresh_url", self.refresh_url.as_ref()),
             ("device_url", self.device_url.as_ref()),
             ("par_url", self.par_url.as_ref()),
+            ("registration_url", self.registration_url.as_ref()),
             ("introspection_url", self.introspection_url.as_ref()),
             ("userinfo_url", self.userinfo_url.as_ref()),
             ("jwks_url", self.jwks_url.as_ref()),

@@ -192,7 +192,11 @@ pub(super) fn erase(
     account: &AccountId,
 ) -> Result<Erased, StoreError> {
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
-    let erased = left_by(db, sealer, &found)?;
+    let mut erased = left_by(db, sealer, &found)?;
+    if !client::is_used_besides(db, found.client, found.row)? {
+        let registration = client::open_registration(db, sealer, found.client);
+        erased.registration = if_it_opens(account, registration)?;
+    }
     attempt::delete_all(db, account)?;
     account::delete(db, found.row)?;
     client::delete_unused(db)?;
@@ -226,6 +230,7 @@ fn left_by(
         access: if_it_opens(&account.id, access::open(db, sealer, account))?,
         client: client::record(db, account.client)?,
         secret: if_it_opens(&account.id, client::open(db, sealer, account.client))?,
+        registration: None,
     })
 }
 
@@ -251,6 +256,9 @@ fn settle(
     let row = client::put(db, client)?;
     if let Some(secret) = if_it_opens(&seed.id, flight.secret(sealer))? {
         client::set_secret(db, sealer, row, &secret)?;
+    }
+    if let Some(registration) = if_it_opens(&seed.id, flight.registration(sealer))? {
+        client::set_registration(db, sealer, row, &registration)?;
     }
     account::put(db, seed, row)?;
     // the account may have had another client before

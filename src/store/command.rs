@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::model::{
     AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, DeviceCode,
-    FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, RequestId, Rule, RuleId,
-    Stamp, Standing, Usage, Wall,
+    FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, Registration, RequestId,
+    Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -120,6 +120,8 @@ pub struct Exchange {
     pub client: ClientRecord,
     /// The client's secret, if a new one was given; without it the stored one stays.
     pub secret: Option<Arc<ClientSecret>>,
+    /// By what the client is managed, if it has just registered itself.
+    pub registration: Option<Arc<Registration>>,
 }
 
 /// A sign-in that waits for the user to agree on another device (RFC 8628).
@@ -133,6 +135,8 @@ pub struct DeviceSignIn {
     pub client: ClientRecord,
     /// The client's secret, if a new one was given.
     pub secret: Option<Arc<ClientSecret>>,
+    /// By what the client is managed, if it has just registered itself.
+    pub registration: Option<Arc<Registration>>,
     /// What the provider is asked with.
     pub code: Arc<DeviceCode>,
     /// What the user types in.
@@ -238,6 +242,8 @@ pub struct Erased {
     pub client: ClientRecord,
     /// Its secret.
     pub secret: Option<ClientSecret>,
+    /// By what the client is managed, if it registered itself and nobody uses it any more.
+    pub registration: Option<Registration>,
 }
 
 /// Everything that a start needs to know.

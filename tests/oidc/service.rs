@@ -68,3 +68,25 @@ fn a_client_shows_who_it_is_by_its_key() {
     let outcome = line(&scene.daemon.run(&["logout", ACCOUNT, "--json"]).unwrap());
     assert!(outcome.contains("revoked") || outcome.contains("nothing"), "{outcome}");
 }
+
+#[test]
+fn where_answers_tell_no_lifetime_the_provider_is_asked_for_it() {
+    let mut scene = Scene::new();
+    let drafted = scene.daemon.run(&["provider", "new", "--issuer", scene.op.issuer(), "silent"]);
+    let text = drafted.unwrap().stdout.replacen("expires = \"in\"", "expires = \"none\"", 1);
+    std::fs::create_dir_all(scene.daemon.home().path("config/ostler/providers")).unwrap();
+    let path = scene.daemon.home().path("config/ostler/providers/silent.toml");
+    std::fs::write(path, text).unwrap();
+    scene.daemon.reload().unwrap();
+    let arguments = ["login", "silent", "--as", ACCOUNT, "--client-id", "service"];
+    let more = ["--client-secret-stdin", "--client-credentials", "--scope", "api:read"];
+    let mut command = scene.daemon.command(&[&arguments[..], &more].concat());
+    let finished = process::run(&mut command, &format!("{SECRET}\n"), PATIENCE).unwrap();
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    let account = scene.account(ACCOUNT);
+    let life = account["expires_at"].as_i64().unwrap() - account["last_refresh"].as_i64().unwrap();
+    assert!((50..=61).contains(&life), "a minute at this provider (RFC 7662): {account}");
+    let first = scene.token(ACCOUNT);
+    scene.renew(ACCOUNT, &first);
+    assert!(scene.account(ACCOUNT)["expires_at"].is_i64());
+}

@@ -290,3 +290,32 @@ fn an_address_of_ostlers_own_scheme_comes_back_by_the_desktops_command() {
     assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
     assert!(scene.is_active(&scene.token(ACCOUNT)));
 }
+
+#[test]
+fn where_nobody_has_a_client_one_registers_itself_and_goes_with_the_last_account() {
+    let mut scene = Scene::new();
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &[]), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    let account = scene.account(ACCOUNT);
+    let client = account["client_id"].as_str().unwrap().to_owned();
+    assert!(client.len() > 10, "{account}");
+    let first = scene.token(ACCOUNT);
+    assert!(scene.is_active(&scene.renew(ACCOUNT, &first)));
+    // the next account has the same one, and so has the first when it is signed in again
+    let (_, finished) = follow(&mut scene.login("bob", &["--login-hint", "bob"]), "");
+    assert!(finished.status.success(), "{finished:?}");
+    assert_eq!(scene.account("bob")["client_id"], json!(client));
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &[]), "");
+    assert!(finished.status.success(), "{finished:?}");
+
+    scene.daemon.restart().unwrap();
+    let known = || {
+        let asked = [("client_id", &*client), ("scope", "openid")];
+        Ask::post(&scene.op.url("/device/auth"), &asked).send().unwrap().status
+    };
+    assert_eq!(known(), 200);
+    line(&scene.daemon.run(&["logout", ACCOUNT, "--json"]).unwrap());
+    assert_eq!(known(), 200, "somebody uses it");
+    line(&scene.daemon.run(&["logout", "bob", "--json"]).unwrap());
+    assert_ne!(known(), 200, "RFC 7592, 2.3");
+}

@@ -41,6 +41,8 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey }) {
       introspection: { enabled: true, allowedPolicy: () => true },
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: { enabled: true, ...resources(accessTtl) },
+      registration: { enabled: true, initialAccessToken: false },
+      registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
       revocation: { enabled: true },
     },
   };

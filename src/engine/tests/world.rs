@@ -481,7 +481,12 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
         };
         let account = seed.id.clone();
         let client = ClientRecord { key, redirect_uri: None, discovered: None };
-        let kind = BeginKind::Exchange(Box::new(Exchange { seed, client, secret: None }));
+        let kind = BeginKind::Exchange(Box::new(Exchange {
+            seed,
+            client,
+            secret: None,
+            registration: None,
+        }));
         let begin = Begin { flight, sent: sent.clone(), kind };
         let generation = Generation(1);
         let issued = Issued {

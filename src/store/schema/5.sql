@@ -6,6 +6,10 @@ ALTER TABLE attempt ADD COLUMN grant_type TEXT;
 ALTER TABLE account ADD COLUMN captured TEXT;
 ALTER TABLE attempt ADD COLUMN captured TEXT;
 
+-- By what a client is managed that registered itself (RFC 7592), sealed.
+ALTER TABLE client ADD COLUMN registration BLOB;
+ALTER TABLE attempt ADD COLUMN registration BLOB;
+
 -- Sign-ins that wait for the user to type a code in elsewhere (RFC 8628): they outlive a restart.
 CREATE TABLE device (
     request         TEXT    NOT NULL PRIMARY KEY,
@@ -18,6 +22,7 @@ CREATE TABLE device (
     client          TEXT    NOT NULL,
     discovered      TEXT,
     secret          BLOB,              -- sealed
+    registration    BLOB,              -- sealed
     device_code     BLOB    NOT NULL,  -- sealed
     user_code       TEXT    NOT NULL,
     verification_uri          TEXT NOT NULL,

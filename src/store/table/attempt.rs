@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::model::{
     AccountId, AccountSeed, Audience, ClientKey, ClientRecord, ClientSecret, FlightId, Generation,
-    RawAnswer, Stamp,
+    RawAnswer, Registration, Stamp,
 };
 
 use super::super::command::{Attempt, AttemptKind, Exchange};
@@ -18,7 +18,7 @@ macro_rules! select {
     () => {
         "SELECT flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id, generation,
                 name, scopes, provider, client, redirect_uri, discovered, secret, answer,
-                resources, audience, grant_type, captured FROM attempt"
+                resources, audience, grant_type, captured, registration FROM attempt"
     };
 }
 
@@ -46,7 +46,7 @@ pub(in super::super) fn insert_exchange(
     sent: &Stamp,
     exchange: &Exchange,
 ) -> Result<(), StoreError> {
-    let Exchange { seed, client, secret } = exchange;
+    let Exchange { seed, client, secret, registration } = exchange;
     let secret = match secret {
         Some(secret) => {
             let place = place("secret", flight, &seed.id, None);
@@ -54,10 +54,19 @@ pub(in super::super) fn insert_exchange(
         }
         None => None,
     };
+    let registration = match registration {
+        Some(registration) => {
+            let place = place("registration", flight, &seed.id, None);
+            Some(sealer.seal(registration.expose().as_bytes(), &place)?)
+        }
+        None => None,
+    };
     let sql = "INSERT INTO attempt (flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id,
                                     name, scopes, provider, client, redirect_uri, discovered,
-                                    secret, resources, audience, grant_type, captured)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+                                    secret, resources, audience, grant_type, captured,
+                                    registration)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                       ?17)";
     let Stamp { at, boot_id } = sent;
     let values = params![
         flight,
@@ -76,6 +85,7 @@ pub(in super::super) fn insert_exchange(
         seed.target.audience.as_ref().map(Audience::as_str),
         seed.grant.to_string(),
         sql::values_column(&seed.values),
+        registration,
     ];
     db.prepare_cached(sql)?.execute(values).map(drop).map_err(taken)
 }
@@ -110,6 +120,7 @@ pub(in super::super) struct OpenAttempt {
     pub(in super::super) sent: Stamp,
     pub(in super::super) kind: AttemptKind,
     secret: Option<Vec<u8>>,
+    registration: Option<Vec<u8>>,
     answer: Option<Vec<u8>>,
 }
 
@@ -153,6 +164,7 @@ impl OpenAttempt {
             sent: sql::stamp(row, 2)?,
             kind,
             secret: row.get(12)?,
+            registration: row.get(18)?,
             answer: row.get(13)?,
         })
     }
@@ -166,6 +178,17 @@ impl OpenAttempt {
         let place = self.place("secret");
         let secret = sealer.open_text(blob, &place).map_err(|error| error.at(&place))?;
         Ok(Some(ClientSecret::new(secret)))
+    }
+
+    /// By what the client is managed, if it registered itself for the sign-in.
+    pub(in super::super) fn registration(
+        &self,
+        sealer: &Sealer,
+    ) -> Result<Option<Registration>, StoreError> {
+        let Some(blob) = &self.registration else { return Ok(None) };
+        let place = self.place("registration");
+        let text = sealer.open_text(blob, &place).map_err(|error| error.at(&place))?;
+        Ok(Some(Registration::new(text)))
     }
 
     fn answer(&self, sealer: &Sealer) -> Result<Option<RawAnswer>, OpenError> {

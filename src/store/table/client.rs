@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{ClientKey, ClientRecord, ClientSecret};
+use crate::model::{ClientKey, ClientRecord, ClientSecret, Registration};
 
 use super::super::error::{Refusal, StoreError};
 use super::super::seal::{Place, Sealer};
@@ -52,6 +52,44 @@ pub(in super::super) fn open(
     Ok(Some(ClientSecret::new(secret)))
 }
 
+/// Notes by what a client is managed.
+pub(in super::super) fn set_registration(
+    db: &Connection,
+    sealer: &Sealer,
+    id: i64,
+    registration: &Registration,
+) -> Result<(), StoreError> {
+    let owner = owner(&record(db, id)?.key);
+    let blob = sealer.seal(registration.expose().as_bytes(), &registered(id, &owner))?;
+    execute(db, "UPDATE client SET registration = ?2 WHERE id = ?1", params![id, blob]).map(drop)
+}
+
+/// By what a client is managed, if it registered itself.
+pub(in super::super) fn open_registration(
+    db: &Connection,
+    sealer: &Sealer,
+    id: i64,
+) -> Result<Option<Registration>, StoreError> {
+    let sql = "SELECT provider, client, redirect_uri, discovered, registration FROM client
+               WHERE id = ?1";
+    let found = row(db, sql, [id], |row| Ok((read(row)?, row.get::<_, Option<Vec<u8>>>(4)?)))?;
+    let Some((record, Some(blob))) = found else { return Ok(None) };
+    let owner = owner(&record.key);
+    let place = registered(id, &owner);
+    let text = sealer.open_text(&blob, &place).map_err(|error| error.at(&place))?;
+    Ok(Some(Registration::new(text)))
+}
+
+/// Whether an account uses a client, other than that one.
+pub(in super::super) fn is_used_besides(
+    db: &Connection,
+    id: i64,
+    account: i64,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE client = ?1 AND id <> ?2)";
+    super::value(db, sql, params![id, account])
+}
+
 /// What is known of a client.
 pub(in super::super) fn record(db: &Connection, id: i64) -> Result<ClientRecord, StoreError> {
     let sql = "SELECT provider, client, redirect_uri, discovered FROM client WHERE id = ?1";
@@ -91,6 +129,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ClientRecord> {
 /// does not take the secret along. No provider's name has a space.
 fn owner(key: &ClientKey) -> String {
     format!("{} {}", key.provider, key.client)
+}
+
+fn registered(id: i64, owner: &str) -> Place<'_> {
+    Place { table: "client", column: "registration", row: id, owner, generation: 0 }
 }
 
 fn place(id: i64, owner: &str) -> Place<'_> {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{
     AccountId, AccountSeed, Audience, ClientKey, ClientRecord, ClientSecret, DeviceCode, GrantType,
-    RequestId, Values,
+    Registration, RequestId, Values,
 };
 
 use super::super::command::DeviceSignIn;
@@ -23,10 +23,17 @@ pub(in super::super) fn put(
     sealer: &Sealer,
     device: &DeviceSignIn,
 ) -> Result<(), StoreError> {
-    let DeviceSignIn { request, seed, client, secret, code, .. } = device;
+    let DeviceSignIn { request, seed, client, secret, registration, code, .. } = device;
     let owner = owner(request, &seed.id);
     let secret = match secret {
         Some(secret) => Some(sealer.seal(secret.expose().as_bytes(), &place("secret", &owner))?),
+        None => None,
+    };
+    let registration = match registration {
+        Some(registration) => {
+            let place = place("registration", &owner);
+            Some(sealer.seal(registration.expose().as_bytes(), &place)?)
+        }
         None => None,
     };
     let code = sealer.seal(code.expose().as_bytes(), &place("device_code", &owner))?;
@@ -34,9 +41,9 @@ pub(in super::super) fn put(
                    (request, account, name, scopes, resources, audience, provider, client,
                     discovered, secret, device_code, user_code, verification_uri,
                     verification_uri_complete, interval_s, sent_wall_ms, sent_boot_ms,
-                    sent_boot_id, lifetime_ms)
+                    sent_boot_id, lifetime_ms, registration)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                       ?17, ?18, ?19)";
+                       ?17, ?18, ?19, ?20)";
     let seconds = i64::try_from(device.interval.as_secs()).unwrap_or(i64::MAX);
     let params = params![
         request.as_str(),
@@ -58,6 +65,7 @@ pub(in super::super) fn put(
         device.began.at.boot.0,
         device.began.boot_id.0,
         sql::millis(Some(device.lifetime)),
+        registration,
     ];
     execute(db, sql, params).map(drop)
 }
@@ -77,7 +85,7 @@ pub(in super::super) fn load(
     let sql = "SELECT request, account, name, scopes, resources, audience, provider, client,
                       discovered, secret, device_code, user_code, verification_uri,
                       verification_uri_complete, interval_s, sent_wall_ms, sent_boot_ms,
-                      sent_boot_id, lifetime_ms FROM device ORDER BY request";
+                      sent_boot_id, lifetime_ms, registration FROM device ORDER BY request";
     each(db, sql, |row| {
         match read(row, sealer)? {
             Ok(device) => devices.push(device),
@@ -108,6 +116,10 @@ fn read(row: &Row<'_>, sealer: &Sealer) -> Result<Result<DeviceSignIn, String>, 
         Some(blob) => open("secret", &blob)?.map(|text| Arc::new(ClientSecret::new(text))),
         None => None,
     };
+    let registration = match row.get::<_, Option<Vec<u8>>>(19)? {
+        Some(blob) => open("registration", &blob)?.map(|text| Arc::new(Registration::new(text))),
+        None => None,
+    };
     let key = ClientKey { provider: row.get(6)?, client: row.get(7)? };
     let seconds: i64 = row.get(14)?;
     Ok(Ok(DeviceSignIn {
@@ -122,6 +134,7 @@ fn read(row: &Row<'_>, sealer: &Sealer) -> Result<Result<DeviceSignIn, String>, 
         },
         client: ClientRecord { key, redirect_uri: None, discovered: row.get(8)? },
         secret,
+        registration,
         code: Arc::new(code),
         user_code: row.get(11)?,
         verification_uri: row.get(12)?,

@@ -220,7 +220,12 @@ fn stand(standing: Standing) -> Command {
 
 fn exchange(number: u8, secret: Option<&str>) -> BeginKind {
     let secret = secret.map(|secret| Arc::new(ClientSecret::new(secret.into())));
-    BeginKind::Exchange(Box::new(Exchange { seed: seed(number), client: client(), secret }))
+    BeginKind::Exchange(Box::new(Exchange {
+        seed: seed(number),
+        client: client(),
+        secret,
+        registration: None,
+    }))
 }
 
 fn refresh(number: u8, generation: u64) -> BeginKind {

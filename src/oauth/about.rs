@@ -1,0 +1,124 @@
+//! What can be learnt about new tokens beside what came with them: how long they live (RFC 7662), and
+//! what their user is called (OpenID Connect Core, 5.3). None of it is needed: what cannot be had is
+//! done without.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use serde::Deserialize;
+use url::Url;
+
+use super::client::{Client, authenticate, bearer};
+use super::http::Http;
+use super::lifetime::LIFETIME_MAX;
+use super::request::{Outgoing, Params, form_body, plain_headers};
+use super::scrub::plain;
+use crate::model::{AccessToken, Now};
+use crate::provider::{Provider, check_endpoint};
+
+/// Who a provider says its user is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The name that never changes.
+    pub subject: String,
+    /// What to show.
+    pub shown: String,
+}
+
+#[derive(Deserialize)]
+struct Introspection {
+    active: bool,
+    exp: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct UserInfo {
+    sub: String,
+    email: Option<String>,
+    preferred_username: Option<String>,
+    name: Option<String>,
+}
+
+/// Asks how long an access token lives, from now. The provider wants to know who asks, so a client
+/// without a secret does not (RFC 7662, 2.1).
+pub async fn introspect(
+    http: &Http,
+    provider: &Provider,
+    client: Client<'_>,
+    access: &AccessToken,
+    now: Now,
+) -> Option<Duration> {
+    let url = provider.introspection_url.as_ref().filter(|_| client.secret.is_some())?;
+    check_endpoint(url).ok()?;
+    let mut params = Params::default();
+    params.set("token", access.expose());
+    params.set("token_type_hint", "access_token");
+    let mut headers = plain_headers();
+    authenticate(provider, client, &mut params, &mut headers, now).ok()?;
+    let body = Some(form_body(&params, provider, &mut headers));
+    let said: Introspection =
+        answer(http, Outgoing::new(Method::POST, url.clone(), headers, body)).await?;
+    lifetime(&said, now)
+}
+
+fn lifetime(said: &Introspection, now: Now) -> Option<Duration> {
+    // whole seconds of a clock that is not ours
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 285,000")]
+    let left = said.exp.filter(|_| said.active)? - now.wall.seconds() as f64;
+    let left = Duration::try_from_secs_f64(left).ok()?;
+    (!left.is_zero()).then(|| left.min(LIFETIME_MAX))
+}
+
+/// Asks what the user is called.
+pub async fn userinfo(http: &Http, url: &Url, access: &AccessToken) -> Option<Person> {
+    check_endpoint(url).ok()?;
+    let mut headers = plain_headers();
+    headers.insert(AUTHORIZATION, bearer(access.expose()).ok()?);
+    let said: UserInfo =
+        answer(http, Outgoing::new(Method::GET, url.clone(), headers, None)).await?;
+    person(said)
+}
+
+fn person(said: UserInfo) -> Option<Person> {
+    let shown = [said.email, said.preferred_username, said.name];
+    let shown = shown.into_iter().flatten().find(|text| !text.is_empty())?;
+    Some(Person { subject: said.sub, shown: plain(&shown) })
+}
+
+async fn answer<T: for<'a> Deserialize<'a>>(http: &Http, request: Outgoing) -> Option<T> {
+    let answer = http.carry(request).await.ok()?;
+    (answer.status == 200).then(|| serde_json::from_slice(&answer.body).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Boot, Wall};
+
+    const NOW: Now = Now { wall: Wall(1_795_000_000_000), boot: Boot(0) };
+
+    #[test]
+    fn a_life_is_what_is_left_of_an_active_token() {
+        let read = |json: &str| lifetime(&serde_json::from_str(json).unwrap(), NOW);
+        assert_eq!(read("{\"active\":true,\"exp\":1795003600}"), Some(Duration::from_hours(1)));
+        assert_eq!(read("{\"active\":true,\"exp\":9e99}"), None);
+        for none in [
+            "{\"active\":false,\"exp\":1795003600}",
+            "{\"active\":true}",
+            "{\"active\":true,\"exp\":1795000000}",
+            "{\"active\":true,\"exp\":-5}",
+        ] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_person_without_any_name_is_nobody_to_show() {
+        let read = |json: &str| person(serde_json::from_str(json).unwrap());
+        let found = read("{\"sub\":\"1\",\"name\":\"Me\",\"email\":\"me@x.example\"}").unwrap();
+        assert_eq!((found.subject.as_str(), found.shown.as_str()), ("1", "me@x.example"));
+        assert_eq!(read("{\"sub\":\"1\"}"), None);
+        assert_eq!(read("{\"sub\":\"1\",\"email\":\"\"}"), None);
+    }
+}
