@@ -6,7 +6,7 @@ use super::task::{Done, Engine, Waiting};
 use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation as Told};
 use crate::lifecycle::{self, Parting, WaiterId};
 use crate::model::{AccountId, AccountName};
-use crate::oauth::{Client, Revoked, revoke};
+use crate::oauth::{Client, OauthError, Revoked, revoke};
 use crate::store::{Erased, StoreError};
 
 /// An account that is being erased.
@@ -77,6 +77,10 @@ impl Engine {
                     match tokio::time::timeout(REVOKE_MAX, revoking).await {
                         Ok(Ok(Revoked::Confirmed)) => (Told::Revoked, None),
                         Ok(Ok(Revoked::Unsupported)) => (Told::Unsupported, None),
+                        // that it was a revocation is said already
+                        Ok(Err(OauthError::Revocation(failure))) => {
+                            (Told::Failed, Some(failure.to_string()))
+                        }
                         Ok(Err(error)) => (Told::Failed, Some(error.to_string())),
                         Err(_) => (Told::Failed, Some("no answer in time".to_owned())),
                     }
