@@ -16,6 +16,8 @@ use crate::support::process::Kept;
 /// How long anything in it may take. Only what is broken takes that long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const GONE: &str = "chromium has ended, or is not installed: run tests/run, which installs it";
+
 /// The browser, with a profile of its own and one page.
 #[derive(Debug)]
 pub(crate) struct Chromium {
@@ -26,7 +28,7 @@ pub(crate) struct Chromium {
     events: VecDeque<Value>,
     last: u64,
     session: String,
-    _process: Kept,
+    process: Kept,
     _profile: TempDir,
 }
 
@@ -59,6 +61,7 @@ impl Chromium {
             .arg(format!("--user-data-dir={}", profile.path().join("profile").display()))
             .arg("about:blank")
             .env("HOME", profile.path())
+            .env("TMPDIR", profile.path())
             .env("XDG_CONFIG_HOME", profile.path())
             .env("XDG_CACHE_HOME", profile.path())
             .env_remove("DISPLAY")
@@ -75,7 +78,7 @@ impl Chromium {
             events: VecDeque::new(),
             last: 0,
             session: String::new(),
-            _process: process,
+            process,
             _profile: profile,
         };
         browser.session = browser.tab();
@@ -216,7 +219,7 @@ impl Chromium {
         if !session.is_empty() {
             message["sessionId"] = json!(session);
         }
-        self.commands.write_all(format!("{message}\0").as_bytes()).unwrap();
+        self.commands.write_all(format!("{message}\0").as_bytes()).expect(GONE);
         self.last
     }
 
@@ -234,8 +237,17 @@ impl Chromium {
             let ready = poll(&mut watched, Some(&patience)).unwrap();
             assert!(ready > 0, "chromium does not answer: {:#?}", self.events);
             let count = self.answers.read(&mut chunk).unwrap();
-            assert!(count > 0, "chromium has ended, or is not installed: tests/run installs it");
+            assert!(count > 0, "{GONE}");
             self.rest.extend_from_slice(&chunk[..count]);
         }
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // it ends its own processes then; whatever goes wrong with that, it is killed next
+        let close = json!({ "id": self.last + 1, "method": "Browser.close" });
+        let _ = self.commands.write_all(format!("{close}\0").as_bytes());
+        let _ = self.process.wait(PATIENCE);
     }
 }
