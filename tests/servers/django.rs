@@ -28,6 +28,7 @@ fn description(server: &Server, token_url: &str, grace: &str) -> String {
         "id = \"{PROVIDER}\"\ntitle = \"django-oauth-toolkit\"\nissuer = \"{issuer}\"\n\
          authorization_url = \"{issuer}/authorize/\"\ntoken_url = \"{token_url}\"\n\
          device_url = \"{issuer}/device-authorization/\"\n\
+         jwks_url = \"{issuer}/.well-known/jwks.json\"\n\
          [scopes]\ndefaults = [\"api:read\", \"openid\"]\n[rotation]\n{rotation}\n\
          [at_dies_at_refresh]\nkind = \"dies\"\n[revocation]\nurl = \"{issuer}/revoke_token/\"\n"
     )
@@ -71,6 +72,7 @@ fn an_issuer_is_signed_in_to_by_its_own_metadata_and_signed_out_of_again() {
     let Some(mut scene) = scene(STRICT) else { return };
     let mut command = scene.login_by_discovery(&["--client-id", CLIENT]);
     scene.sign_in(&mut command, "", consents);
+    assert_eq!(scene.subject(), "1");
     let first = scene.token();
     scene.daemon.restart().unwrap();
     let second = scene.renew(&first);
@@ -128,6 +130,8 @@ fn a_lost_answer_is_had_again_within_the_grace_period() {
         assert_eq!(scene.proxy.spent(), [0, 0], "the same token was sent again");
         let given = scene.given();
         assert_eq!(given[0], given[1], "and brought the same answer");
+        // but for its ID token, whose at_hash is that of a token that nobody has
+        assert_eq!(scene.subject(), "1");
         scene.daemon.restart().unwrap();
         assert!(scene.takes(&scene.renew(&new)));
         assert_eq!(scene.proxy.spent(), [0, 0, 1]);
@@ -164,6 +168,7 @@ fn an_answer_of_the_grace_period_does_not_take_the_place_of_newer_tokens() {
     assert_eq!(scene.proxy.spent(), [0, 0, 1, 2]);
     let given = scene.given();
     assert_eq!(given[0], given[1]);
+    assert_eq!(scene.subject(), "1");
     assert_eq!(scene.account()["state"], json!("ready"));
 }
 
@@ -244,7 +249,7 @@ fn a_device_is_signed_in_and_its_refresh_tokens_rotate() {
     const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
     let Some(mut scene) = scene(STRICT) else { return };
     let mut command = scene.login(&[PROVIDER, "--device", "--client-id", "device"]);
-    let mut conversation = Conversation::begin(&mut command, "").unwrap();
+    let conversation = Conversation::begin(&mut command, "").unwrap();
     let code = conversation.line().unwrap();
     let pending = |seen: &Seen| seen.is(DEVICE) && seen.error() == "authorization_pending";
     scene.proxy.wait(|seen| seen.iter().any(pending));

@@ -96,8 +96,13 @@ fn an_issuer_is_signed_in_to_by_its_own_metadata() {
     let first = scene.token();
     assert!(scene.is_active(&first));
     assert_eq!(scene.account()["scopes"], json!(["openid"]));
+    // a name that is made up for the user, by an ID token that ES256 has signed
+    let subject = scene.subject();
+    assert!(!subject.is_empty(), "{}", scene.account());
     scene.daemon.restart().unwrap();
+    // a refresh brings no ID token
     assert!(scene.is_active(&scene.renew(&first)));
+    assert_eq!(scene.subject(), subject);
 }
 
 #[test]
@@ -138,7 +143,7 @@ fn a_killed_daemon_goes_on_without_a_login() {
 
 /// A sign-in on another device, and the page that its user is to visit.
 fn begin_on_device(command: &mut Command) -> (Conversation, String) {
-    let mut conversation = Conversation::begin(command, "").unwrap();
+    let conversation = Conversation::begin(command, "").unwrap();
     let code = conversation.line().unwrap();
     let page = format!("{}?code={code}", conversation.url());
     (conversation, page)

@@ -121,6 +121,11 @@ impl Scene {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Who has signed in, as the ID token says.
+    pub(crate) fn subject(&self) -> String {
+        self.account()["values"]["subject"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Waits until the account is shown like that.
     pub(crate) fn wait(&self, is_it: impl Fn(&Value) -> bool) -> Value {
         let mut monitor = Varlink::connect(&self.daemon.socket_path()).unwrap();
