@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::handle::Asker;
 use super::proof::Proof;
 use super::signins::SignIn;
 use super::task::Engine;
-use crate::api::LoginStarted;
-use crate::model::{Boot, Now, Stamp};
+use crate::api::{LoginStarted, Response};
+use crate::model::{Boot, Now, RequestId, Stamp};
 use crate::provider::Provider;
 use crate::store::{Command, DeviceSignIn};
 
 impl Engine {
-    /// Writes down a sign-in that has just been shown.
+    /// Writes down a sign-in; it is shown to the one who asked when it is on disk.
     pub(super) fn remember(
         &mut self,
-        started: &LoginStarted,
+        asker: Asker,
+        started: LoginStarted,
         now: Now,
         deadline: Boot,
         interval: Duration,
@@ -38,7 +40,15 @@ impl Engine {
             began: Stamp { at: now, boot_id: self.clock.boot_id().clone() },
             lifetime: deadline.since(now.boot),
         };
+        self.showing.insert(started.request.clone(), (asker, started));
         self.write(Command::PutDevice(Box::new(device)));
+    }
+
+    /// A sign-in is on disk, or cannot be put there: then it works all the same, until the daemon ends.
+    pub(super) fn shown(&mut self, request: &RequestId) {
+        if let Some((asker, started)) = self.showing.remove(request) {
+            asker.answer(Ok(Response::LoginStarted(started)));
+        }
     }
 
     /// Goes on with the sign-ins that the last run left open.

@@ -270,8 +270,11 @@ impl Engine {
                 Command::Abandon { .. }
                 | Command::Stand { .. }
                 | Command::Note(_)
-                | Command::PutDevice(_)
                 | Command::DropDevice(_) => {}
+                Command::PutDevice(device) => {
+                    let request = Some(device.request);
+                    self.hear(Report::Remembered { request, result: Err(error) });
+                }
             }
         }
     }
@@ -342,9 +345,12 @@ impl Engine {
                     tracing::warn!(%error, "the use of accounts not written down");
                 }
             }
-            Report::Remembered { result } => {
+            Report::Remembered { request, result } => {
                 if let Err(error) = result {
                     tracing::warn!(%error, "an open sign-in is not written down: it ends with this run");
+                }
+                if let Some(request) = request {
+                    self.shown(&request);
                 }
             }
             Report::Stood { account, result } => {

@@ -6,7 +6,7 @@ use super::task::{Done, Engine, Waiting};
 use crate::api::{Event as News, Fault, FaultKind, LoggedOut, Revocation as Told};
 use crate::lifecycle::{self, Parting, WaiterId};
 use crate::model::{AccountId, AccountName};
-use crate::oauth::{Client, Revoked, revoke, unregister};
+use crate::oauth::{Client, OauthError, Revoked, revoke, unregister};
 use crate::store::{Erased, StoreError};
 
 /// An account that is being erased.
@@ -66,8 +66,6 @@ impl Engine {
         let now = self.clock.now();
         self.tasks.spawn(async move {
             let Erased { refresh, access, client, secret, registration } = erased;
-            // what stands in the place of a refresh token is none
-            let refresh = refresh.filter(|token| !token.is_unneeded());
             let access = access.as_ref().map(|issued| &*issued.access);
             let (revocation, reason) = match &provider {
                 _ if wanted == Revocation::Unwanted => (Told::Nothing, None),
@@ -79,6 +77,10 @@ impl Engine {
                     match tokio::time::timeout(REVOKE_MAX, revoking).await {
                         Ok(Ok(Revoked::Confirmed)) => (Told::Revoked, None),
                         Ok(Ok(Revoked::Unsupported)) => (Told::Unsupported, None),
+                        // that it was a revocation is said already
+                        Ok(Err(OauthError::Revocation(failure))) => {
+                            (Told::Failed, Some(failure.to_string()))
+                        }
                         Ok(Err(error)) => (Told::Failed, Some(error.to_string())),
                         Err(_) => (Told::Failed, Some("no answer in time".to_owned())),
                     }

@@ -121,10 +121,11 @@ impl Engine {
         self.preparing -= 1;
         let Prepared { plan, result } = prepared;
         let name = plan.name.clone();
-        let (asker, started) = match result {
-            Err(fault) => (plan.asker, Err(fault)),
+        let shown = match result {
+            Err(fault) => Some((plan.asker, Err(fault))),
             Ok(way) => self.show(plan, way),
         };
+        let Some((asker, started)) = shown else { return };
         if let Err(fault) = &started {
             tracing::warn!(account = %name, %fault, "login not started");
         }
@@ -132,7 +133,8 @@ impl Engine {
         asker.answer(started);
     }
 
-    fn show(&mut self, plan: Plan, way: Way) -> (Asker, Result<LoginStarted, Fault>) {
+    /// Opens a sign-in. What to tell the one who asked, unless that waits for the disk.
+    fn show(&mut self, plan: Plan, way: Way) -> Option<(Asker, Result<LoginStarted, Fault>)> {
         let Plan { name, secret, scopes, target, flow, grant, asker, .. } = plan;
         let Way { provider, client, registration, means } = way;
         let (request, id) = match (random(), random()) {
@@ -141,7 +143,7 @@ impl Engine {
             }
             (Err(error), _) | (_, Err(error)) => {
                 let message = format!("no random numbers from the kernel: {error}");
-                return (asker, Err(Fault::new(FaultKind::Internal, message)));
+                return Some((asker, Err(Fault::new(FaultKind::Internal, message))));
             }
         };
         let id = self.lifecycle.view(&name).map_or(id, |view| view.seed.id.clone());
@@ -206,12 +208,13 @@ impl Engine {
         started.expires_at = now.wall_at(deadline).seconds();
         self.open(request.clone(), sign_in, deadline, poll);
         if let Some(interval) = poll {
-            self.remember(&started, now, deadline, interval);
+            self.remember(asker, started, now, deadline, interval);
+            return None;
         }
         if complete {
             self.tell(Event::Redeem { request, values: Values::default() });
         }
-        (asker, Ok(started))
+        Some((asker, Ok(started)))
     }
 
     /// A sign-in is under way from now on.

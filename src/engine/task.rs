@@ -22,7 +22,7 @@ use super::prompts::{Answered, Asking, Prompts};
 use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
-use crate::api::{Event as News, Fault, LoggedOut, Response, State};
+use crate::api::{Event as News, Fault, LoggedOut, LoginStarted, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
     AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId,
@@ -153,6 +153,8 @@ pub struct Engine {
     filled: HashMap<ProviderId, Arc<Provider>>,
     pub(super) flying: HashMap<FlightId, Flying>,
     pub(super) sign_ins: HashMap<RequestId, SignIn>,
+    /// Sign-ins on their way to the disk, and who is shown them then.
+    pub(super) showing: HashMap<RequestId, (Asker, LoginStarted)>,
     /// Sign-ins whose listener or metadata is still awaited.
     pub(super) preparing: usize,
     /// How the last sign-ins ended, for those who ask late.
@@ -234,6 +236,7 @@ impl Engine {
             filled: HashMap::new(),
             flying: HashMap::new(),
             sign_ins: HashMap::new(),
+            showing: HashMap::new(),
             preparing: 0,
             ended: VecDeque::new(),
             unread: Vec::new(),

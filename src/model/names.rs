@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing was given.
-    #[error("a {what} must not be empty")]
+    #[error("{} {what} must not be empty", article(what))]
     Empty {
         /// The kind of name.
         what: &'static str,
     },
     /// Longer than the limit.
-    #[error("a {what} has at most {max} bytes")]
+    #[error("{} {what} has at most {max} bytes", article(what))]
     TooLong {
         /// The kind of name.
         what: &'static str,
@@ -24,7 +24,7 @@ pub enum NameError {
         max: usize,
     },
     /// A character that the kind of name does not allow.
-    #[error("a {what} may hold {allowed}, not {found:?}")]
+    #[error("{} {what} may hold {allowed}, not {found:?}", article(what))]
     Character {
         /// The kind of name.
         what: &'static str,
@@ -34,13 +34,17 @@ pub enum NameError {
         found: char,
     },
     /// The right characters in a wrong order, such as a leading slash.
-    #[error("a {what} {rule}")]
+    #[error("{} {what} {rule}", article(what))]
     Shape {
         /// The kind of name.
         what: &'static str,
         /// The rule that was broken.
         rule: &'static str,
     },
+}
+
+fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
 }
 
 /// The parts that all text names share: they parse from and print as a string, on every face.
@@ -291,6 +295,8 @@ mod tests {
         for bad in ["", "-x", "/x", "x/", "a//b", "a b", "ä", "x\n", &"x".repeat(65)] {
             assert!(bad.parse::<AccountName>().is_err(), "{bad:?}");
         }
+        let told = "".parse::<AccountName>().unwrap_err().to_string();
+        assert_eq!(told, "an account name must not be empty");
     }
 
     #[test]

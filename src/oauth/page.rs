@@ -61,17 +61,25 @@ impl CallbackPage {
                 page("200 OK", "good", "Signed in", &body)
             }
             Self::Failed { message, hint } => {
-                let mut body = format!("<p>{}</p>", escape(message));
-                if !hint.is_empty() {
-                    let _ = write!(body, "<p class=hint>{}</p>", escape(hint));
+                let mut body = sentence("", message);
+                // what to do, and the command that does it
+                let (words, command) = match hint.split_once("run: ") {
+                    Some((words, command)) => (words.trim_end_matches(", then "), command),
+                    None => (hint.as_str(), ""),
+                };
+                body.push_str(&sentence("hint", words.trim_end_matches([' ', ',', ';'])));
+                if !command.is_empty() {
+                    let _ = write!(
+                        body,
+                        "<p class=hint>To go on, run this in a terminal:</p><p class=run><code>{}</code></p>",
+                        escape(command)
+                    );
                 }
                 page("400 Bad Request", "bad", "Not signed in", &body)
             }
             Self::StillWaiting { message } => {
-                let body = format!(
-                    "<p>{}</p><p class=hint>The sign-in is still open in the page where it began.</p>",
-                    escape(message)
-                );
+                let more = "The sign-in is still open in the page where it began.";
+                let body = sentence("", message) + &sentence("hint", more);
                 page("400 Bad Request", "wait", "Not this one", &body)
             }
         }
@@ -99,12 +107,15 @@ const STYLE: &str = ":root{color-scheme:light dark;--back:#f4f5f7;--card:#fff;--
 *{box-sizing:border-box}\
 body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;background:var(--back);\
 color:var(--text);font:1rem/1.55 system-ui,sans-serif}\
-main{width:100%;max-width:30rem;padding:2rem 2.25rem;background:var(--card);border:1px solid var(--line);\
-border-top:4px solid var(--tone);border-radius:.75rem;overflow-wrap:anywhere}\
+main{width:100%;max-width:30rem;padding:2.25rem 2.25rem 2rem;border:1px solid var(--line);\
+border-radius:.75rem;overflow-wrap:anywhere;\
+background:linear-gradient(var(--tone),var(--tone)) top/100% 4px no-repeat var(--card)}\
+@media(max-width:26rem){body{padding:.75rem}main{padding:1.75rem 1.5rem 1.5rem}}\
 .good{--tone:var(--good)}.bad{--tone:var(--bad)}.wait{--tone:var(--wait)}\
 h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25;color:var(--tone)}\
 p{margin:.75rem 0}ul{margin:.75rem 0;padding-left:1.25rem}\
-code{font:.9em ui-monospace,monospace}.hint,footer{color:var(--soft)}\
+code{font:.9em/1.5 ui-monospace,monospace}.hint,footer{color:var(--soft)}\
+.run code{display:block;padding:.6rem .8rem;background:var(--back);border-radius:.5rem;user-select:all}\
 footer{margin-top:1.75rem;font-size:.875rem}";
 
 fn page(status: &'static str, tone: &str, title: &str, body: &str) -> Page {
@@ -117,6 +128,18 @@ fn page(status: &'static str, tone: &str, title: &str, body: &str) -> Page {
          </html>\n"
     );
     Page { status, html }
+}
+
+/// What is a fragment everywhere else, as a paragraph; nothing if there is nothing to say.
+fn sentence(class: &str, words: &str) -> String {
+    let mut rest = words.chars();
+    let Some(first) = rest.next() else { return String::new() };
+    // a name or a code that comes first keeps its form
+    let is_word = words.split(' ').next().is_some_and(|it| it.chars().all(char::is_alphabetic));
+    let first = if is_word { first.to_uppercase().to_string() } else { first.to_string() };
+    let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
+    let class = if class.is_empty() { String::new() } else { format!(" class={class}") };
+    format!("<p{class}>{}{end}</p>", escape(&(first + rest.as_str())))
 }
 
 /// Text in HTML. All values that vary are contents of elements or nothing.
@@ -150,6 +173,24 @@ mod tests {
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; "));
         assert!(html.contains("&quot;&amp;&quot;"));
         assert!(!html.contains("<script"));
+    }
+
+    #[test]
+    fn fragments_become_sentences_and_commands_stand_alone() {
+        let html = |message: &str, hint: &str| {
+            let (message, hint) = (message.into(), hint.into());
+            CallbackPage::Failed { message, hint }.render().html
+        };
+        let page = html("the provider said <no>", "run: ostler login test");
+        assert!(page.contains("<p>The provider said &lt;no&gt;.</p>"), "{page}");
+        assert!(page.contains("<p class=run><code>ostler login test</code></p>"), "{page}");
+        let page =
+            html("access_denied is the answer!", "check the secret, then run: ostler login a");
+        assert!(page.contains("<p>access_denied is the answer!</p>"), "{page}");
+        assert!(page.contains("<p class=hint>Check the secret.</p>"), "{page}");
+        assert!(page.contains("<code>ostler login a</code>"), "{page}");
+        let page = html("it failed", "");
+        assert!(!page.contains("class=hint") && !page.contains("class=run"), "{page}");
     }
 
     #[test]

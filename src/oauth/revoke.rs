@@ -38,6 +38,8 @@ pub async fn revoke(
     let Some(revocation) = &provider.revocation else { return Ok(Revoked::Unsupported) };
     check_endpoint(&revocation.url)
         .map_err(|problem| OauthError::Endpoint { what: "revocation endpoint", problem })?;
+    // a login without a user has an empty one in its place
+    let refresh = refresh.filter(|token| !token.is_unneeded());
     let refresh = refresh.map(|token| (token.expose(), "refresh_token"));
     let access = access.map(|token| (token.expose(), "access_token"));
     let mut outcome = Revoked::Unsupported;

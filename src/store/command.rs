@@ -204,6 +204,8 @@ pub enum Report {
     },
     /// A sign-in on another device is written down, or forgotten.
     Remembered {
+        /// Which, if it is to be shown now.
+        request: Option<RequestId>,
         /// Whether it is.
         result: Result<(), StoreError>,
     },

@@ -273,9 +273,10 @@ fn report(command: Command, outcome: Outcome) -> Report {
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
         Command::Adjust { .. } => Report::Adjusted { result: outcome.map(drop) },
         Command::SetRule(_) | Command::DropRule(_) => Report::Ruled { result: outcome.map(drop) },
-        Command::PutDevice(_) | Command::DropDevice(_) => {
-            Report::Remembered { result: outcome.map(drop) }
+        Command::PutDevice(device) => {
+            Report::Remembered { request: Some(device.request), result: outcome.map(drop) }
         }
+        Command::DropDevice(_) => Report::Remembered { request: None, result: outcome.map(drop) },
         Command::Note(_) => Report::Noted { result: outcome.map(drop) },
         Command::Erase { account } | Command::GiveBack { account, .. } => Report::Erased {
             account,

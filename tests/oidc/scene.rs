@@ -11,6 +11,7 @@ use crate::support::daemon::{Binaries, Daemon, Home};
 use crate::support::http::Ask;
 use crate::support::op::{OpenIdProvider, Options};
 use crate::support::process::{self, Finished};
+pub(crate) use crate::support::said::{fault, line};
 use crate::support::secret;
 use crate::support::varlink::Varlink;
 
@@ -136,25 +137,4 @@ pub(crate) fn follow(command: &mut Command, input: &str) -> (Ending, Finished) {
 /// Runs a login that is refused before it begins.
 pub(crate) fn refused(command: &mut Command) -> Finished {
     process::run(command, "", PATIENCE).unwrap()
-}
-
-/// The one line that a command printed, which has to have gone well.
-#[track_caller]
-pub(crate) fn line(finished: &Finished) -> String {
-    assert!(finished.status.success(), "{finished:?}");
-    assert_eq!(finished.stderr, "", "{finished:?}");
-    let line = finished.stdout.strip_suffix('\n').unwrap_or_else(|| panic!("{finished:?}"));
-    assert!(!line.contains('\n'), "{finished:?}");
-    line.to_owned()
-}
-
-/// The fault that a command with `--json` ended with, and its exit code.
-#[track_caller]
-pub(crate) fn fault(finished: &Finished) -> (Value, i32) {
-    let last = finished.stderr.lines().last().unwrap_or_else(|| panic!("{finished:?}"));
-    let fault: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{finished:?}"));
-    for field in ["fault", "message", "hint"] {
-        assert!(fault[field].as_str().is_some_and(|text| !text.is_empty()), "{fault}");
-    }
-    (fault, finished.status.code().unwrap_or_default())
 }

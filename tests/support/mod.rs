@@ -18,6 +18,7 @@ pub(crate) mod manager;
 pub(crate) mod op;
 pub(crate) mod process;
 pub(crate) mod provider;
+pub(crate) mod said;
 pub(crate) mod sandbox;
 pub(crate) mod secret;
 pub(crate) mod varlink;

@@ -58,11 +58,14 @@ pub(super) async fn authorize(
     let redirect_uri = ask.redirect_uri.clone();
     let consent = match check(&shared, ask) {
         Ok(consent) => consent,
-        Err(error) => return denied(&shared, &redirect_uri, state.as_deref(), error),
+        Err(error) => return denied(&shared, &redirect_uri, state.as_deref(), error, None),
     };
     match shared.config.sign_in {
         SignIn::Headless => allowed(&shared, consent, state.as_deref()),
-        SignIn::Refused => denied(&shared, &redirect_uri, state.as_deref(), "access_denied"),
+        SignIn::Refused => denied(&shared, &redirect_uri, state.as_deref(), "access_denied", None),
+        SignIn::RefusedWith(words) => {
+            denied(&shared, &redirect_uri, state.as_deref(), "access_denied", Some(words))
+        }
         SignIn::Page => {
             let id = secret::make("ticket-");
             let page = page(&consent, &id);
@@ -84,7 +87,7 @@ pub(super) async fn decide(
     if decision.decision == "allow" {
         allowed(&shared, consent, state.as_deref())
     } else {
-        denied(&shared, &consent.redirect_uri, state.as_deref(), "access_denied")
+        denied(&shared, &consent.redirect_uri, state.as_deref(), "access_denied", None)
     }
 }
 
@@ -110,25 +113,33 @@ fn check(shared: &Shared, ask: Ask) -> Result<Consent, &'static str> {
 fn allowed(shared: &Shared, consent: Consent, state: Option<&str>) -> Response {
     let redirect_uri = consent.redirect_uri.clone();
     let code = shared.grants().authorize(consent, clock::now());
-    redirect(shared, &redirect_uri, state, ("code", &code))
+    redirect(shared, &redirect_uri, state, &[("code", &code)])
 }
 
-fn denied(shared: &Shared, redirect_uri: &str, state: Option<&str>, error: &str) -> Response {
-    redirect(shared, redirect_uri, state, ("error", error))
+fn denied(
+    shared: &Shared,
+    redirect_uri: &str,
+    state: Option<&str>,
+    error: &str,
+    description: Option<&str>,
+) -> Response {
+    let mut result = vec![("error", error)];
+    result.extend(description.map(|words| ("error_description", words)));
+    redirect(shared, redirect_uri, state, &result)
 }
 
 fn redirect(
     shared: &Shared,
     redirect_uri: &str,
     state: Option<&str>,
-    result: (&str, &str),
+    result: &[(&str, &str)],
 ) -> Response {
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return (StatusCode::BAD_REQUEST, "redirect_uri is no URL").into_response();
     };
     {
         let mut query = url.query_pairs_mut();
-        query.append_pair(result.0, result.1);
+        query.extend_pairs(result);
         if let Some(state) = state {
             query.append_pair("state", state);
         }

@@ -78,6 +78,8 @@ pub(crate) enum SignIn {
     Page,
     /// The user says no.
     Refused,
+    /// The user says no, and the provider something about it.
+    RefusedWith(&'static str),
 }
 
 /// What a refresh does to the refresh token that was used.
