@@ -114,7 +114,7 @@ mod tests {
     fn parameters_left_out_are_an_empty_object() {
         #[derive(serde::Deserialize)]
         struct Nothing {}
-        assert_eq!(read::<Redirect>(None).unwrap_err(), Wrong("request".to_owned()));
+        assert_eq!(read::<Redirect>(None).unwrap_err(), Wrong("uri".to_owned()));
         assert!(read::<Nothing>(None).is_ok());
     }
 }
