@@ -17,11 +17,17 @@ pub(super) struct Seats {
 
 /// A session's place.
 pub(super) struct Seat {
-    /// The turn at which it fell silent; 0 while its call is being answered.
+    /// The turn at which it fell silent, or [`WORKS`], or [`LEAVES`].
     silent_since: AtomicU64,
     turns: Arc<AtomicU64>,
     dismissed: Notify,
 }
+
+/// The session's call is being answered.
+const WORKS: u64 = 0;
+/// The session was sent away. It leaves, unless a call of its client has come in meanwhile: then it goes
+/// once that is answered, and counts until then.
+const LEAVES: u64 = u64::MAX;
 
 impl Seats {
     pub(super) fn new(limit: usize) -> Self {
@@ -30,11 +36,11 @@ impl Seats {
 
     /// A seat, if need be that of whoever has been silent longest; `None` if nobody is silent.
     pub(super) fn take(&mut self) -> Option<Arc<Seat>> {
-        if self.taken.len() >= self.limit && !self.dismiss() {
+        if self.taken.len() >= self.limit && self.staying() >= self.limit && !self.dismiss() {
             return None;
         }
         let seat = Seat {
-            silent_since: AtomicU64::new(0),
+            silent_since: AtomicU64::new(WORKS),
             turns: Arc::clone(&self.turns),
             dismissed: Notify::new(),
         };
@@ -54,12 +60,15 @@ impl Seats {
 
     /// Sends away whoever has been silent longest. Returns whether there was anybody.
     pub(super) fn dismiss(&mut self) -> bool {
-        let silent = self.taken.iter().filter_map(|(id, seat)| Some((seat.silent_since()?, *id)));
-        let Some((_, id)) = silent.min_by_key(|(since, _)| *since) else { return false };
-        if let Some(seat) = self.taken.remove(&id) {
-            seat.dismissed.notify_one();
-        }
+        let silent = self.taken.values().filter_map(|seat| Some((seat.silent_since()?, seat)));
+        let Some((_, seat)) = silent.min_by_key(|(since, _)| *since) else { return false };
+        seat.silent_since.store(LEAVES, Ordering::Relaxed);
+        seat.dismissed.notify_one();
         true
+    }
+
+    fn staying(&self) -> usize {
+        self.taken.values().filter(|seat| !seat.leaves()).count()
     }
 }
 
@@ -73,7 +82,7 @@ impl Seat {
 
     /// From now on the client waits for the session.
     pub(super) fn work(&self) {
-        self.silent_since.store(0, Ordering::Relaxed);
+        self.silent_since.store(WORKS, Ordering::Relaxed);
     }
 
     /// Returns when the seat is given to somebody else.
@@ -82,7 +91,12 @@ impl Seat {
     }
 
     fn silent_since(&self) -> Option<u64> {
-        Some(self.silent_since.load(Ordering::Relaxed)).filter(|turn| *turn > 0)
+        let turn = self.silent_since.load(Ordering::Relaxed);
+        (turn != WORKS && turn != LEAVES).then_some(turn)
+    }
+
+    fn leaves(&self) -> bool {
+        self.silent_since.load(Ordering::Relaxed) == LEAVES
     }
 }
 
@@ -116,5 +130,27 @@ mod tests {
         assert!(seats.take().is_none(), "all are being served");
         seats.empty(last);
         assert!(seats.take().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_is_sent_away_and_has_a_call_all_the_same_counts_until_it_is_answered() {
+        let mut tasks = JoinSet::new();
+        let mut seats = Seats::new(1);
+        let mut sit = |seats: &mut Seats| {
+            let seat = seats.take()?;
+            let session = tasks.spawn(std::future::pending::<()>()).id();
+            seats.fill(session, Arc::clone(&seat));
+            Some((session, seat))
+        };
+        let (first, seat) = sit(&mut seats).unwrap();
+        let (second, newcomer) = sit(&mut seats).unwrap();
+        newcomer.work();
+        assert!(sit(&mut seats).is_none(), "the seat of one who leaves is given away once");
+        // its call had come in before it heard that it should go
+        seat.work();
+        seats.empty(second);
+        assert!(sit(&mut seats).is_none(), "it is served, and nobody else is in its place");
+        seats.empty(first);
+        assert!(sit(&mut seats).is_some());
     }
 }
