@@ -112,6 +112,9 @@ pub struct GetToken {
     /// The audience that it must be for; any if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Audience>,
+    /// Whether it must have those scopes, and be for those APIs, and nothing else; no if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrow: Option<bool>,
     /// The token that an API rejected, by its SHA-256: if it is still the current one, it is
     /// replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]

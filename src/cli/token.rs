@@ -42,6 +42,7 @@ pub(super) fn run(
         scopes: Some(scopes.clone()).filter(|scopes| !scopes.is_empty()),
         resource: Some(args.resources).filter(|resources| !resources.is_empty()),
         audience: args.audience,
+        narrow: args.narrow.then_some(true),
         rejected: args.rejected,
         timeout_ms: args.timeout.map(|seconds| seconds * 1000),
     };

@@ -1,5 +1,6 @@
 //! Requests: from what a caller asked to what the lifecycle is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access;
@@ -11,7 +12,7 @@ use crate::api::{
     SetEnabled,
 };
 use crate::lifecycle::{Ask, Event, Parting};
-use crate::model::{AccountName, Adjustment, Caller, Target};
+use crate::model::{AccountName, Adjustment, Caller, Portion, Target};
 
 /// What a question for a token is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +76,7 @@ impl Engine {
                     scopes: None,
                     resource: None,
                     audience: None,
+                    narrow: None,
                     rejected: None,
                     timeout_ms,
                     interactive: None,
@@ -137,6 +139,9 @@ impl Engine {
                 return asker.answer(Err(fault.of(get.account)));
             }
         };
+        let scopes = get.scopes.unwrap_or_default();
+        let narrow = get.narrow.unwrap_or(false);
+        let portion = narrow.then(|| Portion { scopes: scopes.clone(), target: target.clone() });
         let waiter = self.wait(asker, caller.clone(), &get.account);
         if wanted == Wanted::Renewal {
             self.renewals.insert(waiter);
@@ -150,8 +155,9 @@ impl Engine {
             caller,
             interactive: get.interactive.unwrap_or(true),
             min_valid,
-            scopes: get.scopes.unwrap_or_default(),
+            scopes,
             target,
+            portion: portion.map(Arc::new),
             rejected: get.rejected,
             renew: wanted == Wanted::Renewal,
             deadline,

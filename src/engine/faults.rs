@@ -61,6 +61,11 @@ pub(super) fn refused(
             Fault::new(FaultKind::ScopeNotGranted, format!("the login is not for {words}"))
                 .hint("sign in again with --resource or --audience")
         }
+        Refusal::NotNarrowed { why } => Fault::new(
+            FaultKind::ScopeNotGranted,
+            format!("no token for that part of the login alone: {why}"),
+        )
+        .hint("ask without --narrow for one that can do all that the login can"),
         Refusal::Held { why } => Fault::new(
             FaultKind::ClientRejected,
             format!("the provider rejects the request ({why})"),

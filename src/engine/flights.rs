@@ -9,7 +9,7 @@ use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
     AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken,
-    RequestId, Stamp,
+    RequestId, Scopes, Stamp,
 };
 use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
@@ -22,6 +22,8 @@ const FLIGHT_MAX: Duration = Duration::from_secs(45);
 /// What the engine knows about a flight under way.
 pub(super) struct Flying {
     pub(super) account: AccountSeed,
+    /// The scopes that are asked for, if not all that were granted.
+    narrowed: Option<Scopes>,
     pub(super) provider: Arc<Provider>,
     pub(super) sent: Stamp,
     /// For whose sign-in the code is redeemed, if it is not a refresh.
@@ -57,6 +59,7 @@ impl Flying {
     ) -> Self {
         Self {
             account,
+            narrowed: None,
             provider,
             sent,
             request: None,
@@ -72,11 +75,20 @@ impl Flying {
 
 impl Engine {
     /// Makes the intent to fly durable.
-    pub(super) fn begin(&mut self, flight: FlightId, account: AccountSeed, purpose: Purpose) {
+    pub(super) fn begin(&mut self, flight: FlightId, mut account: AccountSeed, purpose: Purpose) {
         let sent = self.clock.stamp();
+        let mut narrowed = None;
         let (provider, request, kind) = match purpose {
-            Purpose::Refresh { generation } => {
-                let kind = BeginKind::Refresh { account: account.id.clone(), generation };
+            Purpose::Refresh { generation, portion } => {
+                if let Some(portion) = &portion {
+                    account.target = portion.target.clone();
+                    if !portion.scopes.is_empty() {
+                        account.scopes = portion.scopes.clone();
+                        narrowed = Some(portion.scopes.clone());
+                    }
+                }
+                let portion = portion.map(Arc::unwrap_or_clone);
+                let kind = BeginKind::Refresh { account: account.id.clone(), generation, portion };
                 (self.provider_of(&account.client), None, kind)
             }
             Purpose::Exchange { request } => match self.sign_ins.get(&request) {
@@ -98,6 +110,7 @@ impl Engine {
         };
         let flying = Flying {
             account,
+            narrowed,
             provider,
             sent: sent.clone(),
             is_sign_in: request.is_some(),
@@ -130,7 +143,8 @@ impl Engine {
                     proof::by_client(provider, client, &flying.account, now)
                 } else {
                     let target = &flying.account.target;
-                    TokenRequest::refresh(provider, client, refresh, target, now)
+                    let scopes = flying.narrowed.as_ref();
+                    TokenRequest::refresh(provider, client, refresh, scopes, target, now)
                 }
             }
             (_, Some(request)) => match self.sign_ins.get_mut(request) {

@@ -42,7 +42,7 @@ impl SignIn {
             }
             Proof::Device(code) => TokenRequest::device(provider, client, code, now),
             Proof::Refresh(token) => {
-                TokenRequest::refresh(provider, client, token, &seed.target, now)
+                TokenRequest::refresh(provider, client, token, None, &seed.target, now)
             }
             Proof::Client => by_client(provider, client, seed, now),
         }

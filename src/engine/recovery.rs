@@ -9,13 +9,14 @@
 //! | exchange, sent | a code works once and the sign-in is gone: given up |
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::flights::Flying;
 use super::task::Engine;
 use crate::lifecycle::{Origin, Restored, Rules};
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, RawAnswer,
+    AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, Portion, RawAnswer,
     RequestId, Stamp,
 };
 use crate::provider::{AtRefresh, Provider};
@@ -32,6 +33,7 @@ pub(super) fn rules(provider: &Provider) -> Rules {
         grace: provider.grace(),
         not_before: provider.refresh_not_before.map(Duration::from_secs),
         refresh_late: provider.at_dies_at_refresh == AtRefresh::Dies,
+        narrows: provider.narrows(),
         throttle,
         refresh_lifetime: provider.rt_lifetime.map(Duration::from_secs),
         refresh_idle: provider.rt_idle.map(Duration::from_secs),
@@ -62,10 +64,16 @@ pub(super) fn take_up(
     let mut answered = Vec::new();
     for attempt in refreshes {
         let Attempt { flight, kind, sent, answer } = attempt;
-        let AttemptKind::Refresh { account, generation } = kind else { continue };
+        let AttemptKind::Refresh { account, generation, portion } = kind else { continue };
         match (find(&account), answer) {
             (Some((seed, current)), Some(answer)) if *current == generation => {
-                answered.push((flight, seed.clone(), generation, sent, answer));
+                answered.push((
+                    flight,
+                    seed.clone(),
+                    Kind::Refresh(generation, portion),
+                    sent,
+                    answer,
+                ));
             }
             (Some((_, current)), None) if *current == generation => {
                 if let Some(older) = unresolved.insert(account.clone(), flight) {
@@ -90,8 +98,7 @@ pub(super) fn take_up(
         engine.lifecycle.restore(Restored { record, rules, unresolved }, now);
     }
 
-    for (flight, seed, generation, sent, answer) in answered {
-        let kind = Kind::Refresh(generation);
+    for (flight, seed, kind, sent, answer) in answered {
         engine.unread.push(Unread { flight, kind, seed, sent, answer });
     }
     for attempt in exchanges {
@@ -115,8 +122,9 @@ pub(super) fn read_on(engine: &mut Engine) {
     let mut flights = Vec::new();
     for unread in std::mem::take(&mut engine.unread) {
         let name = &unread.seed.name;
-        if let Kind::Refresh(generation) = unread.kind {
-            engine.lifecycle.resume_refresh(unread.flight, name, generation);
+        if let Kind::Refresh(generation, portion) = &unread.kind {
+            let portion = portion.clone().map(Arc::new);
+            engine.lifecycle.resume_refresh(unread.flight, name, *generation, portion);
         }
         let Some(provider) = engine.provider_of(&unread.seed.client) else {
             tracing::error!(account = %name, "an answer on record waits for its provider's definition");
@@ -149,6 +157,6 @@ pub(super) struct Unread {
 }
 
 enum Kind {
-    Refresh(Generation),
+    Refresh(Generation, Option<Portion>),
     Exchange,
 }

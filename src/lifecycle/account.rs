@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::leave::Leaving;
+use super::portions::Portions;
 use super::retry::Streak;
 use super::schedule::{self, StormGuard};
 use super::term::Term;
 use super::traffic::Urgency;
 use super::words::{Ask, HandOut, Refusal, Rules};
 use crate::model::{
-    AccountSeed, Boot, Failure, FailureClass, Fingerprint, FlightId, Generation, GrantChange,
-    Issued, Mode, Scopes, Stamp, Standing,
+    AccountSeed, Boot, BootId, Failure, FailureClass, Fingerprint, FlightId, Generation,
+    GrantChange, Issued, Mode, Now, Portion, Scopes, Stamp, Standing,
 };
 
 /// The life that a token must have left when the caller does not say.
@@ -35,6 +36,8 @@ pub(super) struct Account {
     /// When somebody last asked for a token.
     pub(super) asked: Option<Boot>,
     pub(super) token: Option<Cached>,
+    /// Those that are good for a part of the login.
+    pub(super) portions: Portions,
     /// A token of an earlier boot from a time that the wall clock has not reached yet: not handed out
     /// until the clock is set and tells its age.
     pub(super) undated: Option<Arc<Issued>>,
@@ -108,6 +111,8 @@ pub(super) struct Pending {
     pub(super) refresh_lifetime: Option<Duration>,
     pub(super) issued: Option<Arc<Issued>>,
     pub(super) brings_refresh: bool,
+    /// The part of the login that the token is for, if not all of it.
+    pub(super) portion: Option<Arc<Portion>>,
     /// The failure that the rest of the answer was, if only a refresh token could be rescued.
     pub(super) failure: Option<Failure>,
     /// The change itself, while it waits to be saved again.
@@ -137,6 +142,7 @@ impl Account {
             mode: Mode::default(),
             asked: None,
             token: None,
+            portions: Portions::default(),
             undated: None,
             phase: Phase::Idle,
             exchange: None,
@@ -186,7 +192,7 @@ impl Account {
                 return Look::Refused(Refusal::NotForThat { missing });
             }
         }
-        if let Some(token) = &self.token {
+        if let Some(token) = self.token_for(ask) {
             let lasts = token.lasts(self.attainable(ask, token), now);
             if token.serves(ask, now) && lasts && !self.unsettled {
                 return Look::Served(self.hand_out(token, ask, now));
@@ -211,7 +217,8 @@ impl Account {
             return Some(self.unavailable());
         }
         let idle = matches!(self.phase, Phase::Idle);
-        let earliest = if idle { self.earliest_start(now) } else { None };
+        let errand = ask.portion.as_deref();
+        let earliest = if idle { self.earliest_start(errand, now) } else { None };
         if earliest > Some(ask.deadline) {
             return Some(Refusal::TooSoon { retry_at: earliest });
         }
@@ -223,7 +230,7 @@ impl Account {
 
     /// The token even if it lasts less long than asked for, as long as it lives; `refusal` else.
     pub(super) fn second_best(&self, ask: &Ask, now: Boot, refusal: Refusal) -> Look {
-        match &self.token {
+        match self.token_for(ask) {
             Some(token) if token.serves(ask, now) => Look::Served(self.hand_out(token, ask, now)),
             _ => Look::Refused(refusal),
         }
@@ -336,6 +343,36 @@ impl Account {
         }
     }
 
+    /// A token as it is kept at hand; `None` as long as the wall clock cannot tell how old it is.
+    pub(super) fn cache(&self, boot_id: &BootId, issued: &Arc<Issued>, now: Now) -> Option<Cached> {
+        let sent = issued.sent.on_boot_clock(boot_id, now)?;
+        let default = self.rules.as_ref().and_then(|rules| rules.default_lifetime);
+        let stated = issued.lifetime.or(default);
+        let due = self.rules.as_ref().map_or(sent, |rules| {
+            let lifetime = schedule::scheduling_lifetime(stated, rules);
+            schedule::due(sent, lifetime, rules, &self.seed.id, issued.generation)
+        });
+        Some(Cached {
+            fingerprint: issued.access.fingerprint(),
+            expires: stated.map(|span| sent + span),
+            due,
+            sent,
+            issued: Arc::clone(issued),
+        })
+    }
+
+    /// The earliest moment at which the next refresh may start, whatever it is for.
+    pub(super) fn next_start(&self, now: Boot) -> Option<Boot> {
+        self.earliest_start(self.errand(now).as_deref(), now)
+    }
+
+    /// The flight under way is over.
+    pub(super) fn rest_if_flying(&mut self) {
+        if matches!(self.phase, Phase::Flying) {
+            self.phase = Phase::Idle;
+        }
+    }
+
     /// Whether a failed refresh is tried again with nobody waiting and before the next is due.
     pub(super) fn persists(&self) -> bool {
         // a token of unknown fate, and a verdict that wants a second opinion, are not left lying
@@ -343,15 +380,22 @@ impl Account {
         self.last_failure.is_some() && (open || self.due_ahead().is_some())
     }
 
-    /// The earliest moment at which the next refresh may start.
-    pub(super) fn earliest_start(&self, now: Boot) -> Option<Boot> {
+    /// The earliest moment at which the next refresh with that errand may start.
+    pub(super) fn earliest_start(&self, errand: Option<&Portion>, now: Boot) -> Option<Boot> {
         let rules = self.rules.as_ref()?;
-        let gap = self.last_start.zip(self.lifetime());
+        let (began, guarded) = match errand {
+            Some(portion) => self.began(portion, now),
+            None => (self.last_start, self.guarded(now)),
+        };
+        let gap = began.zip(self.lifetime());
         let gap = gap.map(|(start, lifetime)| start + schedule::min_gap(lifetime, rules));
+        // of the provider's own limit all flights are counted
+        let throttle = self.last_start.zip(rules.throttle);
+        let throttle = throttle.map(|(start, throttle)| start + throttle);
         // nobody's hurry makes a provider take a refresh that it refuses as too early
         let expires = self.token.as_ref().and_then(|token| token.expires);
         let allowed = rules.not_before.and_then(|span| expires.map(|expires| expires - span));
-        [gap, allowed, self.guarded(now)].into_iter().max().flatten()
+        [gap, throttle, allowed, guarded].into_iter().max().flatten()
     }
 
     /// Until when the storm guard keeps it, if it does: a token that is due or gone is never kept
@@ -362,14 +406,19 @@ impl Account {
     }
 
     /// Whether a question meets the storm guard, for the first time in this storm.
-    pub(super) fn storms(&mut self, now: Boot) -> bool {
+    pub(super) fn storms(&mut self, ask: &Ask, now: Boot) -> bool {
+        if let Some(portion) = &ask.portion {
+            return self.storms_for(portion, now);
+        }
         self.guarded(now).is_some() && self.guard.tell()
     }
 
-    /// A refresh starts.
-    pub(super) fn starts(&mut self, now: Boot) {
+    /// A refresh with that errand starts.
+    pub(super) fn starts(&mut self, errand: Option<&Portion>, now: Boot) {
         self.last_start = Some(now);
-        if let Some(lifetime) = self.lifetime() {
+        if let Some(portion) = errand {
+            self.begins(portion, now);
+        } else if let Some(lifetime) = self.lifetime() {
             self.guard.count(lifetime, now);
         }
     }

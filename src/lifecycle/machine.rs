@@ -4,20 +4,19 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{Account, Cached, News, Pending, Phase};
+use super::account::{Account, News, Pending, Phase};
 use super::adjust;
 use super::policy::Policy;
 use super::questions::{Change, Question};
 use super::rest::Machine;
-use super::schedule;
 use super::signin::SignIn;
 use super::term::Term;
 use super::traffic::{Traffic, Urgency};
 use super::view::View;
 use super::words::{Effect, Event, Origin, Purpose, Refusal, Rules};
 use crate::model::{
-    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now, ProviderId,
-    QuestionId, RequestId, Rule, RuleId, Standing,
+    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now, Portion,
+    ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
 };
 
 /// Limits.
@@ -38,7 +37,7 @@ impl Default for Settings {
 /// The state of everything.
 pub struct Lifecycle {
     pub(super) settings: Settings,
-    boot_id: BootId,
+    pub(super) boot_id: BootId,
     /// Whether the machine around us sleeps, and what it hinted at.
     pub(super) machine: Machine,
     /// Accounts, by a place that does not change while they exist.
@@ -83,7 +82,7 @@ pub(super) struct Flight {
 /// What a flight is for.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
-    Refresh { place: usize, origin: Origin, generation: Generation },
+    Refresh { place: usize, origin: Origin, generation: Generation, portion: Option<Arc<Portion>> },
     Exchange { request: RequestId, seed: AccountSeed, rules: Box<Rules> },
 }
 
@@ -217,7 +216,7 @@ impl Lifecycle {
     pub(super) fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
         match account.phase {
-            Phase::Idle => match account.earliest_start(now.boot) {
+            Phase::Idle => match account.next_start(now.boot) {
                 Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
                 _ => self.start(place, urgency, now),
             },
@@ -256,12 +255,13 @@ impl Lifecycle {
         let origin = rules.origin.clone();
         debug_assert!(matches!(account.phase, Phase::Queued { .. }), "who has a ticket queues");
         account.phase = Phase::Flying;
-        account.starts(now.boot);
+        let portion = account.errand(now.boot);
+        account.starts(portion.as_deref(), now.boot);
         let generation = account.generation;
         let resolves = account.unresolved;
-        let purpose = Purpose::Refresh { generation };
+        let purpose = Purpose::Refresh { generation, portion: portion.clone() };
         out.push(Effect::Begin { flight, account: account.seed.clone(), purpose });
-        let task = Task::Refresh { place, origin, generation };
+        let task = Task::Refresh { place, origin, generation, portion };
         self.flights.insert(flight, Flight { task, resolves, pending: None });
         self.rearm(place);
     }
@@ -439,18 +439,9 @@ impl Lifecycle {
     /// Makes a token the one at hand; none is, as long as the wall clock cannot tell how old it is.
     pub(super) fn take_token(&mut self, place: usize, issued: Arc<Issued>, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
-        let sent = issued.sent.on_boot_clock(&self.boot_id, now);
-        account.undated = sent.is_none().then(|| Arc::clone(&issued));
-        account.token = sent.map(|sent| {
-            let default = account.rules.as_ref().and_then(|rules| rules.default_lifetime);
-            let stated = issued.lifetime.or(default);
-            let due = account.rules.as_ref().map_or(sent, |rules| {
-                let lifetime = schedule::scheduling_lifetime(stated, rules);
-                schedule::due(sent, lifetime, rules, &account.seed.id, issued.generation)
-            });
-            let fingerprint = issued.access.fingerprint();
-            Cached { fingerprint, expires: stated.map(|span| sent + span), due, sent, issued }
-        });
+        let token = account.cache(&self.boot_id, &issued, now);
+        account.undated = token.is_none().then_some(issued);
+        account.token = token;
     }
 
     /// Notes what is known of the life of an account's refresh token.
@@ -507,6 +498,14 @@ const ROUNDS: usize = 4;
 const GRANT_ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 impl Flight {
+    /// The part of its login that it brings a token for, if not for all of it.
+    pub(super) fn portion(&self) -> Option<&Arc<Portion>> {
+        match &self.task {
+            Task::Refresh { portion, .. } => portion.as_ref(),
+            Task::Exchange { .. } => None,
+        }
+    }
+
     /// When the grant it brought is sent to the disk again, if that failed.
     pub(super) fn save_again_at(&self) -> Option<Boot> {
         Some(self.pending.as_ref()?.held.as_ref()?.1)

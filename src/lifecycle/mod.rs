@@ -26,6 +26,7 @@ mod hold;
 mod leave;
 mod machine;
 mod policy;
+mod portions;
 mod questions;
 mod refresh;
 mod rest;

@@ -154,11 +154,7 @@ impl Lifecycle {
     #[must_use]
     pub fn decision(&self, name: &AccountName, caller: &Caller, now: Now) -> Option<Decision> {
         let account = self.accounts[*self.places.get(name)?].as_ref()?;
-        let matter = Matter {
-            account: &account.seed.id,
-            who: &caller.identity,
-            scopes: account.granted_scopes(),
-        };
+        let matter = account.matter(&caller.identity, None);
         Some(self.policy.look(matter, now.wall).decision)
     }
 

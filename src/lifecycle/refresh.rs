@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::account::{Account, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
+use super::portions::Portions;
 use super::retry::{self, Streak, Verdict};
 use super::term::Term;
 use super::traffic::Outcome;
@@ -76,7 +77,7 @@ impl Lifecycle {
         let task = flight.task.clone();
         self.note_reach(&landing, out);
         match task {
-            Task::Refresh { place, origin, generation } => {
+            Task::Refresh { place, origin, generation, portion } => {
                 let outcome = outcome(&landing, now.boot);
                 self.traffic.landed(&origin, place, outcome, now.boot);
                 let Some(account) = &mut self.accounts[place] else { return };
@@ -86,6 +87,13 @@ impl Lifecycle {
                     return;
                 }
                 match brought(landing) {
+                    Err(failure)
+                        if failure.class == FailureClass::RequestBroken && portion.is_some() =>
+                    {
+                        if let Some(portion) = portion {
+                            self.not_narrowed(id, place, &portion, &failure, now, out);
+                        }
+                    }
                     Err(failure) => self.fail_refresh(id, place, failure, now, out),
                     Ok(mut brought) => {
                         account.phase = Phase::Saving(id);
@@ -93,7 +101,7 @@ impl Lifecycle {
                             && granted.scopes.is_none()
                         {
                             // without `scope` it is what was granted before (RFC 6749, 6)
-                            granted.scopes = account.issued().map(|issued| issued.scopes.clone());
+                            granted.scopes = account.scopes_of(portion.as_deref());
                         }
                         let rotates = brought.as_ref().map_or(true, |new| new.refresh.is_some());
                         let generation = account.next_generation(rotates);
@@ -148,18 +156,23 @@ impl Lifecycle {
             Err((failure, refresh)) => (Some(failure), None, Some(refresh), None),
         };
         let Some(entry) = self.flights.get_mut(&flight) else { return };
+        let portion = entry.portion().cloned();
+        // what is on record is good for the whole login
+        let stored = issued.clone().filter(|_| portion.is_none());
         entry.pending = Some(Pending {
             generation,
             sent: sent.clone(),
             refresh_lifetime,
-            issued: issued.clone(),
+            issued,
             brings_refresh: refresh.is_some(),
+            portion,
             failure,
             held: None,
             tries: 0,
         });
         let account = seed.id.clone();
-        let change = GrantChange { flight, account, generation, refresh, issued, refresh_lifetime };
+        let change =
+            GrantChange { flight, account, generation, refresh, issued: stored, refresh_lifetime };
         out.push(Effect::Save(Box::new(change)));
     }
 
@@ -213,6 +226,7 @@ impl Lifecycle {
                     account.term = None;
                     account.token = None;
                     account.undated = None;
+                    account.portions = Portions::default();
                     account.exchange = None;
                     if !account.is_busy() {
                         account.phase = Phase::Idle;
@@ -255,8 +269,8 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Pending { generation, sent, refresh_lifetime, issued, brings_refresh, failure, .. } =
-            pending;
+        let Pending { generation, sent, refresh_lifetime, issued, brings_refresh, .. } = pending;
+        let Pending { portion, failure, .. } = pending;
         self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
         let Some(account) = &mut self.accounts[place] else { return };
         account.generation = generation;
@@ -282,11 +296,13 @@ impl Lifecycle {
             let refusal = account.unavailable();
             self.touch(place, News::Changed);
             self.settle_waiters(place, now, &refusal, out);
+        } else if let (Some(issued), Some(portion)) = (&issued, &portion) {
+            self.bring_part_into_force(place, portion, issued, now, out);
         } else if let Some(issued) = issued {
             account.seed.values = issued.values.clone();
             self.take_token(place, issued, now);
             self.touch(place, News::NewToken);
-            self.answer_waiters(place, now, out);
+            self.answer_waiters(place, None, now, out);
         }
         self.leave_if_free(place, out);
         self.rearm(place);
@@ -427,7 +443,7 @@ impl Lifecycle {
         // who waits now waits for the login that is on its way to the disk
         let settled = |account: &Account| account.latest == account.generation;
         if self.accounts[place].as_ref().is_some_and(settled) {
-            self.answer_waiters(place, now, out);
+            self.answer_waiters(place, None, now, out);
         }
         self.leave_if_free(place, out);
         self.rearm(place);

@@ -188,7 +188,7 @@ impl Account {
                 true
             }
         };
-        let at = self.earliest_start(now).map_or(now, |earliest| earliest.max(now));
+        let at = self.next_start(now).map_or(now, |earliest| earliest.max(now));
         if said || self.obstacle().is_some() || at >= until {
             return false;
         }

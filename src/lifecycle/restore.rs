@@ -1,11 +1,14 @@
 //! The start: accounts from the disk, and flights that an earlier run left behind.
 
+use std::sync::Arc;
+
 use super::account::{Account, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::term::Term;
 use super::words::Rules;
 use crate::model::{
-    AccountName, AccountRecord, AccountSeed, FlightId, Generation, Now, RequestId, Standing,
+    AccountName, AccountRecord, AccountSeed, FlightId, Generation, Now, Portion, RequestId,
+    Standing,
 };
 
 /// An account as it comes from the disk.
@@ -55,7 +58,13 @@ impl Lifecycle {
 
     /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
     /// engine says [`Event::Landed`](super::Event::Landed) for it next.
-    pub fn resume_refresh(&mut self, flight: FlightId, name: &AccountName, generation: Generation) {
+    pub fn resume_refresh(
+        &mut self,
+        flight: FlightId,
+        name: &AccountName,
+        generation: Generation,
+        portion: Option<Arc<Portion>>,
+    ) {
         let Some(&place) = self.places.get(name) else { return };
         if let Some(account) = &mut self.accounts[place] {
             // without rules the answer cannot be read yet, but nothing may be sent either
@@ -64,7 +73,7 @@ impl Lifecycle {
             let Some(rules) = &account.rules else { return };
             let origin = rules.origin.clone();
             self.traffic.resume(&origin);
-            let task = Task::Refresh { place, origin, generation };
+            let task = Task::Refresh { place, origin, generation, portion };
             self.flights.insert(flight, Flight { task, resolves: None, pending: None });
             self.rearm(place);
         }

@@ -2,14 +2,14 @@
 
 use super::account::{Account, Look, Phase};
 use super::machine::Lifecycle;
-use super::policy::{Matter, Ruling};
+use super::policy::Ruling;
 use super::traffic::Urgency;
 use super::words::{Ask, Effect, Refusal};
-use crate::model::{Decision, Failure, FailureClass, Mode, Now};
+use crate::model::{Decision, Failure, FailureClass, Mode, Now, Portion};
 
 impl Lifecycle {
     /// Whether the caller may have a token, and then which.
-    pub(super) fn ask(&mut self, ask: Ask, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn ask(&mut self, mut ask: Ask, now: Now, out: &mut Vec<Effect>) {
         let waiter = ask.waiter;
         let Some((place, account)) = self.places.get(&ask.account).and_then(|place| {
             let account = self.accounts[*place].as_ref()?;
@@ -18,12 +18,22 @@ impl Lifecycle {
             out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
             return;
         };
-        let matter = Matter {
-            account: &account.seed.id,
-            who: &ask.caller.identity,
-            scopes: account.granted_scopes(),
-        };
+        ask.portion = account.part_of(&ask);
+        let who = &ask.caller.identity;
+        let mut portion = ask.portion.clone();
+        let matter = account.matter(who, portion.as_deref());
+        if self.policy.look(matter, now.wall).decision != Decision::Allow
+            && let Some(narrowest) = account.narrowest(&ask)
+        {
+            // who may not have all of it may be allowed what they need
+            let matter = account.matter(who, Some(&narrowest));
+            if self.policy.look(matter, now.wall).decision == Decision::Allow {
+                portion = Some(narrowest);
+            }
+        }
+        let matter = account.matter(who, portion.as_deref());
         let Ruling { decision, rule } = self.policy.judge(matter, now.wall);
+        ask.portion = portion;
         match decision {
             Decision::Allow => self.serve(ask, place, now, out),
             Decision::Ask => self.question(ask, place, now, out),
@@ -37,6 +47,12 @@ impl Lifecycle {
     pub(super) fn serve(&mut self, mut ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
         let waiter = ask.waiter;
         let Some(account) = self.accounts[place].as_mut() else { return };
+        if let Some(refusal) =
+            ask.portion.as_ref().and_then(|portion| account.part_refused(portion, now.boot))
+        {
+            out.push(Effect::Answer { waiter, result: Err(refusal) });
+            return;
+        }
         if ask.renew {
             ask.rejected = account.token.as_ref().map(|token| token.fingerprint);
         }
@@ -46,7 +62,7 @@ impl Lifecycle {
         let origin = account.origin().filter(|_| !exempt);
         let shut_until = origin.and_then(|origin| self.traffic.shut_until(origin));
         let look = account.look(&ask, shut_until, now.boot);
-        if !matches!(look, Look::Served(_)) && account.storms(now.boot) {
+        if !matches!(look, Look::Served(_)) && account.storms(&ask, now.boot) {
             out.push(Effect::Storm { account: account.seed.name.clone() });
         }
         let result = match look {
@@ -73,13 +89,29 @@ impl Lifecycle {
     }
 
     /// Answers those whom the new token serves. The others asked for more than the provider gives:
-    /// they get it all the same, marked stale, but never a token they know to be rejected.
-    pub(super) fn answer_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
+    /// they get it all the same, marked stale, but never a token they know to be rejected. Who waits for
+    /// a token with another errand goes on waiting.
+    pub(super) fn answer_waiters(
+        &mut self,
+        place: usize,
+        errand: Option<&Portion>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let refusal = Refusal::Unavailable { failure: rejected_again(), retry_at: None };
         self.take_waiters(place, out, |account, ask| match account.look(ask, None, now.boot) {
+            Look::Wanted if ask.portion.as_deref() != errand => None,
             Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
             look => Some(look),
         });
+        self.go_on(place, now);
+    }
+
+    /// Starts what those wait for who still wait.
+    pub(super) fn go_on(&mut self, place: usize, now: Now) {
+        if self.accounts[place].as_ref().is_some_and(|account| !account.waiters.is_empty()) {
+            self.want_refresh(place, Urgency::Waited, now);
+        }
     }
 
     /// After a failure: who can be served with what there is, is; who can wait for the next try,

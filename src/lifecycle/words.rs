@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, Decision, Failure, Fingerprint,
-    FlightId, Generation, GrantChange, Issued, Landing, Modes, Pattern, ProviderId, QuestionId,
-    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values, Wall,
+    FlightId, Generation, GrantChange, Issued, Landing, Modes, Pattern, Portion, ProviderId,
+    QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values, Wall,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -31,6 +31,8 @@ pub struct Ask {
     pub scopes: Scopes,
     /// What it must be for; nothing means anything.
     pub target: Target,
+    /// What it must be good for and nothing else; `None` if it may be good for all that its login is.
+    pub portion: Option<Arc<Portion>>,
     /// A token that an API rejected: not to be handed out again.
     pub rejected: Option<Fingerprint>,
     /// Whether the token at hand is not to be handed out, whichever that is.
@@ -405,6 +407,8 @@ pub enum Purpose {
     Refresh {
         /// Which.
         generation: Generation,
+        /// For a token that is good for a part of the login.
+        portion: Option<Arc<Portion>>,
     },
     /// The authorization code of a sign-in.
     Exchange {
@@ -443,6 +447,11 @@ pub enum Refusal {
     NotForThat {
         /// The resources and audiences that are missing.
         missing: Vec<String>,
+    },
+    /// The provider gives no token that is good for that part of the login alone.
+    NotNarrowed {
+        /// Why.
+        why: String,
     },
     /// The provider rejects the client or the form of the request.
     Held {
@@ -542,6 +551,8 @@ pub struct Rules {
     pub refresh_idle: Option<Duration>,
     /// How long a login lasts, whatever is done.
     pub grant_lifetime: Option<Duration>,
+    /// Whether it gives tokens that are good for a part of their login.
+    pub narrows: bool,
     /// Whether scopes are compared without case.
     pub case_insensitive: bool,
 }

@@ -23,6 +23,7 @@ pub mod mode;
 pub mod names;
 #[cfg(test)]
 pub(crate) mod noise;
+pub mod portion;
 pub mod record;
 pub mod scope;
 pub mod secret;
@@ -39,6 +40,7 @@ pub use names::{
     AccountId, AccountName, ClientId, ClientKey, FlightId, Generation, NameError, ProviderId,
     RequestId,
 };
+pub use portion::Portion;
 pub use record::{
     AccountRecord, AccountSeed, Adjustment, ClientRecord, GrantChange, Issued, OLDER_COPY,
     RefreshRecord, Standing,

@@ -103,12 +103,13 @@ impl Outgoing {
 }
 
 impl TokenRequest {
-    /// The refresh of a grant, for what its tokens are for (RFC 8707, 2.2). No scope is sent: the grant's
-    /// own stay in force (RFC 6749, 6).
+    /// The refresh of a grant, for what its tokens are for (RFC 8707, 2.2). Without scopes the grant's own
+    /// stay in force (RFC 6749, 6); with some, the token is to be good for those alone.
     pub fn refresh(
         provider: &Provider,
         client: Client<'_>,
         token: &RefreshToken,
+        scopes: Option<&Scopes>,
         target: &Target,
         now: Now,
     ) -> Result<Self, OauthError> {
@@ -121,6 +122,9 @@ impl TokenRequest {
         params.set(provider.refresh.parameter.as_deref().unwrap_or(usual), token.expose());
         params.aim(target);
         params.extend(&provider.refresh_params);
+        if let Some(scopes) = scopes {
+            params.set_scopes(provider, scopes);
+        }
         let form = Form {
             endpoint: provider.refresh_endpoint(),
             method: provider.refresh_method(),
@@ -465,7 +469,7 @@ mod tests {
         let secret = secret.map(|text| ClientSecret::new(text.into()));
         let client = Client { id: &id, secret: secret.as_ref() };
         let token = RefreshToken::new("fake-refresh".into());
-        TokenRequest::refresh(provider, client, &token, &Target::default(), NOW).unwrap().0
+        TokenRequest::refresh(provider, client, &token, None, &Target::default(), NOW).unwrap().0
     }
 
     fn body(request: &Outgoing) -> &str {
@@ -558,7 +562,8 @@ mod tests {
         let resources = ["https://b.example/", "https://a.example/?x=1"];
         let resources = resources.iter().map(|text| text.parse().unwrap()).collect();
         let target = Target::new(Some(resources), Some("front".parse().unwrap())).unwrap();
-        let request = TokenRequest::refresh(&provider(""), client, &token, &target, NOW).unwrap().0;
+        let request =
+            TokenRequest::refresh(&provider(""), client, &token, None, &target, NOW).unwrap().0;
         assert_eq!(
             body(&request),
             "grant_type=refresh_token&refresh_token=fake-refresh\
@@ -566,7 +571,7 @@ mod tests {
              &audience=front&client_id=id"
         );
         let json = provider("[http]\nbody = \"json\"");
-        let request = TokenRequest::refresh(&json, client, &token, &target, NOW).unwrap().0;
+        let request = TokenRequest::refresh(&json, client, &token, None, &target, NOW).unwrap().0;
         assert_eq!(
             body(&request),
             "{\"audience\":\"front\",\"client_id\":\"id\",\"grant_type\":\"refresh_token\",\

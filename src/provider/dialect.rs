@@ -91,6 +91,9 @@ pub struct Refresh {
     /// Whether the client says who it is; yes if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<bool>,
+    /// Whether a refresh may ask for fewer scopes or resources than were granted; yes if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub narrow: Option<bool>,
 }
 
 impl Refresh {

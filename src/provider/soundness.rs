@@ -135,6 +135,15 @@ impl Provider {
         matches!(self.rotation, Rotation::Strict)
     }
 
+    /// Whether a token for a part of a login can be asked for: a refresh with fewer scopes or for fewer
+    /// resources does no harm to the login and its other tokens.
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        let harmless = self.at_dies_at_refresh != super::AtRefresh::Dies
+            && self.refresh.send == super::Send::RefreshToken;
+        self.refresh.narrow.unwrap_or(true) && harmless
+    }
+
     /// How long after a lost answer the same refresh token still works; 30 s where nothing is
     /// known.
     #[must_use]

@@ -24,13 +24,13 @@ pub(super) fn begin(
     let Begin { flight, sent, kind } = start;
     meta::use_flight(db, *flight)?;
     match kind {
-        BeginKind::Refresh { account, generation } => {
+        BeginKind::Refresh { account, generation, portion } => {
             let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
             if found.generation != *generation {
                 return Err(Refusal::Generation { current: found.generation }.into());
             }
             let token = refresh::open(db, sealer, &found)?.ok_or(Refusal::NoRefreshToken)?;
-            attempt::insert_refresh(db, *flight, sent, account, *generation)?;
+            attempt::insert_refresh(db, *flight, sent, account, *generation, portion.as_ref())?;
             let secret = client::open(db, sealer, found.client)?;
             Ok(Credentials { refresh: Some(token), secret })
         }

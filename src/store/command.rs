@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::model::{
     AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, DeviceCode,
-    FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, Registration, RequestId,
-    Rule, RuleId, Stamp, Standing, Usage, Wall,
+    FlightId, Generation, GrantChange, Issued, Portion, RawAnswer, RefreshToken, Registration,
+    RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -105,6 +105,8 @@ pub enum BeginKind {
         account: AccountId,
         /// The generation that the sender believes in force; another one is refused.
         generation: Generation,
+        /// The part of the login that a token is wanted for, if not for all of it.
+        portion: Option<Portion>,
     },
     /// A sign-in is completed: a code or device code is exchanged for a first grant.
     Exchange(Box<Exchange>),
@@ -294,6 +296,8 @@ pub enum AttemptKind {
         account: AccountId,
         /// With the token of which generation.
         generation: Generation,
+        /// For which part of the login, if not for all of it.
+        portion: Option<Portion>,
     },
     /// The end of a sign-in.
     Exchange {

@@ -107,6 +107,9 @@ pub(super) struct Token {
     /// The audience that the token must be for
     #[arg(long, value_name = "AUDIENCE")]
     pub(super) audience: Option<Audience>,
+    /// Get a token that is good for those scopes and APIs and for nothing else
+    #[arg(long)]
+    pub(super) narrow: bool,
     /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
     #[arg(long, value_name = "SHA256")]
     pub(super) rejected: Option<Fingerprint>,

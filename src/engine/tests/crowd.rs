@@ -30,6 +30,7 @@ fn two_thousand_accounts_due_at_a_resume_leave_one_after_the_other_and_the_wante
                 interactive: None,
                 resource: None,
                 audience: None,
+                narrow: None,
                 account: name.parse().unwrap(),
                 min_valid: Some(60),
                 scopes: None,

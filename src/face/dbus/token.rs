@@ -70,6 +70,7 @@ async fn ask(
         scopes: options.scopes("scopes")?,
         resource: options.resources("resource")?,
         audience: options.parsed("audience")?,
+        narrow: options.flag("narrow")?,
         rejected: options.parsed("rejected")?,
         timeout_ms: Some(TIMEOUT_MS),
         interactive: options.flag("interactive")?,

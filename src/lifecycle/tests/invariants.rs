@@ -18,6 +18,7 @@ const WHO: [&str; 3] = ["one", "two", "three"];
 #[derive(Debug, Clone)]
 enum Step {
     Ask { who: usize, min_valid: u64, patience: u64, report: bool },
+    AskNarrowly { who: usize, scopes: &'static str },
     Pass(u64),
     Begin(bool),
     Grant { lifetime: u64, rotates: bool, days: Option<u32> },
@@ -98,6 +99,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_usize).prop_map(Step::Resume),
         1 => any::<bool>().prop_map(Step::Rules),
         1 => prop_oneof![Just(Mode::Always), Just(Mode::Warm), Just(Mode::Lazy)].prop_map(Step::Mode),
+        2 => (0..3_usize, prop::sample::select(vec!["open", "close", "open close"]))
+            .prop_map(|(who, scopes)| Step::AskNarrowly { who, scopes }),
         2 => Just(Step::Rotate),
         2 => Just(Step::Rest),
         1 => (0..20_000_u64).prop_map(Step::Sleep),
@@ -129,6 +132,7 @@ fn take(world: &mut World, step: &Step) {
                 report.then(|| AccessToken::new(format!("restored-{}", WHO[who])).fingerprint());
             world.ask_about(WHO[who], Some(min_valid), patience, rejected);
         }
+        Step::AskNarrowly { who, scopes } => drop(world.ask_narrowly(WHO[who], scopes)),
         Step::Pass(millis) => world.pass(Duration::from_millis(millis * 17)),
         Step::Begin(took) => {
             if !world.begins.is_empty() {

@@ -7,6 +7,7 @@ mod device;
 mod holding;
 mod invariants;
 mod keeping;
+mod narrowing;
 mod rest;
 mod scenarios;
 mod user;
@@ -30,6 +31,7 @@ pub(super) fn rules() -> Rules {
         refresh_lifetime: None,
         refresh_idle: None,
         grant_lifetime: None,
+        narrows: true,
         case_insensitive: false,
     }
 }

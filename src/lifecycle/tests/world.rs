@@ -12,8 +12,9 @@ use crate::lifecycle::{
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
     Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
-    Granted, Identity, Issued, Landing, Now, Pattern, QuestionId, RefreshRecord, RefreshToken,
-    RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Values, Wall,
+    Granted, Identity, Issued, Landing, Now, Pattern, Portion, QuestionId, RefreshRecord,
+    RefreshToken, RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Values,
+    Wall,
 };
 
 /// The start of all virtual time.
@@ -50,6 +51,10 @@ pub(super) struct World {
     /// What those were told who wanted an account tried again.
     pub(super) resumed: Vec<Result<(), Refusal>>,
     durable: HashSet<Fingerprint>,
+    /// Tokens for a part of a login, by the flight that brought them.
+    parts: HashMap<FlightId, Fingerprint>,
+    /// Those who want no more than these scopes.
+    narrow: HashMap<WaiterId, Scopes>,
     pub(super) next_waiter: u64,
     next_token: u64,
     /// What tokens are to be for, from now on.
@@ -123,6 +128,8 @@ impl World {
             logouts: HashSet::new(),
             resumed: Vec::new(),
             durable: HashSet::new(),
+            parts: HashMap::new(),
+            narrow: HashMap::new(),
             next_waiter: 0,
             next_token: 0,
             target: Target::default(),
@@ -153,38 +160,45 @@ impl World {
         let age = i64::try_from(age * 1000).unwrap();
         let sent = Now { wall: Wall(self.now.wall.0 - age), boot: Boot(self.now.boot.0 - age) };
         let sent = Stamp { at: sent, boot_id: BootId("here".into()) };
-        self.restore_stamped(who, standing, lifetime, sent, rules, unresolved);
+        self.restore_stamped(seed(who), standing, lifetime, sent, rules, unresolved);
+    }
+
+    /// One that is not like the others, with a fresh token for all its scopes.
+    pub(super) fn restore_seed(&mut self, seed: AccountSeed, lifetime: u64, rules: Rules) {
+        let sent = Stamp { at: self.now, boot_id: BootId("here".into()) };
+        self.restore_stamped(seed, Standing::Good, lifetime, sent, rules, None);
     }
 
     /// An account whose token was asked for in an earlier boot, `age` ago by the wall clock of now.
     pub(super) fn restore_from_earlier_boot(&mut self, who: &str, lifetime: u64, age: i64) {
         let sent = Now { wall: Wall(self.now.wall.0 - age * 1000), boot: Boot(77_000_000_000) };
         let sent = Stamp { at: sent, boot_id: BootId("before".into()) };
-        self.restore_stamped(who, Standing::Good, lifetime, sent, super::rules(), None);
+        self.restore_stamped(seed(who), Standing::Good, lifetime, sent, super::rules(), None);
     }
 
     fn restore_stamped(
         &mut self,
-        who: &str,
+        seed: AccountSeed,
         standing: Standing,
         lifetime: u64,
         sent: Stamp,
         rules: Rules,
         unresolved: Option<FlightId>,
     ) {
+        let who = seed.name.clone();
         let access = Arc::new(AccessToken::new(format!("restored-{who}")));
         self.durable.insert(access.fingerprint());
         let issued = Issued {
             access,
             token_type: TokenType::Bearer,
-            scopes: Scopes::parse_lenient("open close"),
+            scopes: seed.scopes.clone(),
             sent,
             lifetime: Some(Duration::from_secs(lifetime)),
             generation: Generation(1),
             values: Values::default(),
         };
         let record = AccountRecord {
-            seed: seed(who),
+            seed,
             standing,
             generation: Generation(1),
             refresh: Some(RefreshRecord { sent: issued.sent.clone(), lifetime: None }),
@@ -194,7 +208,7 @@ impl World {
         };
         self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
         for flight in std::mem::take(&mut self.answered) {
-            self.life.resume_refresh(flight, &name(who), Generation(1));
+            self.life.resume_refresh(flight, &who, Generation(1), None);
         }
         self.tell(Event::Alarm);
     }
@@ -248,6 +262,20 @@ impl World {
         })
     }
 
+    /// Asks for a token with these scopes and no others.
+    pub(super) fn ask_narrowly(&mut self, who: &str, scopes: &str) -> WaiterId {
+        let scopes = Scopes::parse_lenient(scopes);
+        self.narrow.insert(WaiterId(self.next_waiter + 1), scopes.clone());
+        let target = self.target.clone();
+        let portion = Some(Arc::new(Portion { scopes: scopes.clone(), target }));
+        self.put(who, |ask| Ask {
+            scopes,
+            portion,
+            deadline: ask.deadline + Duration::from_secs(20),
+            ..ask
+        })
+    }
+
     /// Asks, but does not want the user to be asked.
     pub(super) fn ask_silently(&mut self, who: &str) -> WaiterId {
         self.put(who, |ask| Ask { interactive: false, ..ask })
@@ -267,6 +295,7 @@ impl World {
             scopes: Scopes::default(),
             rejected: None,
             target: self.target.clone(),
+            portion: None,
             renew: false,
             deadline: self.now.boot,
         })));
@@ -336,7 +365,12 @@ impl World {
     pub(super) fn land(&mut self, landing: Landing) -> FlightId {
         let flight = self.air.pop_front().expect("a flight is in the air");
         let sent = self.sent_at.remove(&flight).expect("what flies was sent");
-        self.open.remove(&flight);
+        let sends = self.open.remove(&flight);
+        if let Some((_, Purpose::Refresh { portion: Some(_), .. })) = sends
+            && let Landing::Granted(granted) = &landing
+        {
+            self.parts.insert(flight, granted.access.fingerprint());
+        }
         let sent = Stamp { at: sent, boot_id: BootId("here".into()) };
         self.tell(Event::Landed { flight, sent, landing });
         flight
@@ -348,6 +382,7 @@ impl World {
         let flight = change.flight;
         let result = if took {
             self.durable.extend(change.issued.iter().map(|issued| issued.access.fingerprint()));
+            self.durable.extend(self.parts.remove(&flight));
             Ok(())
         } else {
             Err(Unsaved { change, why: "full".into(), lasting: false })
@@ -418,8 +453,14 @@ impl World {
             Effect::Begin { flight, account, purpose } => {
                 let account = account.id;
                 if let Purpose::Refresh { .. } = purpose {
-                    let twin =
-                        self.open.values().any(|open| *open == (account.clone(), purpose.clone()));
+                    let refreshes = |open: &&(AccountId, Purpose)| {
+                        open.0 == account && matches!(open.1, Purpose::Refresh { .. })
+                    };
+                    let twin = self
+                        .open
+                        .values()
+                        .find(refreshes)
+                        .is_some_and(|open| generation_of(&open.1) == generation_of(&purpose));
                     assert!(!twin, "two flights for one generation of a grant");
                 }
                 assert!(
@@ -450,6 +491,9 @@ impl World {
                     assert!(alive, "an expired token in an answer");
                     let print = hand_out.issued.access.fingerprint();
                     assert!(self.durable.contains(&print), "answered before it was saved");
+                    let scopes = &hand_out.issued.scopes;
+                    let narrow = self.narrow.get(&waiter);
+                    assert!(narrow.is_none_or(|narrow| narrow.covers(scopes)), "more than asked");
                 }
                 assert!(self.answers.insert(waiter, result).is_none(), "answered twice");
             }
@@ -499,5 +543,12 @@ impl World {
     /// How many questions have no answer yet.
     pub(super) fn unanswered(&self) -> usize {
         self.asked.keys().filter(|waiter| !self.answers.contains_key(waiter)).count()
+    }
+}
+
+fn generation_of(purpose: &Purpose) -> Option<Generation> {
+    match purpose {
+        Purpose::Refresh { generation, .. } => Some(*generation),
+        Purpose::Exchange { .. } => None,
     }
 }

@@ -153,7 +153,7 @@ fn request(provider: &Provider, example: &Example) -> TokenRequest {
         }
         ExampleOf::Refresh => {
             let token = RefreshToken::new("fake-refresh".into());
-            TokenRequest::refresh(provider, client, &token, &target, NOW)
+            TokenRequest::refresh(provider, client, &token, None, &target, NOW)
         }
     }
     .unwrap()

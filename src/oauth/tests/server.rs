@@ -124,6 +124,7 @@ pub(super) fn refresh(provider: &Provider) -> TokenRequest {
         provider,
         client,
         &RefreshToken::new(REFRESH.into()),
+        None,
         &Target::default(),
         super::NOW,
     )

@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::model::{
     AccountId, AccountSeed, Audience, ClientKey, ClientRecord, ClientSecret, FlightId, Generation,
-    RawAnswer, Registration, Stamp,
+    Portion, RawAnswer, Registration, Stamp, Target,
 };
 
 use super::super::command::{Attempt, AttemptKind, Exchange};
@@ -29,12 +29,25 @@ pub(in super::super) fn insert_refresh(
     sent: &Stamp,
     account: &AccountId,
     generation: Generation,
+    portion: Option<&Portion>,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO attempt (flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id,
-                                    generation)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                                    generation, scopes, resources, audience)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let Stamp { at, boot_id } = sent;
-    let values = params![flight, account, at.wall.0, at.boot.0, boot_id.0, generation];
+    let scopes = portion.map(|portion| &portion.scopes);
+    let target = portion.map(|portion| &portion.target);
+    let values = params![
+        flight,
+        account,
+        at.wall.0,
+        at.boot.0,
+        boot_id.0,
+        generation,
+        scopes,
+        target.map(Target::join),
+        target.and_then(|target| target.audience.as_ref()).map(Audience::as_str),
+    ];
     db.prepare_cached(sql)?.execute(values).map(drop).map_err(taken)
 }
 
@@ -155,7 +168,14 @@ impl OpenAttempt {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let account: AccountId = row.get(1)?;
         let kind = match row.get(5)? {
-            Some(generation) => AttemptKind::Refresh { account: account.clone(), generation },
+            Some(generation) => {
+                // with scopes, if only with none, it is for a part
+                let portion = match row.get(7)? {
+                    Some(scopes) => Some(Portion { scopes, target: sql::target(row, 14)? }),
+                    None => None,
+                };
+                AttemptKind::Refresh { account: account.clone(), generation, portion }
+            }
             None => exchange(row, &account)?,
         };
         Ok(Self {

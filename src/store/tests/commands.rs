@@ -70,7 +70,7 @@ fn a_crash_leaves_each_flight_where_it_was() {
     let [sent, answered] = &after.loaded.attempts[..] else { panic!() };
     assert_eq!(sent.flight, FlightId(2));
     let generation = Generation(1);
-    assert_eq!(sent.kind, AttemptKind::Refresh { account: account(1), generation });
+    assert_eq!(sent.kind, AttemptKind::Refresh { account: account(1), generation, portion: None });
     assert_eq!(sent.sent, stamp());
     assert!(sent.answer.is_none());
     assert_eq!(answered.flight, FlightId(7));

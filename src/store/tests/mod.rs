@@ -229,7 +229,11 @@ fn exchange(number: u8, secret: Option<&str>) -> BeginKind {
 }
 
 fn refresh(number: u8, generation: u64) -> BeginKind {
-    BeginKind::Refresh { account: account(number), generation: Generation(generation) }
+    BeginKind::Refresh {
+        account: account(number),
+        generation: Generation(generation),
+        portion: None,
+    }
 }
 
 fn change(flight: u64, number: u8, generation: u64, refresh: Option<&str>) -> GrantChange {

@@ -1,0 +1,236 @@
+//! Tokens that are good for a part of their login. They are asked for when somebody wants one, by the same
+//! flights as the login's own, kept in memory, and renewed only for those who ask again.
+
+use std::sync::Arc;
+
+use super::account::{Account, Cached, News};
+use super::machine::Lifecycle;
+use super::policy::Matter;
+use super::schedule::{self, StormGuard};
+use super::words::{Ask, Effect, Refusal};
+use crate::model::{Boot, Failure, FlightId, Identity, Issued, Now, Portion, Scopes, Target};
+
+/// How many parts of one login there are tokens of.
+const PARTS_MAX: usize = 16;
+
+const TOO_MUCH: &str = "it was asked for less, and gave a token that is good for more";
+
+/// The parts of a login that somebody wanted a token of.
+#[derive(Default)]
+pub(super) struct Portions(Vec<Part>);
+
+struct Part {
+    portion: Arc<Portion>,
+    token: Option<Cached>,
+    last_start: Option<Boot>,
+    guard: StormGuard,
+}
+
+impl Portions {
+    /// The token at hand.
+    pub(super) fn token(&self, portion: &Portion) -> Option<&Cached> {
+        self.find(portion)?.token.as_ref()
+    }
+
+    /// Makes a token the one at hand.
+    pub(super) fn put(&mut self, portion: &Portion, token: Option<Cached>) {
+        if let Some(part) = self.find_mut(portion) {
+            part.token = token;
+        }
+    }
+
+    /// Makes room for a part, if need be that of one whose token is over; `false` if there is none.
+    fn admit(&mut self, portion: &Arc<Portion>, now: Boot) -> bool {
+        if self.find(portion).is_some() {
+            return true;
+        }
+        if self.0.len() >= PARTS_MAX {
+            let over = |token: &Cached| token.expires.is_some_and(|expires| expires <= now);
+            let spent = self.0.iter().position(|part| part.token.as_ref().is_some_and(over));
+            let Some(spent) = spent else { return false };
+            self.0.swap_remove(spent);
+        }
+        let portion = Arc::clone(portion);
+        let guard = StormGuard::default();
+        self.0.push(Part { portion, token: None, last_start: None, guard });
+        true
+    }
+
+    fn find(&self, portion: &Portion) -> Option<&Part> {
+        self.0.iter().find(|part| *part.portion == *portion)
+    }
+
+    fn find_mut(&mut self, portion: &Portion) -> Option<&mut Part> {
+        self.0.iter_mut().find(|part| *part.portion == *portion)
+    }
+}
+
+impl Account {
+    /// The token at hand that could be an answer.
+    pub(super) fn token_for(&self, ask: &Ask) -> Option<&Cached> {
+        match &ask.portion {
+            None => self.token.as_ref(),
+            Some(portion) => self.portions.token(portion),
+        }
+    }
+
+    /// The part of the login that a question is about, if not all of it. A token for one API is not given to
+    /// who asks for it for another's sake: of a login for several, each is its own part.
+    pub(super) fn part_of(&self, ask: &Ask) -> Option<Arc<Portion>> {
+        let some = !ask.target.resources.is_empty();
+        let target = &self.seed.target;
+        match &ask.portion {
+            Some(portion) if !self.is_whole(portion) => Some(Arc::clone(portion)),
+            _ if some && ask.target.resources != target.resources => Some(Arc::new(Portion {
+                scopes: Scopes::default(),
+                target: self.aimed(&ask.target),
+            })),
+            _ => None,
+        }
+    }
+
+    /// The part that has the scopes of a question and no others, if it names some and not all.
+    pub(super) fn narrowest(&self, ask: &Ask) -> Option<Arc<Portion>> {
+        let portion = Portion { scopes: ask.scopes.clone(), target: self.aimed(&ask.target) };
+        let narrows = !portion.scopes.is_empty() && !self.is_whole(&portion);
+        narrows.then(|| Arc::new(portion))
+    }
+
+    /// What the rules have to say something about: a token for all of the login, or for a part.
+    pub(super) fn matter<'a>(
+        &'a self,
+        who: &'a Identity,
+        portion: Option<&'a Portion>,
+    ) -> Matter<'a> {
+        let scopes = portion.map(|portion| &portion.scopes).filter(|scopes| !scopes.is_empty());
+        let scopes = scopes.unwrap_or(self.granted_scopes());
+        Matter { account: &self.seed.id, who, scopes }
+    }
+
+    /// What a token is asked for: an audience stays what it is.
+    fn aimed(&self, wanted: &Target) -> Target {
+        let target = &self.seed.target;
+        let resources = if wanted.resources.is_empty() { target } else { wanted };
+        Target { resources: resources.resources.clone(), audience: target.audience.clone() }
+    }
+
+    fn is_whole(&self, portion: &Portion) -> bool {
+        let granted = self.granted_scopes();
+        let all_scopes =
+            portion.scopes.is_empty() || (!granted.is_empty() && portion.scopes.covers(granted));
+        let all_targets = portion.target.is_empty() || portion.target == self.seed.target;
+        all_scopes && all_targets
+    }
+
+    /// Why no token of a part can be had, if so. Makes room for it.
+    pub(super) fn part_refused(&mut self, portion: &Arc<Portion>, now: Boot) -> Option<Refusal> {
+        if self.rules.as_ref().is_some_and(|rules| !rules.narrows) {
+            let why = "the provider gives no token for a part of a login".to_owned();
+            return Some(Refusal::NotNarrowed { why });
+        }
+        (!self.portions.admit(portion, now)).then_some(Refusal::TooMany)
+    }
+
+    /// What the next flight is for: the login's own token if that is due, else what is waited for longest.
+    pub(super) fn errand(&self, now: Boot) -> Option<Arc<Portion>> {
+        if self.due().is_some_and(|due| due <= now) {
+            return None;
+        }
+        self.waiters.first()?.portion.clone()
+    }
+
+    /// What a token is good for whose answer does not say: what was asked for (RFC 6749, 5.1 and 6).
+    pub(super) fn scopes_of(&self, portion: Option<&Portion>) -> Option<Scopes> {
+        let named = portion.map(|portion| portion.scopes.clone());
+        let whole = || self.issued().map(|issued| issued.scopes.clone());
+        named.filter(|scopes| !scopes.is_empty()).or_else(whole)
+    }
+
+    /// When the last flight with that errand began, and until when the storm guard keeps the next one.
+    pub(super) fn began(&self, portion: &Portion, now: Boot) -> (Option<Boot>, Option<Boot>) {
+        let Some(part) = self.portions.find(portion) else { return (None, None) };
+        let forced = part.token.as_ref().is_some_and(|token| token.due > now);
+        let opens = part.guard.opens().filter(|opens| forced && *opens > now);
+        (part.last_start, opens)
+    }
+
+    /// A flight for a part begins.
+    pub(super) fn begins(&mut self, portion: &Portion, now: Boot) {
+        let rules = self.rules.clone();
+        let Some(part) = self.portions.find_mut(portion) else { return };
+        part.last_start = Some(now);
+        if let Some(rules) = rules {
+            let stated = part.token.as_ref().and_then(Cached::lifetime);
+            part.guard.count(schedule::scheduling_lifetime(stated, &rules), now);
+        }
+    }
+
+    /// Whether a question for a part meets the storm guard, for the first time in this storm.
+    pub(super) fn storms_for(&mut self, portion: &Portion, now: Boot) -> bool {
+        let kept = self.began(portion, now).1.is_some();
+        kept && self.portions.find_mut(portion).is_some_and(|part| part.guard.tell())
+    }
+}
+
+impl Lifecycle {
+    /// The provider gives no token for that part. The login is as good as before: a refresh token is not
+    /// spent by a request that was refused for what it asked for (RFC 6749, 5.2).
+    pub(super) fn not_narrowed(
+        &mut self,
+        flight: FlightId,
+        place: usize,
+        portion: &Portion,
+        failure: &Failure,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        self.flights.remove(&flight);
+        let Some(account) = &mut self.accounts[place] else { return };
+        account.rest_if_flying();
+        // the provider has spoken
+        account.unresolved = None;
+        let account = account.seed.id.clone();
+        out.push(Effect::Abandon { flight, account, standing: None });
+        self.refuse_part(place, portion, &failure.to_string(), now, out);
+        self.leave_if_free(place, out);
+        self.rearm(place);
+    }
+
+    /// The grant that came with a token for a part is durable: whoever waits for that may have it, if it
+    /// is what was asked for.
+    pub(super) fn bring_part_into_force(
+        &mut self,
+        place: usize,
+        portion: &Portion,
+        issued: &Arc<Issued>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        self.touch(place, News::Changed);
+        if portion.is_exceeded_by(&issued.scopes) {
+            self.refuse_part(place, portion, TOO_MUCH, now, out);
+            return;
+        }
+        let Some(account) = &mut self.accounts[place] else { return };
+        let token = account.cache(&self.boot_id, issued, now);
+        account.portions.put(portion, token);
+        self.answer_waiters(place, Some(portion), now, out);
+    }
+
+    /// Those who wait for a token of a part that cannot be had are told; the others go on.
+    pub(super) fn refuse_part(
+        &mut self,
+        place: usize,
+        portion: &Portion,
+        why: &str,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let refusal = Refusal::NotNarrowed { why: why.to_owned() };
+        self.take_waiters(place, out, |account, ask| {
+            let concerned = ask.portion.as_deref() == Some(portion);
+            concerned.then(|| account.second_best(ask, now.boot, refusal.clone()))
+        });
+        self.go_on(place, now);
+    }
+}
