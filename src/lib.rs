@@ -82,6 +82,15 @@
 //! Grants without a refresh token that the client can renew by itself ([`model::GrantType`]) are refreshed
 //! by the same schedule. A sign-in on another device is on disk, and goes on after a restart.
 //!
+//! # A logout, start to end
+//!
+//! Flights that touch the account land. Then one commit erases it and makes an errand of what its provider has to
+//! be told: tokens to be revoked, a client of its own to be unregistered. The errand is run at once with what the
+//! erasing gave, and whoever logged out is answered. Where that fails in a way that passes it waits in the
+//! lifecycle, with growing pauses, for the network and for the next start, and each further try reads its
+//! secrets from the disk. It ends when it is done, when the tokens are over, after a week, or when another login
+//! takes the place, which many providers would revoke along. A stop does not wait for it.
+//!
 //! # Time
 //!
 //! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and

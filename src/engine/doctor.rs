@@ -159,6 +159,7 @@ impl Engine {
                 found.push(findings::of_sign_in(name, answer));
             }
         }
+        found.extend(self.unrevoked().iter().map(|left| findings::unrevoked(left, now)));
         for view in self.lifecycle.views() {
             if self.provider_of(&view.seed.client).is_none() {
                 found.push(findings::undefined(view.seed));

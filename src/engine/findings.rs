@@ -2,7 +2,7 @@
 
 use super::doctor::{Asked, Examined};
 use super::faults::login_required;
-use crate::api::{Account, Answer, Area, Finding, State, login_command};
+use crate::api::{Account, Answer, Area, Finding, State, Unrevoked, login_command};
 use crate::model::{AccountName, AccountSeed, Now, span};
 use crate::oauth::{Missing, Unreached};
 use crate::store::{self, KeyError, StoreError};
@@ -254,6 +254,21 @@ pub(super) fn undefined(seed: &AccountSeed) -> Finding {
     Finding::problem(Area::Account, seed.name.as_str(), message).hint(
         "put it back into ~/.config/ostler/providers, then run: systemctl --user reload ostler",
     )
+}
+
+/// A logout that the provider could not be told yet.
+pub(super) fn unrevoked(left: &Unrevoked, now: Now) -> Finding {
+    let now = now.wall.seconds();
+    let why = left.reason.as_deref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let next =
+        left.next_try.map_or(String::new(), |at| format!("; next try in {}", span(at - now)));
+    let message = format!("signed out, and its tokens are not revoked yet{why}{next}");
+    let hint = format!(
+        "nothing yet: ostler keeps trying for {}; {} can be told on its own page, too",
+        span(left.ends_at - now),
+        left.provider
+    );
+    Finding::warning(Area::Account, left.account.as_str(), message).hint(hint)
 }
 
 /// A number of bytes in the unit that suits it.

@@ -261,7 +261,7 @@ impl Engine {
                     self.hear(Report::Granted { flight, result });
                 }
                 Command::Adjust { .. } => self.hear(Report::Adjusted { result: Err(error) }),
-                Command::Erase { account } | Command::GiveBack { account, .. } => {
+                Command::Erase { account, .. } | Command::GiveBack { account, .. } => {
                     self.hear(Report::Erased { account, result: Err(error) });
                 }
                 Command::SetRule(_) | Command::DropRule(_) => {
@@ -270,7 +270,11 @@ impl Engine {
                 Command::Abandon { .. }
                 | Command::Stand { .. }
                 | Command::Note(_)
+                | Command::EndErrand { .. }
                 | Command::DropDevice(_) => {}
+                Command::OpenErrand(errand) => {
+                    self.hear(Report::ErrandOpened { errand, result: Err(error) });
+                }
                 Command::PutDevice(device) => {
                     let request = Some(device.request);
                     self.hear(Report::Remembered { request, result: Err(error) });
@@ -321,6 +325,12 @@ impl Engine {
                 self.tell(Event::Saved { flight, result });
             }
             Report::Erased { account, result } => self.erased(&account, result),
+            Report::ErrandOpened { errand, result } => self.errand_opened(errand, result),
+            Report::ErrandEnded { errand, result } => {
+                if let Err(error) = result {
+                    tracing::warn!(errand = errand.0, %error, "end of a revocation not written down");
+                }
+            }
             Report::Abandoned { flight, result } => {
                 if let Err(error) = result {
                     tracing::warn!(flight = flight.0, %error, "end of a flight not written down");

@@ -19,6 +19,7 @@ mod definitions;
 mod devices;
 mod doctor;
 mod effects;
+mod errands;
 mod faults;
 mod findings;
 mod flights;

@@ -12,6 +12,7 @@ use tokio::time::Interval;
 
 use super::access::Change;
 use super::doctor::{Doctor, Examined};
+use super::errands::{Errand, Tried};
 use super::faults;
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
@@ -22,10 +23,10 @@ use super::prompts::{Answered, Asking, Prompts};
 use super::recovery::{self, Unread};
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
-use crate::api::{Event as News, Fault, LoggedOut, LoginStarted, Response, State};
+use crate::api::{Event as News, Fault, LoginStarted, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
-    AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId,
+    AccountId, AccountName, Caller, ClientKey, ClientRecord, ErrandId, FlightId, Modes, ProviderId,
     QuestionId, RequestId,
 };
 use crate::oauth::{Courier, Http};
@@ -110,8 +111,8 @@ pub(super) enum Done {
     Landed(Landed),
     /// A sign-in can be shown to the user, or cannot be started.
     Prepared(Box<Prepared>),
-    /// A logout is over.
-    LoggedOut { asker: Asker, reply: LoggedOut },
+    /// A revocation was tried.
+    Tried(Tried),
     /// As much is known of new tokens as can be.
     Known(Box<Known>),
     /// An answer took a task of its own.
@@ -162,6 +163,7 @@ pub struct Engine {
     /// Answers of an earlier run that wait for their provider's definition.
     pub(super) unread: Vec<Unread>,
     pub(super) leaving: HashMap<AccountId, Leaving>,
+    pub(super) errands: HashMap<ErrandId, Errand>,
     pub(super) waiting: HashMap<WaiterId, Waiting>,
     /// Those among them who want a new token to be there, and do not want to have it.
     pub(super) renewals: HashSet<WaiterId>,
@@ -241,6 +243,7 @@ impl Engine {
             ended: VecDeque::new(),
             unread: Vec::new(),
             leaving: HashMap::new(),
+            errands: HashMap::new(),
             waiting: HashMap::new(),
             renewals: HashSet::new(),
             revocations: HashMap::new(),
@@ -270,6 +273,7 @@ impl Engine {
         engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
         engine.resume_devices(loaded.devices);
+        engine.resume_errands(loaded.errands);
         (engine, Handle { mailbox: mail, events }, prompts)
     }
 
@@ -406,7 +410,7 @@ impl Engine {
         match done {
             Ok(Done::Landed(landed)) => self.landed(landed),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
-            Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
+            Ok(Done::Tried(tried)) => self.errand_tried(tried),
             Ok(Done::Known(known)) => self.known(*known),
             Ok(Done::Answered { asker, result }) => asker.answer(result),
             Ok(Done::Listened) => {}
@@ -472,6 +476,7 @@ impl Engine {
             message.asker.answer(Err(faults::stopping()));
         }
         self.write_uses();
+        self.leave_errands();
         for (_, (asker, _)) in self.rulings.drain() {
             asker.answer(Err(faults::stopping()));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::account::{Account, Cached, News, Pending, Phase};
 use super::adjust;
+use super::errands::Errands;
 use super::policy::Policy;
 use super::questions::{Change, Question};
 use super::rest::Machine;
@@ -60,6 +61,8 @@ pub struct Lifecycle {
     pub(super) modes: Modes,
     /// What the user changed about accounts, on its way to the disk.
     pub(super) adjustments: VecDeque<adjust::Change>,
+    /// What accounts that are gone left to be done.
+    pub(super) errands: Errands,
     /// Which programs may have tokens.
     pub(super) policy: Policy,
     /// What the user is to be asked, and was asked a while ago; the oldest first.
@@ -108,6 +111,7 @@ impl Lifecycle {
             unsaved_exchanges: 0,
             modes: Modes::default(),
             adjustments: VecDeque::new(),
+            errands: Errands::default(),
             policy: Policy::new(Vec::new(), RuleId(1)),
             questions: Vec::new(),
             next_question: QuestionId(1),
@@ -149,6 +153,7 @@ impl Lifecycle {
             Event::Part { account, parting, waiter } => self.part(&account, parting, waiter, out),
             Event::Adjust { account, to, waiter } => self.adjust(&account, to, waiter, out),
             Event::Adjusted { result } => self.adjusted(result, now, out),
+            Event::Errand(event) => self.errand(event, now, out),
             Event::Erased { account, result } => self.erased(&account, result),
             Event::Resume { account, waiter } => {
                 let result = self.resume(&account, now, out);
@@ -181,10 +186,19 @@ impl Lifecycle {
         // who waits for a turn waits for the machine first
         let turn = if self.machine.rests() { None } else { self.traffic.next_deadline() };
         let question = self.question_deadline();
-        [timer, sign_in, self.exchange_retry(), turn, self.machine.next_deadline(), question]
-            .into_iter()
-            .flatten()
-            .min()
+        let errand = self.errands.next_deadline(rests);
+        [
+            timer,
+            sign_in,
+            self.exchange_retry(),
+            turn,
+            self.machine.next_deadline(),
+            question,
+            errand,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The accounts, in the order of their names.
@@ -349,6 +363,7 @@ impl Lifecycle {
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.expire_sign_ins(now, out);
         self.poll_sign_ins(now, out);
+        self.mind_errands(now, out);
         if !self.questions.is_empty() {
             self.mind_questions(now, out);
         }

@@ -22,6 +22,7 @@
 
 mod account;
 mod adjust;
+mod errands;
 mod hold;
 mod leave;
 mod machine;
@@ -31,6 +32,7 @@ mod refresh;
 mod rest;
 mod restore;
 mod retry;
+mod rulings;
 mod schedule;
 mod signin;
 mod term;
@@ -41,11 +43,13 @@ mod view;
 mod waiters;
 mod words;
 
+pub use errands::{ErrandEffect, ErrandEvent, ErrandSeed, ErrandView, may_pass};
 pub use machine::{Lifecycle, Settings};
 pub use questions::QuestionView;
 pub use restore::Restored;
+pub use rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, RuleDraft, RuleRefusal, Rules,
-    SignInEnd, SignInSeed, Unasked, Unsaved, Verdict, WaiterId,
+    Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, Rules, SignInEnd, SignInSeed,
+    Unsaved, WaiterId,
 };

@@ -142,6 +142,7 @@ impl Lifecycle {
     fn heed_hint(&mut self, now: Now) {
         self.machine.heed(now.boot);
         self.traffic.reopen(now.boot);
+        self.errands.hurry(now.boot);
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
             if account.hurry(now.boot) {

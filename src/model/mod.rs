@@ -14,9 +14,11 @@
 //! | what answers say besides tokens | [`values`] |
 //! | which accounts are kept fresh ahead of time | [`mode`] |
 //! | what is written down about a client, an account and a grant | [`record`] |
+//! | what an account that is gone leaves to be done | [`errand`] |
 
 pub mod access;
 pub mod caller;
+pub mod errand;
 pub mod grant;
 pub mod landing;
 pub mod mode;
@@ -32,6 +34,7 @@ pub mod values;
 
 pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
 pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
+pub use errand::{ErrandId, ErrandRecord};
 pub use grant::{GrantType, GrantTypeError};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
 pub use mode::{Mode, Modes};

@@ -11,6 +11,7 @@ use super::answer::read_failure;
 use super::client::bearer;
 use super::error::OauthError;
 use super::http::Http;
+use super::lifetime;
 use super::request::{Outgoing, SentSecrets, plain_headers};
 use crate::model::{
     ClientId, ClientSecret, Failure, FailureClass, Now, Registration, RegistrationToken, Scopes,
@@ -132,7 +133,11 @@ impl Answer {
 }
 
 /// Ends a registration (RFC 7592, 2.3).
-pub async fn unregister(http: &Http, registration: &Registration) -> Result<(), OauthError> {
+pub async fn unregister(
+    http: &Http,
+    registration: &Registration,
+    now: Now,
+) -> Result<(), OauthError> {
     let odd = |what: &str| {
         OauthError::Registration(Failure::new(FailureClass::RequestBroken, what.to_owned()))
     };
@@ -146,7 +151,15 @@ pub async fn unregister(http: &Http, registration: &Registration) -> Result<(), 
     match answer.status {
         // 401 is for a token that is not known any more: so is the client
         200..=299 | 401 | 404 => Ok(()),
-        status => Err(odd(&format!("HTTP status {status}"))),
+        status => {
+            let asked = answer.retry_after.as_deref();
+            let failure = Failure {
+                status: Some(status),
+                retry_after: asked.and_then(|text| lifetime::retry_after(text, now)),
+                ..Failure::new(FailureClass::Transient, "")
+            };
+            Err(OauthError::Registration(failure))
+        }
     }
 }
 

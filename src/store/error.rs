@@ -141,6 +141,9 @@ pub enum Refusal {
     /// There is no such account.
     #[error("no such account")]
     UnknownAccount,
+    /// There is no such errand: it is over.
+    #[error("no such errand")]
+    UnknownErrand,
     /// There is no such attempt, or it is another account's: it ended, or its account was erased.
     #[error("no such attempt")]
     UnknownFlight,

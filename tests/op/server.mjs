@@ -20,9 +20,10 @@ const signer = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const stats = { token: 0, refresh: 0, reuse: 0, log: [] };
 const faults = new Faults();
 const server = http.createServer();
+let port = seconds('PORT', 0);
 
 // the issuer holds the port, so the provider is made once the port is known
-server.listen(seconds('PORT', 0), HOST, () => {
+server.once('listening', () => {
   const issuer = `http://${HOST}:${server.address().port}`;
   const storage = memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; } });
   Object.defineProperty(stats, 'alive', { enumerable: true, get: storage.refreshTokensAlive });
@@ -45,7 +46,19 @@ server.listen(seconds('PORT', 0), HOST, () => {
   });
   console.log(`ready ${issuer}`);
 });
+server.listen(port, HOST);
 process.on('SIGTERM', () => process.exit(0));
+// off the network, and on it again with all that it knows
+setInterval(() => {}, 1 << 30); // without a listener node would end
+process.on('SIGUSR2', () => {
+  if (server.listening) {
+    port = server.address().port;
+    server.close(() => console.log('down'));
+    server.closeAllConnections();
+  } else {
+    server.listen(port, HOST, () => console.log('up'));
+  }
+});
 
 /** Answers what is not the provider's own, and leaves the rest to it. */
 async function route(provider, rest, issuer, request, response) {

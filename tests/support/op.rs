@@ -1,12 +1,13 @@
 //! `oidc-provider` of npm, a certified `OpenID` provider, as a server that was not written by us.
 
 use std::env;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::http::{Ask, HttpError};
@@ -19,7 +20,8 @@ pub(crate) const SECRET: &str = "cs-canary-of-the-test-op";
 #[derive(Debug)]
 pub(crate) struct OpenIdProvider {
     issuer: String,
-    _node: Kept,
+    node: Kept,
+    said: Lines<BufReader<ChildStdout>>,
 }
 
 /// How it behaves.
@@ -91,7 +93,23 @@ impl OpenIdProvider {
             .strip_prefix("ready ")
             .ok_or_else(|| io::Error::other(format!("tests/op/server.mjs did not start: {ready}")))?
             .to_owned();
-        Ok(Self { issuer, _node: node })
+        Ok(Self { issuer, node, said: lines })
+    }
+
+    /// Takes it off the network: connections are refused, and what it knows is kept.
+    pub(crate) fn go_down(&mut self) {
+        self.toggle("down");
+    }
+
+    /// Brings it back.
+    pub(crate) fn come_up(&mut self) {
+        self.toggle("up");
+    }
+
+    fn toggle(&mut self, to: &str) {
+        self.node.signal(Signal::USR2).expect("it runs");
+        let said = self.said.next().transpose().expect("it says so");
+        assert_eq!(said.as_deref(), Some(to));
     }
 
     /// Its issuer identifier: `http://127.0.0.1:PORT`.

@@ -4,6 +4,7 @@ mod adjusting;
 mod asking;
 mod comings_and_goings;
 mod device;
+mod errands;
 mod holding;
 mod invariants;
 mod keeping;

@@ -33,3 +33,22 @@ CREATE TABLE device (
     sent_boot_id    TEXT    NOT NULL,
     lifetime_ms     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What accounts that are gone left to be done at their providers: tokens to be revoked (RFC 7009), a client to be
+-- unregistered (RFC 7592). Written when the account goes, gone when that is done or given up.
+CREATE TABLE errand (
+    id            INTEGER PRIMARY KEY,
+    account       TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    provider      TEXT    NOT NULL,
+    client        TEXT    NOT NULL,
+    discovered    TEXT,
+    refresh       BLOB,              -- sealed
+    access        BLOB,              -- sealed
+    secret        BLOB,              -- sealed
+    registration  BLOB,              -- sealed
+    since_wall_ms INTEGER NOT NULL,
+    since_boot_ms INTEGER NOT NULL,
+    since_boot_id TEXT    NOT NULL,
+    worth_ms      INTEGER            -- how long its tokens live from then; NULL: nobody knows
+) STRICT;

@@ -341,10 +341,10 @@ fn erasing_gives_out_what_there_is_to_revoke() {
     run.begin(3, refresh(1, 1)).unwrap();
 
     let erased = run.erase(&account(1)).unwrap();
-    assert_eq!(erased.refresh.unwrap().expose(), "canary-refresh-1");
-    assert_eq!(erased.access.unwrap().access.expose(), "canary-access-1");
+    assert_eq!(erased.left.refresh.unwrap().expose(), "canary-refresh-1");
+    assert_eq!(erased.left.access.unwrap().expose(), "canary-access-1");
     assert_eq!(erased.client, client());
-    assert_eq!(erased.secret.unwrap().expose(), "canary-client-secret");
+    assert_eq!(erased.left.secret.unwrap().expose(), "canary-client-secret");
 
     // the flight that was under way comes too late, and its tokens come back to be revoked
     let (error, back) = run.grant(change(3, 1, 2, Some("canary-late"))).unwrap_err();
@@ -474,4 +474,77 @@ fn generations(home: &Home) -> Vec<(i64, bool)> {
     let mut statement = writer.connection().prepare(sql).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     rows.map(Result::unwrap).collect()
+}
+
+fn owed() -> Owed {
+    Owed { since: stamp(), worth: Some(Duration::from_hours(24)) }
+}
+
+impl Running {
+    fn left(&mut self, errand: ErrandId) -> Result<Box<Left>, StoreError> {
+        match self.ask(Command::OpenErrand(errand)) {
+            Report::ErrandOpened { errand: of, result } if of == errand => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn end(&mut self, errand: ErrandId, part: ErrandPart) {
+        let report = self.ask(Command::EndErrand { errand, part });
+        assert!(matches!(report, Report::ErrandEnded { result: Ok(()), .. }), "{report:?}");
+    }
+}
+
+#[test]
+fn what_is_to_be_revoked_is_on_disk_in_the_commit_in_which_the_account_goes() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    let erased = run.erase_owing(&account(1), Some(owed())).unwrap();
+    let errand = erased.errand.unwrap();
+    // killed before anything was sent
+    let home = home.crash();
+    let mut run = home.open();
+    assert!(run.loaded.accounts.is_empty() && run.loaded.clients.is_empty());
+    let [record] = &run.loaded.errands[..] else { panic!("{:?}", run.loaded.errands) };
+    assert_eq!((record.errand, &record.account), (errand, &account(1)));
+    assert_eq!((record.name.as_str(), record.registered), ("work/1", false));
+    assert_eq!(record.client, ClientRecord { redirect_uri: None, ..client() });
+    assert_eq!((&record.since, record.worth), (&stamp(), Some(Duration::from_hours(24))));
+    let left = run.left(errand).unwrap();
+    assert_eq!(left.refresh.unwrap().expose(), "canary-refresh-1");
+    assert_eq!(left.access.unwrap().expose(), "canary-access-1");
+    assert_eq!(left.secret.unwrap().expose(), "canary-client-secret");
+
+    run.end(errand, ErrandPart::Tokens);
+    assert!(run.left(errand).unwrap().is_empty());
+    run.end(errand, ErrandPart::Whole);
+    assert!(matches!(run.left(errand), Err(StoreError::Refused(Refusal::UnknownErrand))));
+    run.close();
+    assert!(home.open().loaded.errands.is_empty());
+}
+
+#[test]
+fn who_keeps_the_tokens_leaves_nothing_behind() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    assert!(run.erase(&account(1)).unwrap().errand.is_none());
+    run.close();
+    assert!(home.open().loaded.errands.is_empty());
+}
+
+#[test]
+fn there_is_an_end_to_logouts_that_wait() {
+    let home = Home::new();
+    let mut run = home.open();
+    let mut kept = 0;
+    for flight in 1..=65 {
+        run.begin(flight, exchange(1, None)).unwrap();
+        run.grant(change(flight, 1, 1, Some("canary"))).unwrap();
+        kept += u32::from(run.erase_owing(&account(1), Some(owed())).unwrap().errand.is_some());
+    }
+    assert_eq!(kept, 64, "the account is gone all the same");
+    run.close();
+    let loaded = home.try_open().unwrap();
+    assert_eq!((loaded.accounts.len(), loaded.errands.len()), (0, 64));
 }
