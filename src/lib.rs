@@ -91,6 +91,13 @@
 //! secrets from the disk. It ends when it is done, when the tokens are over, after a week, or when another login
 //! takes the place, which many providers would revoke along. A stop does not wait for it.
 //!
+//! # A client's own registration
+//!
+//! Where nobody has a client, a login registers one, and its definition is pinned: a registration belongs to the
+//! server that made it. If its secret ends, the lifecycle has it renewed in time: the store gives by what it is
+//! managed, the provider is asked, what it returned is durable, and only then is it used. Flights that the
+//! provider refused in between are tried again.
+//!
 //! # Time
 //!
 //! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and

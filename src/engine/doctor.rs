@@ -12,8 +12,8 @@ use url::Url;
 use super::findings::{self, Renewal};
 use super::handle::Asker;
 use super::task::{Done, Engine};
-use crate::api::{Answer, Diagnosis, Fault, FaultKind, Response};
-use crate::model::{AccountName, Now};
+use crate::api::{Answer, Diagnosis, Fault, FaultKind, Finding, Response};
+use crate::model::{AccountName, ClientKey, Now};
 use crate::oauth::{Http, Probe, Sketch, proxies};
 use crate::store::{self, Checkup};
 use crate::sys::clock::Clock;
@@ -159,6 +159,7 @@ impl Engine {
                 found.push(findings::of_sign_in(name, answer));
             }
         }
+        found.extend(self.secrets(now));
         found.extend(self.unrevoked().iter().map(|left| findings::unrevoked(left, now)));
         for view in self.lifecycle.views() {
             if self.provider_of(&view.seed.client).is_none() {
@@ -169,6 +170,17 @@ impl Engine {
         for asker in self.doctor.waiting.drain(..) {
             asker.answer(Ok(Response::Diagnosis(diagnosis.clone())));
         }
+    }
+
+    /// Clients whose secret is over, or will be and could not be renewed.
+    fn secrets(&self, now: Now) -> Vec<Finding> {
+        let views = self.lifecycle.views();
+        let users = |client: &ClientKey| {
+            let users = views.iter().filter(|view| view.seed.client == *client);
+            users.map(|view| view.seed.name.clone()).collect::<Vec<_>>()
+        };
+        let found = self.lifecycle.registrations();
+        found.filter_map(|it| findings::of_secret(&it, &users(it.client), now)).collect()
     }
 
     /// Where tokens of the accounts are asked for.

@@ -26,6 +26,7 @@ impl Engine {
                 self.erase(account, name, parting, ends, waiter);
             }
             Effect::Errand(effect) => self.errand(effect),
+            Effect::Renew(client) => self.renew(client),
             Effect::Adjust { account, to } => self.write(Command::Adjust { account, to }),
             Effect::Renamed { old, new } => self.renamed(&old, &new),
             Effect::Storm { account } => tracing::warn!(

@@ -272,6 +272,13 @@ impl Engine {
                 | Command::Note(_)
                 | Command::EndErrand { .. }
                 | Command::DropDevice(_) => {}
+                Command::OpenClient(client) => {
+                    self.hear(Report::ClientOpened { client, result: Err(error) });
+                }
+                Command::Renew(renewal) => {
+                    let client = renewal.client.key.clone();
+                    self.hear(Report::Renewed { client, result: Err((error, renewal)) });
+                }
                 Command::OpenErrand(errand) => {
                     self.hear(Report::ErrandOpened { errand, result: Err(error) });
                 }
@@ -325,6 +332,8 @@ impl Engine {
                 self.tell(Event::Saved { flight, result });
             }
             Report::Erased { account, result } => self.erased(&account, result),
+            Report::ClientOpened { client, result } => self.client_opened(client, result),
+            Report::Renewed { client, result } => self.registration_kept(client, result),
             Report::ErrandOpened { errand, result } => self.errand_opened(errand, result),
             Report::ErrandEnded { errand, result } => {
                 if let Err(error) = result {
@@ -379,6 +388,7 @@ impl Engine {
         {
             self.know(sign_in.client.clone());
         }
+        self.watch_registration(&flying.account.client);
     }
 }
 

@@ -90,6 +90,9 @@ impl Engine {
         if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {
             self.clients.remove(&key);
             self.pinned.remove(&key);
+            self.unkept.remove(&key);
+            let gone = lifecycle::RegistrationEvent::Gone(key);
+            self.tell(lifecycle::Event::Registration(gone));
         }
     }
 }

@@ -31,6 +31,7 @@ mod plan;
 mod prompts;
 mod proof;
 mod recovery;
+mod registrations;
 mod shown;
 mod signins;
 mod task;

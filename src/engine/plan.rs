@@ -12,7 +12,7 @@ use super::task::Engine;
 use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
     AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Now,
-    ProviderId, RefreshToken, Registration, Scopes, Target,
+    ProviderId, RefreshToken, Registration, Scopes, Target, Wall,
 };
 use crate::oauth::{
     Authorization, Client, DeviceAuthorization, Http, Loopback, Registered, authorize_device,
@@ -31,6 +31,8 @@ pub(super) struct Plan {
     redirect_uri: Option<String>,
     /// The definition that was discovered before.
     discovered: Option<String>,
+    /// When the client's secret ends, if that is known.
+    secret_ends: Option<Wall>,
     pub(super) secret: Option<Arc<ClientSecret>>,
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
@@ -134,9 +136,12 @@ impl Engine {
             let message = "a sign-in of this account is just being completed";
             return Err(Box::new(Fault::new(FaultKind::RateLimited, message).of(name)));
         }
+        let recorded = || {
+            let known = known.as_ref().map(|known| known.client.client.clone());
+            known.or_else(|| self.only_client(&provider))
+        };
         let client = client_id
-            .or_else(|| known.as_ref().map(|known| known.client.client.clone()))
-            .or_else(|| self.only_client(&provider));
+            .or_else(|| recorded().filter(|client| !self.belongs_elsewhere(&provider, client)));
         let key = client.clone().map(|client| ClientKey { provider: provider.clone(), client });
         let recorded = key.as_ref().and_then(|key| self.clients.get(key));
         let definition = match &key {
@@ -151,6 +156,7 @@ impl Engine {
         let redirect_uri =
             redirect_uri.or_else(|| recorded.and_then(|client| client.redirect_uri.clone()));
         let discovered = recorded.and_then(|client| client.discovered.clone());
+        let secret_ends = recorded.and_then(|client| client.secret_ends);
         // who signs in again and names nothing else wants what there was
         let target = match &known {
             Some(known) if target.is_empty() => known.target.clone(),
@@ -163,6 +169,7 @@ impl Engine {
             client,
             redirect_uri,
             discovered,
+            secret_ends,
             secret: client_secret,
             scopes,
             target,
@@ -190,6 +197,19 @@ impl Engine {
             }
             Unresolved::Unfit { .. } => Fault::new(FaultKind::InvalidOption, message)
                 .hint("see: ostler provider show, and the provider's name"),
+        }
+    }
+
+    /// Whether a client is bound to another server than the one that its provider's file now describes: it
+    /// registered itself there, and is nothing here.
+    fn belongs_elsewhere(&self, provider: &ProviderId, client: &ClientId) -> bool {
+        let key = ClientKey { provider: provider.clone(), client: client.clone() };
+        let server = |provider: &Provider| {
+            (provider.issuer.clone(), provider.token_url.origin().ascii_serialization())
+        };
+        match (self.pinned.get(&key), self.catalog.find(provider)) {
+            (Some(bound), Some(described)) => server(bound) != server(&described),
+            _ => false,
         }
     }
 
@@ -234,7 +254,8 @@ impl Plan {
             client
         } else {
             let registered = self.register(&provider, http, now).await?;
-            let Registered { client, secret, auth, registration: kept } = registered;
+            let Registered { client, secret, auth, registration: kept, ends } = registered;
+            self.secret_ends = ends;
             self.secret = secret.map(Arc::new);
             registration = kept.map(Arc::new);
             if auth != provider.client_auth {
@@ -277,6 +298,7 @@ impl Plan {
             key,
             redirect_uri: self.redirect_uri.take(),
             discovered: if is_pinned { Some(provider.to_toml()) } else { discovered },
+            secret_ends: self.secret_ends,
         };
         Ok(Way { provider, client, registration, means })
     }

@@ -19,8 +19,9 @@ use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::identity::Known;
 use super::logout::{Leaving, Revocation};
 use super::plan::Prepared;
-use super::prompts::{Answered, Asking, Prompts};
+use super::prompts::{Answered, Asking, Prompts, first_question};
 use super::recovery::{self, Unread};
+use super::registrations;
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
 use crate::api::{Event as News, Fault, LoginStarted, Response, State};
@@ -31,7 +32,7 @@ use crate::model::{
 };
 use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
-use crate::store::{self, Command, Loaded, Notes, Report, Store};
+use crate::store::{self, Loaded, Renewal, Report, Store};
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::notify;
@@ -113,6 +114,8 @@ pub(super) enum Done {
     Prepared(Box<Prepared>),
     /// A revocation was tried.
     Tried(Tried),
+    /// A registration was to be renewed.
+    Renewed(Box<registrations::Tried>),
     /// As much is known of new tokens as can be.
     Known(Box<Known>),
     /// An answer took a task of its own.
@@ -164,6 +167,8 @@ pub struct Engine {
     pub(super) unread: Vec<Unread>,
     pub(super) leaving: HashMap<AccountId, Leaving>,
     pub(super) errands: HashMap<ErrandId, Errand>,
+    /// Renewed registrations that the disk has not taken.
+    pub(super) unkept: HashMap<ClientKey, Box<Renewal>>,
     pub(super) waiting: HashMap<WaiterId, Waiting>,
     /// Those among them who want a new token to be there, and do not want to have it.
     pub(super) renewals: HashSet<WaiterId>,
@@ -244,6 +249,7 @@ impl Engine {
             unread: Vec::new(),
             leaving: HashMap::new(),
             errands: HashMap::new(),
+            unkept: HashMap::new(),
             waiting: HashMap::new(),
             renewals: HashSet::new(),
             revocations: HashMap::new(),
@@ -274,6 +280,7 @@ impl Engine {
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
         engine.resume_devices(loaded.devices);
         engine.resume_errands(loaded.errands);
+        engine.watch_registrations();
         (engine, Handle { mailbox: mail, events }, prompts)
     }
 
@@ -411,6 +418,7 @@ impl Engine {
             Ok(Done::Landed(landed)) => self.landed(landed),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
             Ok(Done::Tried(tried)) => self.errand_tried(tried),
+            Ok(Done::Renewed(tried)) => self.registration_tried(*tried),
             Ok(Done::Known(known)) => self.known(*known),
             Ok(Done::Answered { asker, result }) => asker.answer(result),
             Ok(Done::Listened) => {}
@@ -486,20 +494,6 @@ impl Engine {
         self.store
     }
 
-    fn write_uses_if_due(&mut self) {
-        if self.uses.due().is_some_and(|due| due <= self.clock.now().boot) {
-            self.write_uses();
-        }
-    }
-
-    /// Writes down who used what since that was done last.
-    fn write_uses(&mut self) {
-        let (usage, rules) = (self.uses.take_new(), self.lifecycle.rules_used());
-        if !(usage.is_empty() && rules.is_empty()) {
-            self.write(Command::Note(Box::new(Notes { usage, rules })));
-        }
-    }
-
     /// Keeps the one line that `systemctl status` shows true.
     fn tell_manager(&mut self) {
         if !std::mem::take(&mut self.line_is_old) {
@@ -525,13 +519,4 @@ pub(super) async fn tick(watchdog: Option<&mut Interval>) {
         }
         None => std::future::pending().await,
     }
-}
-
-/// The number of the first question to the user. Another one at each start, so that an answer which comes
-/// after a restart is to no other question.
-fn first_question() -> QuestionId {
-    let mut bytes = [0; 2];
-    // without randomness nothing else would work either
-    let _ = getrandom::fill(&mut bytes);
-    QuestionId(u16::from_ne_bytes(bytes).into())
 }

@@ -8,7 +8,7 @@ use super::retry::Streak;
 use super::schedule::{self, StormGuard};
 use super::term::Term;
 use super::traffic::Urgency;
-use super::words::{Ask, HandOut, Refusal, Rules};
+use super::words::{Ask, HandOut, Origin, Refusal, Rules};
 use crate::model::{
     AccountSeed, Boot, Failure, FailureClass, Fingerprint, FlightId, Generation, GrantChange,
     Issued, Mode, Scopes, Stamp, Standing,
@@ -434,5 +434,17 @@ impl Cached {
     /// Whether it has that much life left, as far as is known.
     fn lasts(&self, wanted: Duration, now: Boot) -> bool {
         self.expires.is_none_or(|expires| expires.since(now) >= wanted)
+    }
+}
+
+impl Account {
+    /// Where its refreshes go, if that is known.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        Some(&self.rules.as_ref()?.origin)
+    }
+
+    /// Whether a flight or an unsaved grant is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Flying | Phase::Saving(_))
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::errands::{ErrandEffect, ErrandEvent};
+use super::registrations::RegistrationEvent;
 use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, Failure, Fingerprint, FlightId,
-    Generation, GrantChange, Issued, Landing, Modes, ProviderId, QuestionId, RequestId, Rule,
-    RuleId, Scopes, Stamp, Standing, Target, Values,
+    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, ClientKey, Failure, Fingerprint,
+    FlightId, Generation, GrantChange, Issued, Landing, Modes, ProviderId, QuestionId, RequestId,
+    Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -112,6 +113,8 @@ pub enum Event {
     },
     /// News of an errand.
     Errand(ErrandEvent),
+    /// News of a registration whose secret ends.
+    Registration(RegistrationEvent),
     /// What was to be erased is gone from the disk, or cannot be erased: then it stays.
     Erased {
         /// Which.
@@ -294,6 +297,8 @@ pub enum Effect {
     },
     /// Something about an errand.
     Errand(ErrandEffect),
+    /// Have a client's secret renewed, then say [`RegistrationEvent::Renewed`].
+    Renew(ClientKey),
     /// Somebody has an account's token renewed more often than can make sense. Said once until it
     /// has been quiet for a while.
     Storm {

@@ -4,7 +4,7 @@
 //! | step | where |
 //! |---|---|
 //! | from an issuer to a provider's definition (RFC 8414, OIDC Discovery) | [`discover`] |
-//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`unregister`] |
+//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`renew`], [`unregister`] |
 //! | the authorization request, and the callback that answers it | [`Authorization`] |
 //! | the page on this machine where a browser ends | [`Loopback`] |
 //! | a code that the user types in on another device (RFC 8628) | [`authorize_device`] |
@@ -43,6 +43,7 @@ mod par;
 mod pkce;
 mod probe;
 mod register;
+mod renew;
 mod replay;
 mod request;
 mod revoke;
@@ -68,6 +69,7 @@ pub use page::CallbackPage;
 pub use par::push;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};
 pub use register::{Registered, register, unregister};
+pub use renew::{Renewed, renew};
 pub use replay::{expect, recorded, replay};
 pub use request::{SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};

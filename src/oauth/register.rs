@@ -15,11 +15,14 @@ use super::lifetime;
 use super::request::{Outgoing, SentSecrets, plain_headers};
 use crate::model::{
     ClientId, ClientSecret, Failure, FailureClass, Now, Registration, RegistrationToken, Scopes,
+    Wall,
 };
 use crate::provider::{ClientAuth, Provider, check_endpoint};
 
 /// The longest secret that is taken, in bytes.
 const SECRET_MAX: usize = 8 * 1024;
+/// How much is shown of the name of a method, in characters.
+const METHOD_MAX: usize = 40;
 
 /// A client as the provider registered it: what counts is what it says, not what was asked for.
 #[derive(Debug)]
@@ -32,24 +35,40 @@ pub struct Registered {
     pub auth: Option<ClientAuth>,
     /// By what the registration is managed, if it can be.
     pub registration: Option<Registration>,
+    /// When the secret ends, if it does.
+    pub ends: Option<Wall>,
 }
 
 /// The answer (RFC 7591, 3.2.1; RFC 7592, 3).
 #[derive(Deserialize)]
-struct Answer {
-    client_id: String,
+pub(super) struct Answer {
+    pub(super) client_id: String,
     client_secret: Option<ClientSecret>,
-    token_endpoint_auth_method: Option<String>,
-    redirect_uris: Option<Vec<String>>,
+    client_secret_expires_at: Option<serde_json::Value>,
+    pub(super) token_endpoint_auth_method: Option<String>,
+    pub(super) redirect_uris: Option<Vec<String>>,
     registration_client_uri: Option<String>,
     registration_access_token: Option<RegistrationToken>,
 }
 
 /// What is kept of a registration, as one text that is sealed.
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    uri: Url,
-    token: RegistrationToken,
+pub(super) struct Kept {
+    pub(super) uri: Url,
+    pub(super) token: RegistrationToken,
+}
+
+impl Kept {
+    /// As it is sealed.
+    pub(super) fn sealed(&self) -> Registration {
+        let text = serde_json::to_string(self);
+        Registration::new(text.expect("an address and a text have nothing that JSON cannot say"))
+    }
+}
+
+/// Something is wrong with a registration that no further try would mend.
+pub(super) fn odd(what: &str) -> OauthError {
+    OauthError::Registration(Failure::new(FailureClass::RequestBroken, what.to_owned()))
 }
 
 /// Registers a public client for native programs. `redirect_uri` is how the browser will come back: a
@@ -95,16 +114,21 @@ pub async fn register(
 }
 
 impl Answer {
-    fn check(self, redirect_uri: &str, endpoint: &Url) -> Result<Registered, OauthError> {
-        let odd = |what: &str| {
-            let failure = Failure::new(FailureClass::RequestBroken, what.to_owned());
-            Err(OauthError::Registration(failure))
-        };
+    /// What it means, if it can be relied on. The client comes back to `redirect_uri`, and is managed where
+    /// `endpoint` is.
+    pub(super) fn check(
+        self,
+        redirect_uri: &str,
+        endpoint: &Url,
+    ) -> Result<Registered, OauthError> {
         let Ok(client) = self.client_id.parse() else {
-            return odd("the answer holds no client id");
+            return Err(odd("the answer holds no client id"));
         };
-        if self.redirect_uris.is_some_and(|uris| !uris.iter().any(|uri| uri == redirect_uri)) {
-            return odd("the provider has registered another redirect than was asked for");
+        let is_ours = |uri: &String| uri == redirect_uri;
+        if self.redirect_uris.is_some_and(|uris| !uris.is_empty() && !uris.iter().any(is_ours)) {
+            return Err(odd(&format!(
+                "the provider has registered another redirect than {redirect_uri}, which was asked for"
+            )));
         }
         let secret = self.client_secret;
         let secret = secret.filter(|it| (1..=SECRET_MAX).contains(&it.expose().len()));
@@ -113,23 +137,33 @@ impl Answer {
             (Some("client_secret_basic"), Some(_)) => Some(ClientAuth::Basic),
             (Some("client_secret_jwt"), Some(_)) => Some(ClientAuth::ClientSecretJwt),
             (None | Some("none"), _) => None,
-            _ => {
-                return odd(
-                    "the provider wants the client to authenticate in a way that it cannot",
-                );
+            (Some(method), secret) => {
+                let method: String =
+                    method.chars().filter(char::is_ascii_graphic).take(METHOD_MAX).collect();
+                let without = if secret.is_none() { ", and gave it no secret" } else { "" };
+                return Err(odd(&format!(
+                    "the provider wants the client to authenticate by {method}{without}, which it \
+                     cannot"
+                )));
             }
         };
         // a secret that is not used is not sent
         let secret = secret.filter(|_| auth.is_some());
         // where the registration is managed has to be where it was made
         let kept = self.registration_client_uri.zip(self.registration_access_token);
-        let kept = kept.and_then(|(uri, token)| {
+        let registration = kept.and_then(|(uri, token)| {
             let uri = Url::parse(&uri).ok().filter(|uri| check_endpoint(uri).is_ok())?;
-            (uri.origin() == endpoint.origin()).then_some(Kept { uri, token })
+            (uri.origin() == endpoint.origin()).then(|| Kept { uri, token }.sealed())
         });
-        let registration = kept.and_then(|kept| serde_json::to_string(&kept).ok());
-        Ok(Registered { client, secret, auth, registration: registration.map(Registration::new) })
+        let ends = self.client_secret_expires_at.as_ref().filter(|_| secret.is_some());
+        let ends = ends.and_then(serde_json::Value::as_i64).and_then(instant);
+        Ok(Registered { client, secret, auth, registration, ends })
     }
+}
+
+/// The instant of a number of seconds; 0 means that there is no end (RFC 7591, 3.2.1).
+fn instant(seconds: i64) -> Option<Wall> {
+    (seconds > 0).then(|| Wall(seconds.saturating_mul(1000)))
 }
 
 /// Ends a registration (RFC 7592, 2.3).
@@ -138,9 +172,6 @@ pub async fn unregister(
     registration: &Registration,
     now: Now,
 ) -> Result<(), OauthError> {
-    let odd = |what: &str| {
-        OauthError::Registration(Failure::new(FailureClass::RequestBroken, what.to_owned()))
-    };
     let kept: Kept =
         serde_json::from_str(registration.expose()).map_err(|_| odd("it cannot be read"))?;
     let mut headers = plain_headers();
@@ -184,6 +215,33 @@ mod tests {
         assert_eq!((read.client.as_str(), read.auth), ("c", Some(ClientAuth::Post)));
         assert!(read.secret.is_some() && read.registration.is_some());
         assert!(!format!("{read:?}").contains("fake-"), "{read:?}");
+        assert_eq!(read.ends, None, "0 is no end");
+    }
+
+    #[test]
+    fn the_end_of_a_secret_that_is_used_is_known() {
+        let ends = |method: &str| {
+            let answer = format!(
+                "{{\"client_id\":\"c\",\"client_secret\":\"s\",\"client_secret_expires_at\":1900000000,\
+                 \"token_endpoint_auth_method\":\"{method}\"}}"
+            );
+            read(&answer).unwrap().ends
+        };
+        assert_eq!(ends("client_secret_basic"), Some(Wall(1_900_000_000_000)));
+        assert_eq!(ends("none"), None);
+    }
+
+    #[test]
+    fn a_refusal_names_what_was_altered() {
+        let said = |answer: &str| read(answer).unwrap_err().to_string();
+        let elsewhere = said("{\"client_id\":\"c\",\"redirect_uris\":[\"https://evil.example/\"]}");
+        assert!(
+            elsewhere.contains("another redirect than http://127.0.0.1/callback"),
+            "{elsewhere}"
+        );
+        let method =
+            said("{\"client_id\":\"c\",\"token_endpoint_auth_method\":\"tls_client_auth\"}");
+        assert!(method.contains("by tls_client_auth, and gave it no secret"), "{method}");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, ClientRecord, ClientSecret, FlightId,
-    Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
+    AccountId, AccountName, AccountSeed, Adjustment, ClientKey, ClientRecord, ClientSecret,
+    FlightId, Generation, GrantChange, OLDER_COPY, Registration, Rule, Standing, Wall,
 };
 
 use super::command::{
@@ -225,6 +225,16 @@ pub(super) fn give_back(
     access::delete(db, &found)?;
     account::set_standing(db, account, standing)?;
     Ok(erased)
+}
+
+/// By what a client is managed.
+pub(super) fn open_client(
+    db: &Connection,
+    sealer: &Sealer,
+    key: &ClientKey,
+) -> Result<Option<Registration>, StoreError> {
+    let row = client::find(db, key)?.ok_or(Refusal::UnknownClient)?;
+    client::open_registration(db, sealer, row)
 }
 
 /// What there is to be revoked.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret,
-    DeviceCode, ErrandId, ErrandRecord, FlightId, Generation, GrantChange, RawAnswer, RefreshToken,
-    Registration, RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
+    AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ClientKey, ClientRecord,
+    ClientSecret, DeviceCode, ErrandId, ErrandRecord, FlightId, Generation, GrantChange, RawAnswer,
+    RefreshToken, Registration, RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -79,6 +79,10 @@ pub enum Command {
         /// commit, so that a crash does not forget it.
         owed: Option<Owed>,
     },
+    /// Gives by what a client is managed.
+    OpenClient(ClientKey),
+    /// A registration is another one from now on.
+    Renew(Box<Renewal>),
     /// Gives what an errand is run with.
     OpenErrand(ErrandId),
     /// An errand is over, or a part of it is.
@@ -88,6 +92,17 @@ pub enum Command {
         /// What of it.
         part: ErrandPart,
     },
+}
+
+/// What a provider made of a registration.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The client, as it is from now on.
+    pub client: ClientRecord,
+    /// Its new secret; the old one stays if absent.
+    pub secret: Option<ClientSecret>,
+    /// By what it is managed from now on.
+    pub registration: Registration,
 }
 
 /// How far an account that goes concerns its provider.
@@ -252,6 +267,20 @@ pub enum Report {
         account: AccountId,
         /// What is left to be revoked at the provider.
         result: Result<Box<Erased>, StoreError>,
+    },
+    /// A client can be managed.
+    ClientOpened {
+        /// Which.
+        client: ClientKey,
+        /// By what, if it can be.
+        result: Result<Option<Registration>, StoreError>,
+    },
+    /// A renewed registration may be used.
+    Renewed {
+        /// Of which client.
+        client: ClientKey,
+        /// The client as it is now. The change comes back if it could not be written, for another try: it may hold the only copy of a secret.
+        result: Result<ClientRecord, (StoreError, Box<Renewal>)>,
     },
     /// An errand can be run.
     ErrandOpened {

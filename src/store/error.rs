@@ -141,6 +141,9 @@ pub enum Refusal {
     /// There is no such account.
     #[error("no such account")]
     UnknownAccount,
+    /// There is no such client: nobody uses it any more.
+    #[error("no such client")]
+    UnknownClient,
     /// There is no such errand: it is over.
     #[error("no such errand")]
     UnknownErrand,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::crash::{self, Point};
-use crate::model::Wall;
+use crate::model::{Registration, Wall};
 
 use super::apply;
 use super::command::{Command, Credentials, Erased, ErrandPart, Left, Report};
@@ -11,7 +11,7 @@ use super::error::{StoreError, Unwritable};
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::seal::Sealer;
-use super::table::{attempt, device, errand, refresh, rule};
+use super::table::{attempt, client, device, errand, refresh, rule};
 
 /// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
@@ -163,6 +163,7 @@ enum Gave {
     Credentials(Credentials),
     Erased(Box<Erased>),
     Left(Box<Left>),
+    Registration(Option<Registration>),
 }
 
 impl<'c> Unit<'c> {
@@ -203,6 +204,12 @@ impl<'c> Unit<'c> {
             Command::Erase { account, owed } => self
                 .run(|db| apply::erase(db, sealer, account, owed.as_ref()))
                 .map(|erased| Gave::Erased(Box::new(erased))),
+            Command::OpenClient(client) => {
+                self.run(|db| apply::open_client(db, sealer, client)).map(Gave::Registration)
+            }
+            Command::Renew(renewal) => {
+                self.run(|db| client::renew(db, sealer, renewal)).map(nothing)
+            }
             Command::OpenErrand(errand) => self
                 .run(|db| errand::open(db, sealer, *errand))
                 .map(|left| Gave::Left(Box::new(left))),
@@ -297,6 +304,20 @@ fn report(command: Command, outcome: Outcome) -> Report {
                 Gave::Erased(erased) => erased,
                 _ => unreachable!("an end gives what it left"),
             }),
+        },
+        Command::OpenClient(client) => Report::ClientOpened {
+            client,
+            result: outcome.map(|gave| match gave {
+                Gave::Registration(registration) => registration,
+                _ => unreachable!("a client gives by what it is managed"),
+            }),
+        },
+        Command::Renew(renewal) => Report::Renewed {
+            client: renewal.client.key.clone(),
+            result: match outcome {
+                Ok(_) => Ok(renewal.client),
+                Err(error) => Err((error, renewal)),
+            },
         },
         Command::OpenErrand(errand) => Report::ErrandOpened {
             errand,

@@ -42,7 +42,7 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey }) {
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: { enabled: true, ...resources(accessTtl) },
       registration: { enabled: true, initialAccessToken: false },
-      registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
+      registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
       revocation: { enabled: true },
     },
   };

@@ -2,7 +2,7 @@
 // consent by themselves (but for mallory, who says no), and the token endpoint fails on order. All
 // state is in memory.
 //
-// Environment: PORT (0: any free one), ACCESS_TTL and GRACE in seconds,
+// Environment: PORT (0: any free one), ACCESS_TTL, GRACE and SECRET_TTL in seconds,
 // CLIENT_SECRET. It prints "ready ISSUER" when it listens, and ends on SIGTERM.
 import crypto from 'node:crypto';
 import http from 'node:http';
@@ -17,7 +17,7 @@ const seconds = (name, absent) => Number(process.env[name] ?? absent);
 
 // the key of the client that signs: the public half is registered, the test fetches the other
 const signer = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const stats = { token: 0, refresh: 0, reuse: 0, log: [] };
+const stats = { token: 0, refresh: 0, reuse: 0, updates: 0, log: [] };
 const faults = new Faults();
 const server = http.createServer();
 let port = seconds('PORT', 0);
@@ -35,6 +35,7 @@ server.once('listening', () => {
   }));
   provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
   provider.use(watchTokenEndpoint);
+  if (process.env.SECRET_TTL) provider.use(secretsThatEnd(storage.adapter('Client')));
   provider.use(faults.middleware('/token'));
   const rest = provider.callback();
   server.on('request', (request, response) => {
@@ -114,6 +115,28 @@ async function interact(provider, request, response) {
   }
   const consent = { grantId: await grant.save() };
   await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
+}
+
+/**
+ * Clients that register themselves get a secret, asked for or not. It ends after SECRET_TTL seconds; an update
+ * (RFC 7592) brings another one, which ends in a month.
+ */
+function secretsThatEnd(clients) {
+  return async (ctx, next) => {
+    await next();
+    const updates = ctx.method === 'PUT' && ctx.path.startsWith('/reg/') && ctx.status === 200;
+    if (!updates && !(ctx.method === 'POST' && ctx.path === '/reg' && ctx.status === 201)) return;
+    const lifetime = updates ? 30 * 86400 : seconds('SECRET_TTL');
+    const altered = {
+      token_endpoint_auth_method: 'client_secret_basic',
+      client_secret: crypto.randomBytes(24).toString('base64url'),
+      client_secret_expires_at: Math.floor(Date.now() / 1000) + lifetime,
+    };
+    const id = ctx.body.client_id;
+    await clients.upsert(id, { ...(await clients.find(id)), ...altered });
+    Object.assign(ctx.body, altered);
+    if (updates) stats.updates += 1;
+  };
 }
 
 /** Counts the token requests that reached the provider. */

@@ -31,12 +31,18 @@ pub(crate) struct Options {
     pub(crate) access_lifetime: Duration,
     /// How long after its first use a replaced refresh token may be used again.
     pub(crate) grace: Duration,
+    /// Life of the secrets of clients that register themselves; they get none if absent.
+    pub(crate) secret_lifetime: Option<Duration>,
 }
 
 impl Default for Options {
     /// Access tokens of a minute, and no grace.
     fn default() -> Self {
-        Self { access_lifetime: Duration::from_mins(1), grace: Duration::ZERO }
+        Self {
+            access_lifetime: Duration::from_mins(1),
+            grace: Duration::ZERO,
+            secret_lifetime: None,
+        }
     }
 }
 
@@ -69,6 +75,9 @@ impl OpenIdProvider {
         );
         // set by tests/run where the system's node is too old
         let node = env::var_os("OSTLER_TEST_NODE").unwrap_or_else(|| "node".into());
+        let secret_lifetime = options.secret_lifetime;
+        let secret_lifetime =
+            secret_lifetime.map_or(String::new(), |lifetime| lifetime.as_secs().to_string());
         let mut node = Kept::spawn(
             Command::new(node)
                 .arg("server.mjs")
@@ -76,6 +85,7 @@ impl OpenIdProvider {
                 .env("PORT", "0")
                 .env("ACCESS_TTL", options.access_lifetime.as_secs().to_string())
                 .env("GRACE", options.grace.as_secs().to_string())
+                .env("SECRET_TTL", secret_lifetime)
                 .env("CLIENT_SECRET", SECRET)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

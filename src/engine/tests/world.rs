@@ -480,7 +480,7 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             values: Values::default(),
         };
         let account = seed.id.clone();
-        let client = ClientRecord { key, redirect_uri: None, discovered: None };
+        let client = ClientRecord { key, redirect_uri: None, discovered: None, secret_ends: None };
         let kind = BeginKind::Exchange(Box::new(Exchange {
             seed,
             client,

@@ -8,6 +8,7 @@ mod errands;
 mod holding;
 mod invariants;
 mod keeping;
+mod registrations;
 mod rest;
 mod scenarios;
 mod user;

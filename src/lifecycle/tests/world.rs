@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) erased: Vec<AccountId>,
     /// What was to be done about errands.
     pub(super) errands: Vec<ErrandEffect>,
+    /// Clients whose secret was to be renewed.
+    pub(super) renewals: Vec<ClientKey>,
     /// When the tokens end of what was erased last.
     pub(super) tokens_end: Option<Boot>,
     /// Accounts that wait for the disk to let go of them.
@@ -115,6 +117,7 @@ impl World {
             stands: Vec::new(),
             erased: Vec::new(),
             errands: Vec::new(),
+            renewals: Vec::new(),
             tokens_end: None,
             erases: VecDeque::new(),
             answered: Vec::new(),
@@ -474,6 +477,7 @@ impl World {
                 self.erases.push_back(name);
             }
             Effect::Errand(effect) => self.errands.push(effect),
+            Effect::Renew(client) => self.renewals.push(client),
             Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } | Effect::Pending | Effect::Online(_) => {}
             Effect::Done { result, .. } => self.resumed.push(result),

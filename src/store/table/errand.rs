@@ -123,7 +123,12 @@ pub(in super::super) fn load(db: &Connection) -> Result<Vec<ErrandRecord>, Store
             errand: row.get(0)?,
             account: row.get(1)?,
             name: row.get(2)?,
-            client: ClientRecord { key, redirect_uri: None, discovered: row.get(5)? },
+            client: ClientRecord {
+                key,
+                redirect_uri: None,
+                discovered: row.get(5)?,
+                secret_ends: None,
+            },
             since: sql::stamp(row, 6)?,
             worth: sql::lifetime(row, 9)?,
             registered: row.get(10)?,

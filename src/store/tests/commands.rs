@@ -267,7 +267,12 @@ fn signing_in_with_another_client_forgets_the_one_before() {
     let key = ClientKey { provider: "other".parse().unwrap(), ..key() };
     let moved = Exchange {
         seed: AccountSeed { client: key.clone(), ..seed(1) },
-        client: ClientRecord { key: key.clone(), redirect_uri: None, discovered: None },
+        client: ClientRecord {
+            key: key.clone(),
+            redirect_uri: None,
+            discovered: None,
+            secret_ends: None,
+        },
         secret: None,
         registration: None,
     };
@@ -547,4 +552,85 @@ fn there_is_an_end_to_logouts_that_wait() {
     run.close();
     let loaded = home.try_open().unwrap();
     assert_eq!((loaded.accounts.len(), loaded.errands.len()), (0, 64));
+}
+
+fn registered(ends: Option<i64>) -> ClientRecord {
+    ClientRecord { secret_ends: ends.map(Wall), ..client() }
+}
+
+impl Running {
+    /// Account 1 signs in with a client that has just registered itself.
+    fn register(&mut self) {
+        let BeginKind::Exchange(mut made) = exchange(1, Some("canary-first")) else { panic!() };
+        made.client = registered(Some(1000));
+        made.registration = Some(Arc::new(Registration::new("canary-managed".into())));
+        self.begin(1, BeginKind::Exchange(made)).unwrap();
+        self.grant(change(1, 1, 1, Some("canary-refresh-1"))).unwrap();
+    }
+
+    fn managed(&mut self) -> String {
+        match self.ask(Command::OpenClient(key())) {
+            Report::ClientOpened { result, .. } => result.unwrap().unwrap().expose().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn renew(&mut self, client: ClientRecord, secret: Option<&str>) -> Result<(), StoreError> {
+        let renewal = Renewal {
+            client,
+            secret: secret.map(|secret| ClientSecret::new(secret.into())),
+            registration: Registration::new("canary-rotated".into()),
+        };
+        match self.ask(Command::Renew(Box::new(renewal))) {
+            Report::Renewed { result, .. } => result.map(drop).map_err(|(error, _)| error),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_renewed_registration_is_there_after_a_crash_with_its_secret_and_its_end() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.register();
+    assert_eq!(run.managed(), "canary-managed");
+    let home = home.crash();
+    let mut run = home.open();
+    assert_eq!(run.loaded.clients, [registered(Some(1000))]);
+    run.renew(registered(Some(2000)), Some("canary-second")).unwrap();
+    let home = home.crash();
+    let mut run = home.open();
+    assert_eq!(run.loaded.clients, [registered(Some(2000))]);
+    assert_eq!(run.managed(), "canary-rotated");
+    let credentials = run.begin(2, refresh(1, 1)).unwrap();
+    assert_eq!(secret(&credentials), Some("canary-second"));
+    // without a new secret the old one goes on
+    run.renew(registered(None), None).unwrap();
+    assert_eq!(secret(&run.begin(3, refresh(1, 1)).unwrap()), Some("canary-second"));
+    run.close();
+    assert_eq!(home.open().loaded.clients, [registered(None)]);
+}
+
+#[test]
+fn a_sign_in_with_a_client_that_is_there_does_not_set_its_secret_back() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.register();
+    run.renew(registered(Some(2000)), Some("canary-second")).unwrap();
+    let BeginKind::Exchange(mut again) = exchange(1, None) else { panic!() };
+    again.client = registered(Some(1000));
+    run.begin(2, BeginKind::Exchange(again)).unwrap();
+    run.grant(change(2, 1, 2, Some("canary-refresh-2"))).unwrap();
+    run.close();
+    let mut run = home.open();
+    assert_eq!(run.loaded.clients, [registered(Some(2000))]);
+    assert_eq!(run.managed(), "canary-rotated");
+}
+
+#[test]
+fn a_registration_that_nobody_uses_any_more_is_not_renewed() {
+    let home = Home::new();
+    let mut run = home.open();
+    let error = run.renew(registered(None), None).unwrap_err();
+    assert_eq!(error, Refusal::UnknownClient.into());
 }

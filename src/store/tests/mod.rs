@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
     ErrandId, FlightId, Generation, GrantChange, GrantType, Issued, Now, RawAnswer, RefreshToken,
-    Scopes, Stamp, Standing, Target, TokenType, Wall,
+    Registration, Scopes, Stamp, Standing, Target, TokenType, Wall,
 };
 
 use super::keys::Machine;
@@ -199,6 +199,7 @@ fn client() -> ClientRecord {
         key: key(),
         redirect_uri: Some("https://app.example/back".into()),
         discovered: Some("token = \"https://as.example/token\"".into()),
+        secret_ends: None,
     }
 }
 
