@@ -1,10 +1,10 @@
 //! From facts to findings: what each means, and what to do about it.
 
-use super::doctor::{Asked, Examined};
+use super::doctor::{Asked, Examined, Published};
 use super::faults::login_required;
 use crate::api::{Account, Answer, Area, Finding, State, Unrevoked, login_command};
 use crate::lifecycle::RegistrationView;
-use crate::model::{AccountName, AccountSeed, Now, span};
+use crate::model::{AccountName, AccountSeed, ClientId, Now, span};
 use crate::oauth::{Missing, Unreached};
 use crate::store::{self, KeyError, StoreError};
 
@@ -257,6 +257,23 @@ pub(super) fn undefined(seed: &AccountSeed) -> Finding {
     )
 }
 
+/// The document that describes the user's own client.
+pub(super) fn of_document(url: &ClientId, found: &Published) -> Finding {
+    let hint = format!("publish what this prints: ostler provider document {url}");
+    let url = url.as_str();
+    match found {
+        Ok(Ok(())) => Finding::ok(Area::Network, url, "describes a client as providers want it"),
+        Ok(Err(problem)) => {
+            Finding::problem(Area::Network, url, format!("is of no use to providers: {problem}"))
+                .hint(hint)
+        }
+        Err(why) => {
+            let message = format!("could not be fetched from here ({why}), as providers have to");
+            Finding::warning(Area::Network, url, message).hint(hint)
+        }
+    }
+}
+
 /// The secret of a client that registered itself, if something is wrong with it.
 pub(super) fn of_secret(
     view: &RegistrationView<'_>,
@@ -432,6 +449,15 @@ mod tests {
         let over = of(1_000_000 - 7200, None).unwrap();
         assert_eq!(over.level, Level::Problem);
         assert_eq!(over.message, "the secret of client c ended 2 h ago; needed by door");
+    }
+
+    #[test]
+    fn a_document_that_is_of_no_use_is_a_problem_and_one_out_of_reach_a_warning() {
+        let url: ClientId = "https://me.example/c".parse().unwrap();
+        let level = |found: Published| of_document(&url, &found).level;
+        assert_eq!(level(Ok(Ok(()))), Level::Ok);
+        assert_eq!(level(Ok(Err("why".to_owned()))), Level::Problem);
+        assert_eq!(level(Err("why".to_owned())), Level::Warning);
     }
 
     #[test]

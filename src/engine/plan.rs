@@ -12,11 +12,11 @@ use super::task::Engine;
 use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
     AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Now,
-    ProviderId, RefreshToken, Registration, Scopes, Target, Wall,
+    ProviderId, RefreshToken, Registration, Scopes, Target, Wall, is_document,
 };
 use crate::oauth::{
-    Authorization, Client, DeviceAuthorization, Http, Loopback, Registered, authorize_device,
-    check_key, discover, push, register,
+    Authorization, Client, DeviceAuthorization, Http, Loopback, OauthError, Registered,
+    authorize_device, check_key, discover, push, register,
 };
 use crate::provider::{Provider, Redirect, Unresolved};
 
@@ -27,6 +27,8 @@ pub(super) struct Plan {
     at: ProviderId,
     /// As which client; one that registers itself if absent.
     client: Option<ClientId>,
+    /// The client that is described by a document of the user's: one for all providers that take such.
+    document: Option<ClientId>,
     /// The redirect URI that was registered in advance.
     redirect_uri: Option<String>,
     /// The definition that was discovered before.
@@ -163,10 +165,13 @@ impl Engine {
             _ => target,
         };
         let scopes = scopes.or_else(|| known.map(|known| known.scopes));
+        // an import belongs to a client that is there already
+        let document = self.document.clone().filter(|_| flow != Flow::Import);
         Ok(move |asker| Plan {
             name,
             at: provider,
             client,
+            document,
             redirect_uri,
             discovered,
             secret_ends,
@@ -207,7 +212,9 @@ impl Engine {
         let server = |provider: &Provider| {
             (provider.issuer.clone(), provider.token_url.origin().ascii_serialization())
         };
-        match (self.pinned.get(&key), self.catalog.find(provider)) {
+        // one that a document describes is the same everywhere
+        let bound = self.pinned.get(&key).filter(|_| !is_document(client));
+        match (bound, self.catalog.find(provider)) {
             (Some(bound), Some(described)) => server(bound) != server(&described),
             _ => false,
         }
@@ -250,7 +257,9 @@ impl Plan {
         let named = self.scopes.take();
         self.scopes = Some(wanted_scopes(&provider, named, user_agrees));
         let mut registration = None;
-        let client = if let Some(client) = self.client.clone() {
+        // one that is there, then the user's own, then one that registers itself (MCP, "Client Registration")
+        let document = self.document.take().filter(|_| provider.client_documents);
+        let client = if let Some(client) = self.client.clone().or(document) {
             client
         } else {
             let registered = self.register(&provider, http, now).await?;
@@ -263,6 +272,7 @@ impl Plan {
             }
             client
         };
+        check_secret(&client, self.secret.as_deref())?;
         let means = match self.flow {
             Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {
@@ -316,6 +326,11 @@ impl Plan {
             let hint = match &provider.register_url {
                 Some(page) => {
                     format!("register one at {page}, and give the id that you get with --client-id")
+                }
+                None if provider.client_documents => {
+                    "give its id with --client-id, or publish a document about one of your own: \
+                     ostler provider document"
+                        .into()
                 }
                 None => "give the id that the provider issued to you with --client-id".into(),
             };
@@ -377,6 +392,18 @@ impl Plan {
         let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);
         Ok(Means::Browser { loopback, redirect_uri, authorization, url })
+    }
+}
+
+/// A client that a document describes has no secret that both sides know.
+fn check_secret(client: &ClientId, secret: Option<&ClientSecret>) -> Result<(), Fault> {
+    match secret {
+        Some(secret) if is_document(client) && check_key(secret.expose()).is_err() => {
+            let message = OauthError::DocumentSecret.to_string();
+            Err(Fault::new(FaultKind::InvalidOption, message)
+                .hint("leave the secret out, or give its private key with --client-key"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -27,8 +27,8 @@ use super::uses::Uses;
 use crate::api::{Event as News, Fault, LoginStarted, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
-    AccountId, AccountName, Caller, ClientKey, ClientRecord, ErrandId, FlightId, Modes, ProviderId,
-    QuestionId, RequestId,
+    AccountId, AccountName, Caller, ClientId, ClientKey, ClientRecord, ErrandId, FlightId, Modes,
+    ProviderId, QuestionId, RequestId,
 };
 use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
@@ -59,6 +59,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Which accounts are kept fresh ahead of time.
     pub modes: Modes,
+    /// The client that is described by a document of the user's.
+    pub document: Option<ClientId>,
     /// What status shows of the daemon.
     pub info: Info,
 }
@@ -79,6 +81,8 @@ pub struct Reload {
     pub catalog: Catalog,
     /// Which accounts are kept fresh ahead of time; as before if the settings cannot be used.
     pub modes: Option<Modes>,
+    /// The client that is described by a document of the user's, if the settings can be used.
+    pub document: Option<ClientId>,
 }
 
 /// What the daemon tells the engine.
@@ -145,6 +149,7 @@ pub struct Engine {
     pub(super) http: Http,
     pub(super) courier: Arc<dyn Courier>,
     pub(super) catalog: Catalog,
+    pub(super) document: Option<ClientId>,
     pub(super) clock: Clock,
     pub(super) info: Info,
     pub(super) protection: String,
@@ -221,6 +226,7 @@ impl Engine {
             alarm,
             settings,
             modes,
+            document,
             info,
         } = parts;
         let (mail, mailbox) = mpsc::channel(MAILBOX);
@@ -234,6 +240,7 @@ impl Engine {
             http,
             courier,
             catalog,
+            document,
             started: clock.now().wall.seconds(),
             clock,
             info,
@@ -430,8 +437,9 @@ impl Engine {
     }
 
     fn reload(&mut self, files: Reload) {
-        let Reload { catalog, modes } = files;
+        let Reload { catalog, modes, document } = files;
         if let Some(modes) = modes {
+            self.document = document;
             self.tell(Event::Modes(modes));
         }
         self.catalog = catalog;

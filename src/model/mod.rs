@@ -5,6 +5,7 @@
 //! | account, provider, client, request, flight, generation | [`names`] |
 //! | access token, refresh token, client secret, code, verifier | [`secret`] |
 //! | instants on the two clocks, lifetimes | [`time`] |
+//! | clients that are described by a document | [`document`](mod@document) |
 //! | scopes | [`scope`] |
 //! | APIs and audiences that tokens are for | [`target`] |
 //! | who asks | [`caller`] |
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod caller;
+pub mod document;
 pub mod errand;
 pub mod grant;
 pub mod landing;
@@ -34,6 +36,7 @@ pub mod values;
 
 pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
 pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
+pub use document::{DOCUMENT_REDIRECTS, check_document, check_document_url, document, is_document};
 pub use errand::{ErrandId, ErrandRecord};
 pub use grant::{GrantType, GrantTypeError};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};

@@ -1,13 +1,17 @@
-//! Clients that register themselves: whose they are, and secrets of theirs that end.
+//! Clients that register themselves: whose they are, and secrets of theirs that end. And clients that need not, because
+//! a document describes them.
 
+use std::io::Write;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::scene::{ACCOUNT, Scene, follow, line};
+use crate::scene::{ACCOUNT, CLIENT, PATIENCE, Scene, follow, home, line};
+use crate::support::daemon::Daemon;
 use crate::support::http::Ask;
 use crate::support::op::{OpenIdProvider, Options};
+use crate::support::process;
 
 /// Whether a provider knows a public client.
 fn knows(op: &OpenIdProvider, client: &str) -> bool {
@@ -90,4 +94,85 @@ fn a_provider_file_that_names_another_issuer_gets_another_registration() {
     assert!(knows(&other, &clients[1]));
     let seen = other.stats().unwrap()["log"].to_string();
     assert!(!seen.contains(&clients[0]), "the first client is nobody there: {seen}");
+}
+
+const DOCUMENT: &str = "https://client.example.test/ostler.json";
+
+/// A daemon whose user has published a document, and a provider that can see it.
+fn with_document(more: &[&str]) -> Scene {
+    let settings = format!("client_id_metadata_document = \"{DOCUMENT}\"\n");
+    let home = home().config("ostler.toml", &settings).unwrap();
+    let op = OpenIdProvider::start(Options::default()).unwrap();
+    let scene = Scene { daemon: Daemon::start(home).unwrap(), op };
+    publish(&scene, &scene.op, more);
+    scene
+}
+
+/// Publishes what the command prints.
+fn publish(scene: &Scene, op: &OpenIdProvider, more: &[&str]) {
+    let print = [&["provider", "document", DOCUMENT], more].concat();
+    let printed = scene.daemon.run(&print).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert_eq!(document["client_id"], json!(DOCUMENT), "{printed:?}");
+    let reply = Ask::post_json(&op.url("/_publish"), &document).send().unwrap();
+    assert_eq!(reply.status, 204);
+}
+
+#[test]
+fn a_client_that_a_document_describes_is_used_before_one_registers_itself_and_at_each_issuer() {
+    let mut scene = with_document(&[]);
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &[]), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    assert_eq!(scene.account(ACCOUNT)["client_id"], json!(DOCUMENT));
+    let first = scene.token(ACCOUNT);
+    scene.daemon.restart().unwrap();
+    assert!(scene.is_active(&scene.renew(ACCOUNT, &first)));
+
+    let other = OpenIdProvider::start(Options::default()).unwrap();
+    publish(&scene, &other, &[]);
+    let there = ["login", other.issuer(), "--as", "there", "--no-browser"];
+    let (_, finished) = follow(&mut scene.daemon.command(&there), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    assert_eq!(scene.account("there")["client_id"], json!(DOCUMENT));
+
+    // one that was named goes before it
+    let named = ["--client-id", CLIENT];
+    let (_, finished) = follow(&mut scene.login("named", &named), "");
+    assert!(finished.status.success(), "{finished:?}");
+    assert_eq!(scene.account("named")["client_id"], json!(CLIENT));
+    let said = line(&scene.daemon.run(&["logout", ACCOUNT, "--json"]).unwrap());
+    assert!(said.contains("\"revoked\""), "{said}");
+}
+
+#[test]
+fn such_a_client_has_no_secret_and_may_have_a_key() {
+    let mut scene = with_document(&["--jwks-uri", "https://client.example.test/keys"]);
+    let secret = ["--client-id", DOCUMENT, "--client-secret-stdin"];
+    let refused = process::run(&mut scene.login(ACCOUNT, &secret), "a-secret\n", PATIENCE).unwrap();
+    assert_eq!(refused.status.code(), Some(64), "{refused:?}");
+    assert!(refused.stderr.contains("has no secret"), "{refused:?}");
+    assert!(refused.stderr.contains("--client-key"), "{refused:?}");
+
+    let key = Ask::get(&scene.op.url("/_key")).send().unwrap().text();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(key.as_bytes()).unwrap();
+    let arguments = ["--client-key", file.path().to_str().unwrap()];
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &arguments), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    assert_eq!(scene.account(ACCOUNT)["client_id"], json!(DOCUMENT));
+    let first = scene.token(ACCOUNT);
+    scene.daemon.restart().unwrap();
+    assert!(scene.is_active(&scene.renew(ACCOUNT, &first)));
+}
+
+#[test]
+fn a_document_that_cannot_be_fetched_is_told_by_the_doctor() {
+    // nobody listens there
+    let settings = "client_id_metadata_document = \"https://127.0.0.1:1/ostler.json\"\n";
+    let daemon = Daemon::start(home().config("ostler.toml", settings).unwrap()).unwrap();
+    let found = daemon.run(&["doctor"]).unwrap().stdout;
+    let told = "https://127.0.0.1:1/ostler.json: could not be fetched from here";
+    assert!(found.contains(told), "{found}");
+    let printed = daemon.run(&["provider", "document", "https://a.example/x/../y"]).unwrap();
+    assert_eq!(printed.status.code(), Some(64), "{printed:?}");
 }

@@ -19,6 +19,10 @@ const seconds = (name, absent) => Number(process.env[name] ?? absent);
 const signer = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const stats = { token: 0, refresh: 0, reuse: 0, updates: 0, log: [] };
 const faults = new Faults();
+// what is published at addresses of the web, as far as the provider can see
+const documents = new Map([
+  ['https://client.example.test/keys', { keys: [{ ...signer.publicKey.export({ format: 'jwk' }), alg: 'ES256' }] }],
+]);
 const server = http.createServer();
 let port = seconds('PORT', 0);
 
@@ -32,6 +36,7 @@ server.once('listening', () => {
     accessTtl: seconds('ACCESS_TTL', 60),
     clientSecret: process.env.CLIENT_SECRET ?? 'not-a-secret',
     clientKey: signer.publicKey,
+    documents,
   }));
   provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
   provider.use(watchTokenEndpoint);
@@ -69,6 +74,11 @@ async function route(provider, rest, issuer, request, response) {
     response.end(JSON.stringify(stats));
   } else if (pathname === '/_faults' && request.method === 'POST') {
     response.statusCode = faults.order(await json(request)) ? 204 : 400;
+    response.end();
+  } else if (pathname === '/_publish' && request.method === 'POST') {
+    const document = await json(request);
+    documents.set(document.client_id, document);
+    response.statusCode = 204;
     response.end();
   } else if (pathname === '/_key') {
     response.end(signer.privateKey.export({ type: 'pkcs8', format: 'pem' }));

@@ -237,6 +237,7 @@ impl World {
             alarm: Alarm::by(Box::new(Bell(Arc::clone(&self.hour)))),
             settings: self.settings,
             modes: Modes::default(),
+            document: None,
             info: Info { places: places(self.home.path()), bus: Arc::default() },
         };
         let (mut engine, handle, _) = Engine::new(parts);
