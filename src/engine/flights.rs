@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
-use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
+use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Opener, Report, StoreError};
 
 /// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client
 /// has a shorter limit of its own; this one holds if that should fail.
@@ -272,8 +272,8 @@ impl Engine {
                 | Command::Note(_)
                 | Command::EndErrand { .. }
                 | Command::DropDevice(_) => {}
-                Command::OpenClient(client) => {
-                    self.hear(Report::ClientOpened { client, result: Err(error) });
+                Command::OpenClient { client, by } => {
+                    self.hear(Report::ClientOpened { client, by, result: Err(error) });
                 }
                 Command::Renew(renewal) => {
                     let client = renewal.client.key.clone();
@@ -332,7 +332,12 @@ impl Engine {
                 self.tell(Event::Saved { flight, result });
             }
             Report::Erased { account, result } => self.erased(&account, result),
-            Report::ClientOpened { client, result } => self.client_opened(client, result),
+            Report::ClientOpened { client, by: Opener::Renewal, result } => {
+                self.client_opened(client, result);
+            }
+            Report::ClientOpened { client, by: Opener::Login, result } => {
+                self.client_read(&client, result);
+            }
             Report::Renewed { client, result } => self.registration_kept(client, result),
             Report::ErrandOpened { errand, result } => self.errand_opened(errand, result),
             Report::ErrandEnded { errand, result } => {

@@ -22,6 +22,7 @@ mod effects;
 mod errands;
 mod faults;
 mod findings;
+mod fitting;
 mod flights;
 mod handle;
 mod identity;

@@ -36,6 +36,8 @@ pub(super) struct Plan {
     /// When the client's secret ends, if that is known.
     secret_ends: Option<Wall>,
     pub(super) secret: Option<Arc<ClientSecret>>,
+    /// The client's secret that is on record: to show who asks, and not to be written down again.
+    pub(super) stored: Option<Arc<ClientSecret>>,
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
     pub(super) login_hint: Option<String>,
@@ -176,6 +178,7 @@ impl Engine {
             discovered,
             secret_ends,
             secret: client_secret,
+            stored: None,
             scopes,
             target,
             login_hint,
@@ -252,10 +255,7 @@ impl Plan {
                 Arc::new(discovered)
             }
         };
-        // who signs in by a key asks for what is named, and an import for what was granted
-        let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
-        let named = self.scopes.take();
-        self.scopes = Some(wanted_scopes(&provider, named, user_agrees));
+        self.scopes = Some(self.wanted(&provider));
         let mut registration = None;
         // one that is there, then the user's own, then one that registers itself (MCP, "Client Registration")
         let document = self.document.take().filter(|_| provider.client_documents);
@@ -276,7 +276,7 @@ impl Plan {
         let means = match self.flow {
             Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {
-                let secret = self.secret.as_deref();
+                let secret = self.secret.as_deref().or(self.stored.as_deref());
                 let client = Client { id: &client, secret };
                 let scopes = self.scopes.clone().unwrap_or_default();
                 let asked =
@@ -336,19 +336,44 @@ impl Plan {
             };
             return Err(Fault::new(FaultKind::InvalidOption, message).hint(hint));
         }
-        let redirect_uri = match (&self.redirect_uri, &provider.redirect) {
-            (Some(uri), _) => uri.clone(),
-            (None, Redirect::CustomScheme { uri }) => uri.to_string(),
-            (None, redirect) => Loopback::registered_uri(redirect).ok_or_else(|| {
-                let message = format!("{} has to be told where the browser is to end", self.at);
-                Fault::new(FaultKind::InvalidOption, message).hint("give it with --redirect-uri")
-            })?,
-        };
+        let redirect_uri = self.redirect_to_register(provider)?;
         let scopes = self.scopes.clone().unwrap_or_default();
         let registered = register(http, provider, &redirect_uri, &scopes, now).await;
         let registered = registered.map_err(|error| faults::not_authorized(provider, error))?;
         tracing::info!(provider = %self.at, client = %registered.client, "client registered");
         Ok(registered)
+    }
+
+    /// Where the browser comes back to, as it is registered.
+    pub(super) fn redirect_to_register(&self, provider: &Provider) -> Result<String, Fault> {
+        match (&self.redirect_uri, &provider.redirect) {
+            (Some(uri), _) => Ok(uri.clone()),
+            (None, Redirect::CustomScheme { uri }) => Ok(uri.to_string()),
+            (None, redirect) => Loopback::registered_uri(redirect).ok_or_else(|| {
+                let message = format!("{} has to be told where the browser is to end", self.at);
+                Fault::new(FaultKind::InvalidOption, message).hint("give it with --redirect-uri")
+            }),
+        }
+    }
+
+    /// The client that it is for, if that is known before it is prepared.
+    pub(super) fn key(&self) -> Option<ClientKey> {
+        let client = self.client.clone()?;
+        Some(ClientKey { provider: self.at.clone(), client })
+    }
+
+    /// Its client is another than when it was planned.
+    pub(super) fn follow(&mut self, record: &ClientRecord, provider: Arc<Provider>) {
+        self.discovered.clone_from(&record.discovered);
+        self.secret_ends = record.secret_ends;
+        self.source = Source::Known(provider);
+    }
+
+    /// The scopes that it asks for. Who signs in by a key asks for what is named, and an import for what was
+    /// granted.
+    pub(super) fn wanted(&self, provider: &Provider) -> Scopes {
+        let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
+        wanted_scopes(provider, self.scopes.clone(), user_agrees)
     }
 
     /// By the browser: where it will come back, and where it goes.
@@ -387,7 +412,8 @@ impl Plan {
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
         let (authorization, url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
-        let client = Client { id, secret: self.secret.as_deref() };
+        let secret = self.secret.as_deref().or(self.stored.as_deref());
+        let client = Client { id, secret };
         let pushed = push(http, provider, client, url, now).await;
         let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);

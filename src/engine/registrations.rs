@@ -2,10 +2,10 @@
 
 use super::task::{Done, Engine};
 use crate::lifecycle::{Event, RegistrationEvent};
-use crate::model::{ClientKey, ClientRecord, Failure, FailureClass, Registration, Wall};
-use crate::oauth::{OauthError, Renewed, renew};
+use crate::model::{ClientKey, ClientRecord, Failure, FailureClass};
+use crate::oauth::{Managed, OauthError, Renewed, renew};
 use crate::provider::Provider;
-use crate::store::{Command, Renewal, StoreError};
+use crate::store::{Command, OpenedClient, Opener, Renewal, StoreError};
 
 /// A try to renew a registration, as its task tells it.
 pub(super) struct Tried {
@@ -34,7 +34,7 @@ impl Engine {
     pub(super) fn renew(&mut self, client: ClientKey) {
         match self.unkept.remove(&client) {
             Some(renewal) => self.write(Command::Renew(renewal)),
-            None => self.write(Command::OpenClient(client)),
+            None => self.write(Command::OpenClient { client, by: Opener::Renewal }),
         }
     }
 
@@ -42,11 +42,11 @@ impl Engine {
     pub(super) fn client_opened(
         &mut self,
         client: ClientKey,
-        result: Result<Option<Registration>, StoreError>,
+        result: Result<OpenedClient, StoreError>,
     ) {
         let registration = match result {
-            Ok(Some(registration)) => registration,
-            Ok(None) => {
+            Ok(OpenedClient { registration: Some(registration), .. }) => registration,
+            Ok(OpenedClient { registration: None, .. }) => {
                 let why = "the provider lets nobody manage the registration";
                 return self.not_renewed(client, Failure::new(FailureClass::RequestBroken, why));
             }
@@ -63,10 +63,10 @@ impl Engine {
             return self.not_renewed(client, Failure::new(FailureClass::NotSent, why));
         };
         let ends = self.clients.get(&client).and_then(|record| record.secret_ends);
-        let ends = ends.unwrap_or(Wall(0));
         let (http, now) = (self.http.clone(), self.clock.now());
         self.tasks.spawn(async move {
-            let result = renew(&http, &provider, &client.client, &registration, ends, now).await;
+            let managed = Managed { client: &client.client, registration: &registration, ends };
+            let result = renew(&http, &provider, managed, now).await;
             let result = result.map_err(|error| match error {
                 OauthError::Registration(failure) => failure,
                 error => Failure::new(FailureClass::RequestBroken, error.to_string()),
@@ -82,14 +82,21 @@ impl Engine {
             Ok(renewed) => renewed,
             Err(failure) => return self.not_renewed(client, failure),
         };
-        let Some(mut record) = self.clients.get(&client).cloned() else { return };
-        match renewed.failure {
+        if let Some(failure) = &renewed.failure {
             // what else has changed is kept all the same
-            Some(failure) => self.not_renewed(client.clone(), failure),
-            None => record.secret_ends = renewed.ends,
+            self.not_renewed(client.clone(), failure.clone());
         }
+        self.keep(&client, renewed);
+    }
+
+    /// Writes down what a provider made of a registration.
+    pub(super) fn keep(&mut self, client: &ClientKey, renewed: Renewed) {
+        let Some(mut record) = self.clients.get(client).cloned() else {
+            return self.go_on(client);
+        };
+        record.secret_ends = renewed.ends;
         if let Some(auth) = renewed.auth
-            && let Some(provider) = self.pinned.get(&client)
+            && let Some(provider) = self.pinned.get(client)
         {
             let provider = Provider { client_auth: Some(auth), ..(**provider).clone() };
             record.discovered = Some(provider.to_toml());
@@ -105,6 +112,7 @@ impl Engine {
         client: ClientKey,
         result: Result<ClientRecord, (StoreError, Box<Renewal>)>,
     ) {
+        let waiting = client.clone();
         match result {
             Ok(record) => {
                 tracing::info!(client = %client.client, "registration read or renewed");
@@ -121,6 +129,7 @@ impl Engine {
                 self.not_renewed(client, Failure::new(FailureClass::Transient, why));
             }
         }
+        self.go_on(&waiting);
     }
 
     fn not_renewed(&mut self, client: ClientKey, failure: Failure) {

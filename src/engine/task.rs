@@ -14,6 +14,7 @@ use super::access::Change;
 use super::doctor::{Doctor, Examined};
 use super::errands::{Errand, Tried};
 use super::faults;
+use super::fitting::{Fitted, Fitting};
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::identity::Known;
@@ -114,6 +115,8 @@ pub(super) struct Waiting {
 pub(super) enum Done {
     /// A flight ended.
     Landed(Landed),
+    /// The client of a login fits, or does not.
+    Fitted(Box<Fitted>),
     /// A sign-in can be shown to the user, or cannot be started.
     Prepared(Box<Prepared>),
     /// A revocation was tried.
@@ -166,6 +169,7 @@ pub struct Engine {
     pub(super) showing: HashMap<RequestId, (Asker, LoginStarted)>,
     /// Sign-ins whose listener or metadata is still awaited.
     pub(super) preparing: usize,
+    pub(super) fitting: Fitting,
     /// How the last sign-ins ended, for those who ask late.
     pub(super) ended: VecDeque<Ended>,
     /// Answers of an earlier run that wait for their provider's definition.
@@ -252,6 +256,7 @@ impl Engine {
             sign_ins: HashMap::new(),
             showing: HashMap::new(),
             preparing: 0,
+            fitting: Fitting::default(),
             ended: VecDeque::new(),
             unread: Vec::new(),
             leaving: HashMap::new(),
@@ -423,6 +428,7 @@ impl Engine {
     fn done(&mut self, done: Result<Done, JoinError>) {
         match done {
             Ok(Done::Landed(landed)) => self.landed(landed),
+            Ok(Done::Fitted(fitted)) => self.fitted(*fitted),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
             Ok(Done::Tried(tried)) => self.errand_tried(tried),
             Ok(Done::Renewed(tried)) => self.registration_tried(*tried),

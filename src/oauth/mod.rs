@@ -4,7 +4,7 @@
 //! | step | where |
 //! |---|---|
 //! | from an issuer to a provider's definition (RFC 8414, OIDC Discovery) | [`discover`] |
-//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`renew`], [`unregister`] |
+//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`renew`], [`adapt`], [`unregister`] |
 //! | a client that a document describes, as providers see it | [`published`] |
 //! | the authorization request, and the callback that answers it | [`Authorization`] |
 //! | the page on this machine where a browser ends | [`Loopback`] |
@@ -72,7 +72,7 @@ pub use page::CallbackPage;
 pub use par::push;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};
 pub use register::{Registered, register, unregister};
-pub use renew::{Renewed, renew};
+pub use renew::{Managed, Renewed, adapt, renew};
 pub use replay::{expect, recorded, replay};
 pub use request::{SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};

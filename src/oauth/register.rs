@@ -46,7 +46,8 @@ pub(super) struct Answer {
     client_secret: Option<ClientSecret>,
     client_secret_expires_at: Option<serde_json::Value>,
     pub(super) token_endpoint_auth_method: Option<String>,
-    pub(super) redirect_uris: Option<Vec<String>>,
+    redirect_uris: Option<Vec<String>>,
+    scope: Option<String>,
     registration_client_uri: Option<String>,
     registration_access_token: Option<RegistrationToken>,
 }
@@ -56,9 +57,36 @@ pub(super) struct Answer {
 pub(super) struct Kept {
     pub(super) uri: Url,
     pub(super) token: RegistrationToken,
+    #[serde(default)]
+    pub(super) terms: Terms,
+}
+
+/// What a client is registered for, where that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Terms {
+    /// Where browsers come back to.
+    pub(super) redirects: Vec<String>,
+    /// The scopes that it may ask for.
+    pub(super) scope: Option<String>,
+}
+
+impl Terms {
+    /// Whether a login with that redirect and those scopes is among them.
+    pub(super) fn cover(&self, redirect: &str, scopes: &Scopes) -> bool {
+        let scope = self.scope.as_deref();
+        let redirects = &self.redirects;
+        (redirects.is_empty() || redirects.iter().any(|it| it == redirect))
+            && scope.is_none_or(|scope| Scopes::parse_lenient(scope).covers(scopes))
+    }
 }
 
 impl Kept {
+    /// The same, for what a client is registered for by now.
+    pub(super) fn with(&self, terms: Terms) -> Self {
+        let token = RegistrationToken::new(self.token.expose().to_owned());
+        Self { uri: self.uri.clone(), token, terms }
+    }
+
     /// As it is sealed.
     pub(super) fn sealed(&self) -> Registration {
         let text = serde_json::to_string(self);
@@ -107,57 +135,84 @@ pub async fn register(
     if (200..300).contains(&answer.status)
         && let Ok(said) = serde_json::from_slice::<Answer>(&answer.body)
     {
-        return said.check(redirect_uri, url);
+        let scope = (!scopes.is_empty()).then(|| scopes.join(" "));
+        let asked = Terms { redirects: vec![redirect_uri.to_owned()], scope };
+        return said.check(&asked, url);
     }
     let failure = read_failure(provider, &answer, &SentSecrets::new([]), now);
     Err(OauthError::Registration(failure))
 }
 
 impl Answer {
-    /// What it means, if it can be relied on. The client comes back to `redirect_uri`, and is managed where
+    /// What it means, if it can be relied on. The client was to be registered for `asked`, and is managed where
     /// `endpoint` is.
-    pub(super) fn check(
-        self,
-        redirect_uri: &str,
-        endpoint: &Url,
-    ) -> Result<Registered, OauthError> {
+    fn check(mut self, asked: &Terms, endpoint: &Url) -> Result<Registered, OauthError> {
         let Ok(client) = self.client_id.parse() else {
             return Err(odd("the answer holds no client id"));
         };
-        let is_ours = |uri: &String| uri == redirect_uri;
-        if self.redirect_uris.is_some_and(|uris| !uris.is_empty() && !uris.iter().any(is_ours)) {
+        let terms = self.terms(asked);
+        if let Some(lacking) = asked.redirects.iter().find(|uri| !terms.redirects.contains(uri)) {
             return Err(odd(&format!(
-                "the provider has registered another redirect than {redirect_uri}, which was asked for"
+                "the provider has registered another redirect than {lacking}, which was asked for"
             )));
         }
-        let secret = self.client_secret;
-        let secret = secret.filter(|it| (1..=SECRET_MAX).contains(&it.expose().len()));
-        let auth = match (self.token_endpoint_auth_method.as_deref(), &secret) {
-            (Some("client_secret_post"), Some(_)) => Some(ClientAuth::Post),
-            (Some("client_secret_basic"), Some(_)) => Some(ClientAuth::Basic),
-            (Some("client_secret_jwt"), Some(_)) => Some(ClientAuth::ClientSecretJwt),
-            (None | Some("none"), _) => None,
-            (Some(method), secret) => {
-                let method: String =
-                    method.chars().filter(char::is_ascii_graphic).take(METHOD_MAX).collect();
-                let without = if secret.is_none() { ", and gave it no secret" } else { "" };
-                return Err(odd(&format!(
-                    "the provider wants the client to authenticate by {method}{without}, which it \
-                     cannot"
-                )));
-            }
-        };
+        let secret = self.take_secret();
+        let auth = auth_of(self.token_endpoint_auth_method.as_deref(), secret.is_some())?;
         // a secret that is not used is not sent
         let secret = secret.filter(|_| auth.is_some());
-        // where the registration is managed has to be where it was made
-        let kept = self.registration_client_uri.zip(self.registration_access_token);
-        let registration = kept.and_then(|(uri, token)| {
-            let uri = Url::parse(&uri).ok().filter(|uri| check_endpoint(uri).is_ok())?;
-            (uri.origin() == endpoint.origin()).then(|| Kept { uri, token }.sealed())
-        });
-        let ends = self.client_secret_expires_at.as_ref().filter(|_| secret.is_some());
-        let ends = ends.and_then(serde_json::Value::as_i64).and_then(instant);
+        let ends = if secret.is_some() { self.secret_ends(None) } else { None };
+        let registration = self.managed(endpoint, terms).map(|kept| kept.sealed());
         Ok(Registered { client, secret, auth, registration, ends })
+    }
+
+    /// What the client is registered for: what the provider says, and else what was asked for.
+    pub(super) fn terms(&self, asked: &Terms) -> Terms {
+        let said = self.redirect_uris.clone().filter(|uris| !uris.is_empty());
+        Terms {
+            redirects: said.unwrap_or_else(|| asked.redirects.clone()),
+            scope: self.scope.clone().or_else(|| asked.scope.clone()),
+        }
+    }
+
+    /// The secret, if there is one that can be used.
+    pub(super) fn take_secret(&mut self) -> Option<ClientSecret> {
+        let secret = self.client_secret.take();
+        secret.filter(|it| (1..=SECRET_MAX).contains(&it.expose().len()))
+    }
+
+    /// When the secret ends, if it does: as `before` where that is not said.
+    pub(super) fn secret_ends(&self, before: Option<Wall>) -> Option<Wall> {
+        let said = self.client_secret_expires_at.as_ref().and_then(serde_json::Value::as_i64);
+        said.map_or(before, instant)
+    }
+
+    /// By what the registration is managed from now on: where that is has to be where it was made.
+    pub(super) fn managed(&mut self, endpoint: &Url, terms: Terms) -> Option<Kept> {
+        let said = self.registration_client_uri.take().zip(self.registration_access_token.take());
+        let (uri, token) = said?;
+        let uri = Url::parse(&uri).ok().filter(|uri| check_endpoint(uri).is_ok())?;
+        (uri.origin() == endpoint.origin()).then_some(Kept { uri, token, terms })
+    }
+}
+
+/// How a client has to authenticate itself; `None` if it is public.
+pub(super) fn auth_of(
+    method: Option<&str>,
+    has_secret: bool,
+) -> Result<Option<ClientAuth>, OauthError> {
+    match method {
+        Some("client_secret_post") if has_secret => Ok(Some(ClientAuth::Post)),
+        Some("client_secret_basic") if has_secret => Ok(Some(ClientAuth::Basic)),
+        Some("client_secret_jwt") if has_secret => Ok(Some(ClientAuth::ClientSecretJwt)),
+        None | Some("none") => Ok(None),
+        Some(method) => {
+            let method: String =
+                method.chars().filter(char::is_ascii_graphic).take(METHOD_MAX).collect();
+            let without = if has_secret { "" } else { ", and gave it no secret" };
+            Err(odd(&format!(
+                "the provider wants the client to authenticate by {method}{without}, which it cannot"
+            )))
+        }
     }
 }
 
@@ -200,7 +255,9 @@ mod tests {
 
     fn read(json: &str) -> Result<Registered, OauthError> {
         let endpoint = Url::parse("https://as.example/register").unwrap();
-        serde_json::from_str::<Answer>(json).unwrap().check("http://127.0.0.1/callback", &endpoint)
+        let redirects = vec!["http://127.0.0.1/callback".to_owned()];
+        let asked = Terms { redirects, scope: Some("read".to_owned()) };
+        serde_json::from_str::<Answer>(json).unwrap().check(&asked, &endpoint)
     }
 
     #[test]
@@ -229,6 +286,25 @@ mod tests {
         };
         assert_eq!(ends("client_secret_basic"), Some(Wall(1_900_000_000_000)));
         assert_eq!(ends("none"), None);
+    }
+
+    #[test]
+    fn what_the_client_is_registered_for_is_what_the_provider_said() {
+        let managed = "\"registration_client_uri\":\"https://as.example/register/c\",\
+                       \"registration_access_token\":\"fake-registration\"";
+        let terms = |more: &str| {
+            let registration = read(&format!("{{\"client_id\":\"c\",{managed}{more}}}"));
+            let kept = registration.unwrap().registration.unwrap();
+            serde_json::from_str::<Kept>(kept.expose()).unwrap().terms
+        };
+        let scopes = Scopes::parse_lenient;
+        let (here, there) = ("http://127.0.0.1/callback", "https://a.example/back");
+        let silent = terms("");
+        assert!(silent.cover(here, &scopes("read")) && !silent.cover(there, &scopes("read")));
+        assert!(!silent.cover(here, &scopes("read write")));
+        let said =
+            terms(&format!(",\"scope\":\"read write\",\"redirect_uris\":[\"{here}\",\"{there}\"]"));
+        assert!(said.cover(here, &scopes("read write")) && said.cover(there, &scopes("write")));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::answer::read_failure;
 use super::client::bearer;
 use super::error::OauthError;
 use super::http::Http;
-use super::register::{Answer, Kept, Registered, odd};
+use super::register::{Answer, Kept, auth_of, odd};
 use super::request::{Outgoing, SentSecrets, plain_headers};
-use crate::model::{ClientId, ClientSecret, Failure, Now, RawAnswer, Registration, Wall};
+use crate::model::{ClientId, ClientSecret, Failure, Now, RawAnswer, Registration, Scopes, Wall};
 use crate::provider::{ClientAuth, Provider};
 
 /// What the provider alone sets: it may not be in an update (RFC 7592, 2.2).
@@ -40,50 +40,107 @@ pub struct Renewed {
     pub failure: Option<Failure>,
 }
 
-/// Renews the secret of a client that registered itself and whose secret ends at `ends`. The provider is asked how
+/// A registration that is to be looked at.
+#[derive(Clone, Copy)]
+pub struct Managed<'a> {
+    /// The client.
+    pub client: &'a ClientId,
+    /// By what it is managed.
+    pub registration: &'a Registration,
+    /// When its secret ends, as far as is known.
+    pub ends: Option<Wall>,
+}
+
+/// Renews the secret of a client that registered itself and whose secret ends. The provider is asked how
 /// things stand, which may be enough, and then told to go on as they are.
 pub async fn renew(
     http: &Http,
     provider: &Provider,
-    client: &ClientId,
-    registration: &Registration,
-    ends: Wall,
+    managed: Managed<'_>,
     now: Now,
 ) -> Result<Renewed, OauthError> {
-    let kept: Kept =
-        serde_json::from_str(registration.expose()).map_err(|_| odd("it cannot be read"))?;
-    let manager = Manager { http, provider, client, now };
-    let (mut renewed, metadata) = manager.ask(&kept, None).await?;
-    if renewed.ends.is_none_or(|found| found > ends) {
+    let desk = Desk { http, provider, managed, now };
+    let kept = kept(managed.registration)?;
+    let (renewed, metadata) = desk.ask(&kept, None).await?;
+    if renewed.ends.is_none() || renewed.ends > managed.ends {
         return Ok(renewed);
     }
-    let metadata: Map<String, Value> =
-        metadata.into_iter().filter(|(name, _)| !NOT_SENT.contains(&name.as_str())).collect();
-    // what the reading brought counts, whatever becomes of the update
-    let kept: Kept = serde_json::from_str(renewed.registration.expose())
-        .map_err(|_| odd("it cannot be read"))?;
-    match manager.ask(&kept, Some(&metadata)).await {
-        Ok((updated, _)) => {
-            let secret = updated.secret.or(renewed.secret);
-            Ok(Renewed { secret, auth: updated.auth.or(renewed.auth), ..updated })
-        }
-        Err(OauthError::Registration(failure)) => {
-            renewed.failure = Some(failure);
-            Ok(renewed)
-        }
-        Err(error) => Err(error),
-    }
+    desk.update(renewed, &to_send(metadata)).await
 }
 
-/// Who manages which registration where.
-struct Manager<'a> {
+/// Has a client that registered itself registered for one more redirect and more scopes, if a login needs that: the
+/// same client, and no second one. `None` if it is fit as it is.
+pub async fn adapt(
+    http: &Http,
+    provider: &Provider,
+    managed: Managed<'_>,
+    redirect: &str,
+    scopes: &Scopes,
+    now: Now,
+) -> Result<Option<Renewed>, OauthError> {
+    let before = kept(managed.registration)?;
+    if before.terms.cover(redirect, scopes) {
+        return Ok(None);
+    }
+    let desk = Desk { http, provider, managed, now };
+    let (read, metadata) = desk.ask(&before, None).await?;
+    let terms = kept(&read.registration)?.terms;
+    if terms.cover(redirect, scopes) {
+        return Ok(Some(read));
+    }
+    let mut metadata = to_send(metadata);
+    let mut redirects = terms.redirects;
+    if !redirects.iter().any(|it| it == redirect) {
+        redirects.push(redirect.to_owned());
+    }
+    metadata.insert("redirect_uris".to_owned(), redirects.into());
+    if let Some(scope) = terms.scope {
+        let both: Scopes =
+            Scopes::parse_lenient(&scope).iter().chain(scopes.iter()).cloned().collect();
+        metadata.insert("scope".to_owned(), both.join(" ").into());
+    }
+    desk.update(read, &metadata).await.map(Some)
+}
+
+fn kept(registration: &Registration) -> Result<Kept, OauthError> {
+    serde_json::from_str(registration.expose()).map_err(|_| odd("it cannot be read"))
+}
+
+/// What is sent of what was read: an update replaces all of it (RFC 7592, 2.2).
+fn to_send(mut metadata: Map<String, Value>) -> Map<String, Value> {
+    metadata.retain(|name, _| !NOT_SENT.contains(&name.as_str()));
+    metadata
+}
+
+/// Where a registration is managed.
+struct Desk<'a> {
     http: &'a Http,
     provider: &'a Provider,
-    client: &'a ClientId,
+    managed: Managed<'a>,
     now: Now,
 }
 
-impl Manager<'_> {
+impl Desk<'_> {
+    /// Updates what was read. What the reading brought counts, whatever becomes of the update.
+    async fn update(
+        &self,
+        mut read: Renewed,
+        metadata: &Map<String, Value>,
+    ) -> Result<Renewed, OauthError> {
+        let before = kept(&read.registration)?;
+        match self.ask(&before, Some(metadata)).await {
+            Ok((updated, _)) => {
+                let (secret, auth) = (updated.secret.or(read.secret), updated.auth.or(read.auth));
+                Ok(Renewed { secret, auth, ..updated })
+            }
+            Err(OauthError::Registration(failure)) => {
+                read.failure = Some(failure);
+                Ok(read)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads a registration, or updates it, and gives what the provider says of it.
     async fn ask(
         &self,
@@ -113,25 +170,26 @@ impl Manager<'_> {
     ) -> Result<(Renewed, Map<String, Value>), OauthError> {
         let succeeded = (200..300).contains(&answer.status);
         let said = serde_json::from_slice::<Answer>(&answer.body).ok().filter(|_| succeeded);
-        let Some(said) = said else {
+        let Some(mut said) = said else {
             let sent = SentSecrets::new([kept.token.expose()]);
             let failure = read_failure(self.provider, answer, &sent, self.now);
             return Err(OauthError::Registration(failure));
         };
-        if said.client_id != self.client.as_str() {
+        if said.client_id != self.managed.client.as_str() {
             return Err(odd("the provider speaks of another client"));
         }
-        let names_auth = said.token_endpoint_auth_method.is_some();
-        let redirects = said.redirect_uris.clone().unwrap_or_default();
-        // those that it has are those that were asked for: that was looked at when it was made
-        let redirect = redirects.first().map_or("", String::as_str);
-        let Registered { secret, auth, registration, ends, .. } =
-            said.check(redirect, &kept.uri)?;
-        let registration = match registration {
-            Some(registration) => registration,
-            None => kept.sealed(),
+        // not all servers repeat the secret
+        let secret = said.take_secret();
+        let auth = match said.token_endpoint_auth_method.as_deref() {
+            None => None,
+            method => Some(auth_of(method, true)?.unwrap_or(ClientAuth::None)),
         };
-        let auth = names_auth.then(|| auth.unwrap_or(ClientAuth::None));
+        let ends = said.secret_ends(self.managed.ends);
+        let terms = said.terms(&kept.terms);
+        let registration = match said.managed(&kept.uri, terms.clone()) {
+            Some(kept) => kept.sealed(),
+            None => kept.with(terms).sealed(),
+        };
         let metadata = serde_json::from_slice(&answer.body).unwrap_or_default();
         Ok((Renewed { secret, ends, auth, registration, failure: None }, metadata))
     }
@@ -148,10 +206,12 @@ mod tests {
     fn read(status: u16, body: &str) -> Result<(Renewed, Map<String, Value>), OauthError> {
         let http = Http::new(&crate::oauth::HttpOptions::default()).unwrap();
         let (provider, client) = (provider(""), "c".parse().unwrap());
-        let manager = Manager { http: &http, provider: &provider, client: &client, now: NOW };
+        let registration = Registration::new(String::new());
+        let managed = Managed { client: &client, registration: &registration, ends: Some(Wall(7)) };
+        let desk = Desk { http: &http, provider: &provider, managed, now: NOW };
         let kept = format!("{{\"uri\":\"{URI}\",\"token\":\"fake-old\"}}");
         let kept = serde_json::from_str(&kept).unwrap();
-        manager.read(&raw(status, "application/json", body.as_bytes()), &kept)
+        desk.read(&raw(status, "application/json", body.as_bytes()), &kept)
     }
 
     #[test]
@@ -175,8 +235,18 @@ mod tests {
     #[test]
     fn what_the_provider_does_not_repeat_stays_as_it_was() {
         let (renewed, _) = read(200, "{\"client_id\":\"c\"}").unwrap();
-        assert!(renewed.secret.is_none() && renewed.auth.is_none() && renewed.ends.is_none());
+        assert!(renewed.secret.is_none() && renewed.auth.is_none());
+        assert_eq!(renewed.ends, Some(Wall(7)), "it is not said that it does not end");
         assert!(renewed.registration.expose().contains("fake-old"));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_repeated_is_still_there_and_one_without_end_has_none() {
+        let basic = "{\"client_id\":\"c\",\"token_endpoint_auth_method\":\"client_secret_basic\",\
+                      \"client_secret_expires_at\":0}";
+        let (renewed, _) = read(200, basic).unwrap();
+        assert_eq!((renewed.auth, renewed.ends), (Some(ClientAuth::Basic), None));
+        assert!(renewed.secret.is_none());
     }
 
     #[test]

@@ -7,11 +7,11 @@ use rusqlite::Connection;
 
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, ClientKey, ClientRecord, ClientSecret,
-    FlightId, Generation, GrantChange, OLDER_COPY, Registration, Rule, Standing, Wall,
+    FlightId, Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
 };
 
 use super::command::{
-    AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Left, Notes, Owed,
+    AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Left, Notes, OpenedClient, Owed,
 };
 use super::error::{Refusal, StoreError};
 use super::seal::Sealer;
@@ -227,14 +227,17 @@ pub(super) fn give_back(
     Ok(erased)
 }
 
-/// By what a client is managed.
+/// What is kept of a client.
 pub(super) fn open_client(
     db: &Connection,
     sealer: &Sealer,
     key: &ClientKey,
-) -> Result<Option<Registration>, StoreError> {
+) -> Result<OpenedClient, StoreError> {
     let row = client::find(db, key)?.ok_or(Refusal::UnknownClient)?;
-    client::open_registration(db, sealer, row)
+    Ok(OpenedClient {
+        secret: client::open(db, sealer, row)?,
+        registration: client::open_registration(db, sealer, row)?,
+    })
 }
 
 /// What there is to be revoked.

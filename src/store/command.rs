@@ -79,8 +79,13 @@ pub enum Command {
         /// commit, so that a crash does not forget it.
         owed: Option<Owed>,
     },
-    /// Gives by what a client is managed.
-    OpenClient(ClientKey),
+    /// Gives what is kept of a client.
+    OpenClient {
+        /// Which.
+        client: ClientKey,
+        /// Who wants to know.
+        by: Opener,
+    },
     /// A registration is another one from now on.
     Renew(Box<Renewal>),
     /// Gives what an errand is run with.
@@ -92,6 +97,24 @@ pub enum Command {
         /// What of it.
         part: ErrandPart,
     },
+}
+
+/// Who wants to know what is kept of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// A login with it.
+    Login,
+    /// The renewal of its secret.
+    Renewal,
+}
+
+/// What is kept of a client.
+#[derive(Debug)]
+pub struct OpenedClient {
+    /// Its secret, if it has one.
+    pub secret: Option<ClientSecret>,
+    /// By what it is managed, if it registered itself.
+    pub registration: Option<Registration>,
 }
 
 /// What a provider made of a registration.
@@ -268,12 +291,14 @@ pub enum Report {
         /// What is left to be revoked at the provider.
         result: Result<Box<Erased>, StoreError>,
     },
-    /// A client can be managed.
+    /// It is known what is kept of a client.
     ClientOpened {
         /// Which.
         client: ClientKey,
-        /// By what, if it can be.
-        result: Result<Option<Registration>, StoreError>,
+        /// Who wanted to know.
+        by: Opener,
+        /// What it is.
+        result: Result<OpenedClient, StoreError>,
     },
     /// A renewed registration may be used.
     Renewed {

@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::crash::{self, Point};
-use crate::model::{Registration, Wall};
+use crate::model::Wall;
 
 use super::apply;
-use super::command::{Command, Credentials, Erased, ErrandPart, Left, Report};
+use super::command::{Command, Credentials, Erased, ErrandPart, Left, OpenedClient, Report};
 use super::error::{StoreError, Unwritable};
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
@@ -163,7 +163,7 @@ enum Gave {
     Credentials(Credentials),
     Erased(Box<Erased>),
     Left(Box<Left>),
-    Registration(Option<Registration>),
+    Client(OpenedClient),
 }
 
 impl<'c> Unit<'c> {
@@ -204,8 +204,8 @@ impl<'c> Unit<'c> {
             Command::Erase { account, owed } => self
                 .run(|db| apply::erase(db, sealer, account, owed.as_ref()))
                 .map(|erased| Gave::Erased(Box::new(erased))),
-            Command::OpenClient(client) => {
-                self.run(|db| apply::open_client(db, sealer, client)).map(Gave::Registration)
+            Command::OpenClient { client, .. } => {
+                self.run(|db| apply::open_client(db, sealer, client)).map(Gave::Client)
             }
             Command::Renew(renewal) => {
                 self.run(|db| client::renew(db, sealer, renewal)).map(nothing)
@@ -305,11 +305,12 @@ fn report(command: Command, outcome: Outcome) -> Report {
                 _ => unreachable!("an end gives what it left"),
             }),
         },
-        Command::OpenClient(client) => Report::ClientOpened {
+        Command::OpenClient { client, by } => Report::ClientOpened {
             client,
+            by,
             result: outcome.map(|gave| match gave {
-                Gave::Registration(registration) => registration,
-                _ => unreachable!("a client gives by what it is managed"),
+                Gave::Client(opened) => opened,
+                _ => unreachable!("a client gives what is kept of it"),
             }),
         },
         Command::Renew(renewal) => Report::Renewed {

@@ -96,6 +96,34 @@ fn a_provider_file_that_names_another_issuer_gets_another_registration() {
     assert!(!seen.contains(&clients[0]), "the first client is nobody there: {seen}");
 }
 
+#[test]
+fn a_login_that_needs_more_has_its_client_registered_for_that_and_makes_no_second_one() {
+    let mut scene = Scene::new();
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &[]), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    let client = scene.account(ACCOUNT)["client_id"].clone();
+    // more than it was registered for
+    let more = ["--scope", "openid", "--scope", "api:read", "--login-hint", "bob"];
+    let (_, finished) = follow(&mut scene.login("bob", &more), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    assert_eq!(scene.account("bob")["client_id"], client);
+    assert_eq!(scene.count("updates"), 1);
+    let said = scene.introspect(&scene.token("bob"));
+    assert_eq!(said["scope"], json!("api:read offline_access openid"));
+
+    // what fits is left as it is
+    let (_, finished) = follow(&mut scene.login("bob", &more), "");
+    assert!(finished.status.success(), "{finished:?}");
+    assert_eq!(scene.count("updates"), 1);
+
+    // the provider has given it another token to be managed with, which is the one that counts
+    scene.daemon.restart().unwrap();
+    for name in [ACCOUNT, "bob"] {
+        line(&scene.daemon.run(&["logout", name, "--json"]).unwrap());
+    }
+    assert!(!knows(&scene.op, client.as_str().unwrap()), "{}", scene.daemon.log());
+}
+
 const DOCUMENT: &str = "https://client.example.test/ostler.json";
 
 /// A daemon whose user has published a document, and a provider that can see it.

@@ -97,6 +97,7 @@ async function route(provider, rest, issuer, request, response) {
     if (pathname === '/.well-known/oauth-authorization-server') {
       request.url = '/.well-known/openid-configuration';
     }
+    if (request.method === 'PUT') stats.updates += 1; // of registrations
     rest(request, response);
   }
 }
@@ -145,7 +146,6 @@ function secretsThatEnd(clients) {
     const id = ctx.body.client_id;
     await clients.upsert(id, { ...(await clients.find(id)), ...altered });
     Object.assign(ctx.body, altered);
-    if (updates) stats.updates += 1;
   };
 }
 

@@ -569,8 +569,10 @@ impl Running {
     }
 
     fn managed(&mut self) -> String {
-        match self.ask(Command::OpenClient(key())) {
-            Report::ClientOpened { result, .. } => result.unwrap().unwrap().expose().to_owned(),
+        match self.ask(Command::OpenClient { client: key(), by: Opener::Renewal }) {
+            Report::ClientOpened { result, .. } => {
+                result.unwrap().registration.unwrap().expose().to_owned()
+            }
             other => panic!("{other:?}"),
         }
     }
