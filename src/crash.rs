@@ -19,6 +19,8 @@ pub enum Point {
     AfterCommit,
     /// The engine knows, and nobody has been told.
     BeforePublish,
+    /// An account is gone, and its provider has not been told yet.
+    AfterErase,
 }
 
 #[cfg(debug_assertions)]
@@ -86,6 +88,7 @@ mod on_order {
                 "before-commit" => Point::BeforeCommit,
                 "after-commit" => Point::AfterCommit,
                 "before-publish" => Point::BeforePublish,
+                "after-erase" => Point::AfterErase,
                 _ => return None,
             };
             Some(Self { at, left: AtomicU32::new(count) })

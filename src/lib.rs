@@ -82,6 +82,26 @@
 //! Grants without a refresh token that the client can renew by itself ([`model::GrantType`]) are refreshed
 //! by the same schedule. A sign-in on another device is on disk, and goes on after a restart.
 //!
+//! # A logout, start to end
+//!
+//! Flights that touch the account land. Then one commit erases it and makes an errand of what its provider has to
+//! be told: tokens to be revoked, a client of its own to be unregistered. The errand is run at once with what the
+//! erasing gave, and whoever logged out is answered. Where that fails in a way that passes it waits in the
+//! lifecycle, with growing pauses, for the network and for the next start, and each further try reads its
+//! secrets from the disk. It ends when it is done, when the tokens are over, after a week, or when another login
+//! takes the place, which many providers would revoke along. A stop does not wait for it.
+//!
+//! # A client's own registration
+//!
+//! Where nobody has a client, a login registers one, and its definition is pinned: a registration belongs to the
+//! server that made it. If its secret ends, the lifecycle has it renewed in time: the store gives by what it is
+//! managed, the provider is asked, what it returned is durable, and only then is it used. Flights that the
+//! provider refused in between are tried again. In the same way a login has its client registered for scopes or a
+//! redirect that it lacks, before anything of it is shown.
+//!
+//! A client that the user has published a document about (OAuth Client ID Metadata Document) needs none of that: its
+//! id is the document's address, it goes before one that registers itself, and it never has a secret.
+//!
 //! # Time
 //!
 //! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and

@@ -73,13 +73,15 @@ const MORE_ON_BUS: [&str; 11] = [
 ];
 
 /// The commands beside those in the table.
-const MORE_COMMANDS: [&str; 7] = [
+const MORE_COMMANDS: [&str; 8] = [
     "disable",
     "access ask",
     "access deny",
     "access refuse",
     "import",
     "provider list",
+    // a text for the user to publish
+    "provider document",
     // SubmitRedirect, by the desktop
     "callback",
 ];

@@ -15,7 +15,7 @@ pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, lo
 pub use provider::{CheckProvider, Checked, Definition, DraftProvider, Remark, ShowProvider};
 pub use reply::{
     Account, DaemonInfo, Event, Gap, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Refreshed,
-    Response, Revocation, State, Status, Token,
+    Response, Revocation, State, Status, Token, Unrevoked,
 };
 pub use request::{
     Flow, GetToken, Imported, Login, Logout, Redirect, Refresh, Rename, Request, RequestRef,

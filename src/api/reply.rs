@@ -218,6 +218,29 @@ pub struct Status {
     pub daemon: DaemonInfo,
     /// The accounts by name.
     pub accounts: Vec<Account>,
+    /// What accounts that are gone left to be revoked, the oldest first.
+    #[serde(default)]
+    pub unrevoked: Vec<Unrevoked>,
+}
+
+/// The tokens of an account that was logged out, or its client, as long as the provider could not be told. It is
+/// tried again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrevoked {
+    /// The name that the account had.
+    pub account: AccountName,
+    /// Where it was signed in to.
+    pub provider: ProviderId,
+    /// When it was logged out.
+    pub since: i64,
+    /// When the next try is made; absent while one is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<i64>,
+    /// When it is given up.
+    pub ends_at: i64,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A provider that can be signed in to by name.
@@ -321,7 +344,7 @@ pub struct LoggedOut {
     pub account: AccountName,
     /// What became of its tokens at the provider.
     pub revocation: Revocation,
-    /// Why, if that did not work.
+    /// Why, if that did not work, or not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -332,6 +355,8 @@ pub struct LoggedOut {
 pub enum Revocation {
     /// The provider confirmed.
     Revoked,
+    /// The provider could not be reached, or was in trouble: it is told as soon as that can be done.
+    Queued,
     /// The provider has no revocation endpoint; tokens live on until they expire.
     Unsupported,
     /// There was nothing to revoke.

@@ -107,6 +107,7 @@ pub(super) fn logout(
 pub(super) fn revocation(ended: &LoggedOut) -> String {
     let outcome = match ended.revocation {
         Revocation::Revoked => "its tokens are revoked",
+        Revocation::Queued => "its tokens will be revoked as soon as the provider can be reached",
         Revocation::Nothing => "it had no tokens",
         Revocation::Unsupported => {
             "the provider cannot revoke tokens, so they are good until they expire"

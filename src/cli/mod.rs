@@ -92,7 +92,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Command::Callback(args) => login::callback(args, &mut connect()?, console),
         Command::Import(args) => import::run(&args, &path()?, console),
         Command::Provider(command) => {
-            return provider::run(command, &mut connect()?, console);
+            return provider::run(command, connect, console);
         }
         Command::Status(args) => status::run(args, &mut connect()?, console),
         Command::Accounts(args) => list::accounts(args, &mut connect()?, console),

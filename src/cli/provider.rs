@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::args::{CheckProvider, Format, NewProvider, ProviderCommand, ShowProvider};
+use super::args::{CheckProvider, Document, Format, NewProvider, ProviderCommand, ShowProvider};
 use super::client::{Client, PROMPT};
 use super::console::Console;
 use super::failure::Failure;
@@ -16,6 +16,7 @@ use super::list::{self, unless_json};
 use super::status::show;
 use super::text::one_line;
 use crate::api::{self, Checked, Definition};
+use crate::model::{check_document_url, document};
 
 /// The longest file, in bytes: what the daemon takes in one request.
 const FILE_MAX: u64 = 48 * 1024;
@@ -23,18 +24,31 @@ const FILE_MAX: u64 = 48 * 1024;
 /// How long an issuer may take to answer.
 const DISCOVERY: Duration = Duration::from_mins(1);
 
+/// Runs one of the commands; those that need the daemon `connect`.
 pub(super) fn run(
     command: ProviderCommand,
-    client: &mut Client,
+    connect: impl FnOnce() -> Result<Client, Failure>,
     console: &mut Console<'_>,
 ) -> Result<u8, Failure> {
     match command {
-        ProviderCommand::List(args) => list::providers(args, client, console),
-        ProviderCommand::Show(args) => show_one(&args, client, console),
-        ProviderCommand::Check(args) => return check(&args, client, console),
-        ProviderCommand::New(args) => new(&args, client, console),
+        ProviderCommand::List(args) => list::providers(args, &mut connect()?, console),
+        ProviderCommand::Show(args) => show_one(&args, &mut connect()?, console),
+        ProviderCommand::Check(args) => return check(&args, &mut connect()?, console),
+        ProviderCommand::New(args) => new(&args, &mut connect()?, console),
+        ProviderCommand::Document(args) => print_document(&args, console),
     }
     .map(|()| 0)
+}
+
+/// The document that is to be published at a client's own address.
+fn print_document(args: &Document, console: &mut Console<'_>) -> Result<(), Failure> {
+    let unfit = |what: &str, problem: &str| Failure::Usage(format!("the address {what} {problem}"));
+    check_document_url(args.url.as_str()).map_err(|problem| unfit("of the document", problem))?;
+    if let Some(keys) = &args.jwks_uri {
+        check_document_url(keys).map_err(|problem| unfit("of the keys", problem))?;
+    }
+    let document = document(&args.url, args.jwks_uri.as_deref());
+    show(console, &format!("{document:#}\n"))
 }
 
 fn show_one(

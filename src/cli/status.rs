@@ -7,7 +7,7 @@ use super::client::{Client, Nothing, PROMPT, parse};
 use super::console::{Console, Look};
 use super::failure::{Failure, login_command};
 use super::text::{Cell, Tone, moment, one_line, span, table};
-use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status};
+use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status, Unrevoked};
 use crate::model::{IDENTITY, SUBJECT};
 
 /// What to say when there is nothing to show.
@@ -26,7 +26,7 @@ pub(super) fn run(
             Format::Text => show(console, &overview(&parse(answer)?, (console.look)())),
         };
     };
-    let Status { daemon, accounts } = parse(answer)?;
+    let Status { daemon, accounts, .. } = parse(answer)?;
     let Some(account) = accounts.iter().find(|account| account.name == name) else {
         return Err(Fault::new(FaultKind::NoSuchAccount, "no such account").of(name).into());
     };
@@ -57,7 +57,7 @@ pub(super) fn state(account: &Account) -> Cell {
 }
 
 fn overview(status: &Status, look: Look) -> String {
-    let Status { daemon, accounts } = status;
+    let Status { daemon, accounts, unrevoked } = status;
     let mut text = if accounts.is_empty() {
         NO_ACCOUNTS.to_owned()
     } else {
@@ -84,8 +84,21 @@ fn overview(status: &Status, look: Look) -> String {
     for account in accounts.iter().filter(|account| account.login_ends_soon) {
         let _ = writeln!(text, "{}: {}", account.name, ending(account, daemon.now));
     }
+    for left in unrevoked {
+        let _ = writeln!(text, "{}: {}", left.account, waiting(left, daemon.now));
+    }
     text.push_str(&about(daemon));
     text
+}
+
+/// What to say of a logout that the provider could not be told yet.
+fn waiting(left: &Unrevoked, now: i64) -> String {
+    let next =
+        left.next_try.filter(|at| *at > now).map(|at| format!("next try in {}", span(at - now)));
+    let why = left.reason.iter().map(|reason| one_line(reason)).chain(next);
+    let why = why.collect::<Vec<_>>().join("; ");
+    let why = if why.is_empty() { why } else { format!(" ({why})") };
+    format!("signed out; its tokens are revoked as soon as {} can be reached{why}", left.provider)
 }
 
 fn about(daemon: &DaemonInfo) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::model::{AccountName, Mode, Modes};
+use crate::model::{AccountName, ClientId, Mode, Modes, check_document_url};
 
 /// What a user can set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Whether the desktop is told when an account has to be signed in again.
     pub notifications: bool,
+    /// The address of the document that describes the user's own client to providers that take such clients.
+    pub client_id_metadata_document: Option<ClientId>,
     /// When accounts are refreshed without anybody asking: `always`, `warm` or `lazy`.
     pub mode: Mode,
     /// What holds for single accounts, by name.
@@ -37,6 +39,7 @@ impl Default for Settings {
             max_flights: 32,
             max_connections: 1536,
             notifications: true,
+            client_id_metadata_document: None,
             mode: Mode::default(),
             accounts: BTreeMap::new(),
         }
@@ -61,6 +64,12 @@ pub enum SettingsError {
         /// The greatest value.
         most: usize,
     },
+    /// What should be the address of a client's document is none.
+    #[error("client_id_metadata_document {problem}")]
+    Document {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
 impl Settings {
@@ -74,6 +83,10 @@ impl Settings {
             if !(least..=most).contains(&value) {
                 return Err(SettingsError::Range { field, value, least, most });
             }
+        }
+        if let Some(url) = &settings.client_id_metadata_document {
+            check_document_url(url.as_str())
+                .map_err(|problem| SettingsError::Document { problem })?;
         }
         Ok(settings)
     }
@@ -113,6 +126,19 @@ mod tests {
     fn numbers_have_a_range() {
         let error = Settings::parse("max_flights = 0").unwrap_err().to_string();
         assert_eq!(error, "max_flights is 0, but has to be from 1 to 256");
+    }
+
+    #[test]
+    fn a_client_of_the_users_own_has_the_address_of_its_document() {
+        let settings =
+            |url: &str| Settings::parse(&format!("client_id_metadata_document = \"{url}\""));
+        let found = settings("https://me.example/ostler.json").unwrap();
+        assert_eq!(
+            found.client_id_metadata_document.unwrap().as_str(),
+            "https://me.example/ostler.json"
+        );
+        let error = settings("https://me.example").unwrap_err().to_string();
+        assert_eq!(error, "client_id_metadata_document must have a path");
     }
 
     proptest! {

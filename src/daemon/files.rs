@@ -57,7 +57,8 @@ pub(super) fn reload(places: &Places) -> Reload {
         .ok();
     Reload {
         catalog: catalog(&places.providers()),
-        modes: settings.map(|settings| settings.modes()),
+        modes: settings.as_ref().map(Settings::modes),
+        document: settings.and_then(|settings| settings.client_id_metadata_document),
     }
 }
 

@@ -98,6 +98,7 @@ pub(super) fn open(
         alarm,
         settings: limits,
         modes: settings.modes(),
+        document: settings.client_id_metadata_document.clone(),
         info,
     };
     Ok(Opened { lock, settings, parts })

@@ -12,9 +12,9 @@ use url::Url;
 use super::findings::{self, Renewal};
 use super::handle::Asker;
 use super::task::{Done, Engine};
-use crate::api::{Answer, Diagnosis, Fault, FaultKind, Response};
-use crate::model::{AccountName, Now};
-use crate::oauth::{Http, Probe, Sketch, proxies};
+use crate::api::{Answer, Diagnosis, Fault, FaultKind, Finding, Response};
+use crate::model::{AccountName, ClientId, ClientKey, Now};
+use crate::oauth::{Http, Probe, Sketch, proxies, published};
 use crate::store::{self, Checkup};
 use crate::sys::clock::Clock;
 
@@ -97,7 +97,12 @@ pub(super) struct Examined {
     pub(super) providers: Vec<Asked>,
     /// How many providers were left out.
     pub(super) left_out: usize,
+    /// The document of the user's own client, if there is one, and how it was found.
+    pub(super) document: Option<(ClientId, Published)>,
 }
+
+/// What is wrong with a document; an error if it could not be had.
+pub(super) type Published = Result<Result<(), String>, String>;
 
 /// A provider that was asked whether it is there.
 pub(super) struct Asked {
@@ -130,11 +135,15 @@ impl Engine {
         let (http, clock) = (self.http.clone(), self.clock.clone());
         let places = self.info.places.clone();
         let permit = Arc::clone(&self.doctor.disk).try_acquire_owned().ok();
+        let document = self.document.clone();
         self.tasks.spawn(async move {
-            let (disk, providers) =
-                tokio::join!(look_at_disk(places, permit), ask_all(http, clock, providers));
+            let (disk, providers, document) = tokio::join!(
+                look_at_disk(places, permit),
+                ask_all(http.clone(), clock, providers),
+                look_at_document(&http, document),
+            );
             let proxies = proxies(|name| std::env::var(name).ok());
-            Done::Examined(Box::new(Examined { disk, proxies, providers, left_out }))
+            Done::Examined(Box::new(Examined { disk, proxies, providers, left_out, document }))
         });
     }
 
@@ -144,6 +153,8 @@ impl Engine {
         let now = self.clock.now();
         let mut found = findings::of_disk(examined, &self.info.places);
         found.extend(findings::of_network(examined));
+        found
+            .extend(examined.document.iter().map(|(url, found)| findings::of_document(url, found)));
         let renewal = |name: &AccountName| match self.lifecycle.view(name) {
             Some(view) if view.renewable => Renewal::Possible,
             _ => Renewal::Impossible,
@@ -159,6 +170,8 @@ impl Engine {
                 found.push(findings::of_sign_in(name, answer));
             }
         }
+        found.extend(self.secrets(now));
+        found.extend(self.unrevoked().iter().map(|left| findings::unrevoked(left, now)));
         for view in self.lifecycle.views() {
             if self.provider_of(&view.seed.client).is_none() {
                 found.push(findings::undefined(view.seed));
@@ -168,6 +181,17 @@ impl Engine {
         for asker in self.doctor.waiting.drain(..) {
             asker.answer(Ok(Response::Diagnosis(diagnosis.clone())));
         }
+    }
+
+    /// Clients whose secret is over, or will be and could not be renewed.
+    fn secrets(&self, now: Now) -> Vec<Finding> {
+        let views = self.lifecycle.views();
+        let users = |client: &ClientKey| {
+            let users = views.iter().filter(|view| view.seed.client == *client);
+            users.map(|view| view.seed.name.clone()).collect::<Vec<_>>()
+        };
+        let found = self.lifecycle.registrations();
+        found.filter_map(|it| findings::of_secret(&it, &users(it.client), now)).collect()
     }
 
     /// Where tokens of the accounts are asked for.
@@ -203,6 +227,17 @@ async fn look_at_disk(
         found
     });
     tokio::time::timeout(DISK_MAX, look).await.ok()?.ok()
+}
+
+/// Fetches the document of the user's own client, as providers do.
+async fn look_at_document(
+    http: &Http,
+    document: Option<ClientId>,
+) -> Option<(ClientId, Published)> {
+    let document = document?;
+    let found = tokio::time::timeout(NETWORK_MAX, published(http, &document)).await;
+    let found = found.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+    Some((document, found))
 }
 
 /// Asks providers whether they are there, some at a time.

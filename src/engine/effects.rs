@@ -1,7 +1,6 @@
 //! Effects: what the lifecycle wants done.
 
 use super::faults;
-use super::logout::Leaving;
 use super::task::{Engine, Waiting};
 use crate::api::{Event as News, Fault, Refreshed, Response, State};
 use crate::lifecycle::{Effect, HandOut, Refusal, WaiterId};
@@ -23,13 +22,11 @@ impl Engine {
             Effect::Answer { waiter, result } => self.answer(waiter, result),
             Effect::Changed { account, new_token } => self.changed(&account, new_token),
             Effect::SignInEnded { request, result } => self.sign_in_ended(&request, result),
-            Effect::Erase { account, name, parting, waiter } => {
-                self.leaving.insert(account.clone(), Leaving { waiter, name, parting });
-                self.write(match parting.standing() {
-                    None => Command::Erase { account },
-                    Some(standing) => Command::GiveBack { account, standing },
-                });
+            Effect::Erase { account, name, parting, ends, waiter } => {
+                self.erase(account, name, parting, ends, waiter);
             }
+            Effect::Errand(effect) => self.errand(effect),
+            Effect::Renew(client) => self.renew(client),
             Effect::Adjust { account, to } => self.write(Command::Adjust { account, to }),
             Effect::Renamed { old, new } => self.renamed(&old, &new),
             Effect::Storm { account } => tracing::warn!(

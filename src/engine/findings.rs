@@ -1,9 +1,10 @@
 //! From facts to findings: what each means, and what to do about it.
 
-use super::doctor::{Asked, Examined};
+use super::doctor::{Asked, Examined, Published};
 use super::faults::login_required;
-use crate::api::{Account, Answer, Area, Finding, State, login_command};
-use crate::model::{AccountName, AccountSeed, Now, span};
+use crate::api::{Account, Answer, Area, Finding, State, Unrevoked, login_command};
+use crate::lifecycle::RegistrationView;
+use crate::model::{AccountName, AccountSeed, ClientId, Now, span};
 use crate::oauth::{Missing, Unreached};
 use crate::store::{self, KeyError, StoreError};
 
@@ -256,6 +257,64 @@ pub(super) fn undefined(seed: &AccountSeed) -> Finding {
     )
 }
 
+/// The document that describes the user's own client.
+pub(super) fn of_document(url: &ClientId, found: &Published) -> Finding {
+    let hint = format!("publish what this prints: ostler provider document {url}");
+    let url = url.as_str();
+    match found {
+        Ok(Ok(())) => Finding::ok(Area::Network, url, "describes a client as providers want it"),
+        Ok(Err(problem)) => {
+            Finding::problem(Area::Network, url, format!("is of no use to providers: {problem}"))
+                .hint(hint)
+        }
+        Err(why) => {
+            let message = format!("could not be fetched from here ({why}), as providers have to");
+            Finding::warning(Area::Network, url, message).hint(hint)
+        }
+    }
+}
+
+/// The secret of a client that registered itself, if something is wrong with it.
+pub(super) fn of_secret(
+    view: &RegistrationView<'_>,
+    users: &[AccountName],
+    now: Now,
+) -> Option<Finding> {
+    let left = view.ends.seconds() - now.wall.seconds();
+    let why = view.failure.map_or(String::new(), |failure| format!(" ({failure})"));
+    let client = &view.client.client;
+    let needed = needed_by(users);
+    let provider = view.client.provider.as_str();
+    let hint = "ostler keeps trying to renew it; to have a new client, log its accounts out, and sign in again";
+    if left <= 0 {
+        let ago = span(-left);
+        let message = format!("the secret of client {client} ended {ago} ago{why}; {needed}");
+        return Some(Finding::problem(Area::Provider, provider, message).hint(hint));
+    }
+    view.failure.map(|_| {
+        let left = span(left);
+        let message = format!(
+            "the secret of client {client} ends in {left}, and is not renewed{why}; {needed}"
+        );
+        Finding::warning(Area::Provider, provider, message).hint(hint)
+    })
+}
+
+/// A logout that the provider could not be told yet.
+pub(super) fn unrevoked(left: &Unrevoked, now: Now) -> Finding {
+    let now = now.wall.seconds();
+    let why = left.reason.as_deref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let next =
+        left.next_try.map_or(String::new(), |at| format!("; next try in {}", span(at - now)));
+    let message = format!("signed out, and its tokens are not revoked yet{why}{next}");
+    let hint = format!(
+        "nothing yet: ostler keeps trying for {}; {} can be told on its own page, too",
+        span(left.ends_at - now),
+        left.provider
+    );
+    Finding::warning(Area::Account, left.account.as_str(), message).hint(hint)
+}
+
 /// A number of bytes in the unit that suits it.
 fn size(bytes: u64) -> String {
     match bytes {
@@ -364,6 +423,41 @@ mod tests {
         let proof = unreached(Missing::Proof).hint.unwrap();
         assert!(proof.contains("openssl s_client -connect id.example:443"), "{proof}");
         assert_eq!(of_provider(&asked(None), false)[0].level, Level::Problem);
+    }
+
+    #[test]
+    fn a_secret_that_is_over_is_told_with_who_needs_it() {
+        let client = crate::model::ClientKey {
+            provider: "https://id.example".parse().unwrap(),
+            client: "c".parse().unwrap(),
+        };
+        let failure = crate::model::Failure::new(crate::model::FailureClass::NotSent, "no way");
+        let users = ["door".parse().unwrap()];
+        let of = |ends: i64, failure| {
+            let view =
+                RegistrationView { client: &client, ends: Wall(ends * 1000), next: None, failure };
+            of_secret(&view, &users, NOW)
+        };
+        assert_eq!(of(1_000_000 + 60, None), None, "it is renewed in time");
+        let late = of(1_000_000 + 3600, Some(&failure)).unwrap();
+        assert_eq!(late.level, Level::Warning);
+        assert!(
+            late.message.contains("ends in 1 h, and is not renewed (no way)"),
+            "{}",
+            late.message
+        );
+        let over = of(1_000_000 - 7200, None).unwrap();
+        assert_eq!(over.level, Level::Problem);
+        assert_eq!(over.message, "the secret of client c ended 2 h ago; needed by door");
+    }
+
+    #[test]
+    fn a_document_that_is_of_no_use_is_a_problem_and_one_out_of_reach_a_warning() {
+        let url: ClientId = "https://me.example/c".parse().unwrap();
+        let level = |found: Published| of_document(&url, &found).level;
+        assert_eq!(level(Ok(Ok(()))), Level::Ok);
+        assert_eq!(level(Ok(Err("why".to_owned()))), Level::Problem);
+        assert_eq!(level(Err("why".to_owned())), Level::Warning);
     }
 
     #[test]

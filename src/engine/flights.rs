@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
-use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
+use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Opener, Report, StoreError};
 
 /// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client
 /// has a shorter limit of its own; this one holds if that should fail.
@@ -275,7 +275,7 @@ impl Engine {
                     self.hear(Report::Granted { flight, result });
                 }
                 Command::Adjust { .. } => self.hear(Report::Adjusted { result: Err(error) }),
-                Command::Erase { account } | Command::GiveBack { account, .. } => {
+                Command::Erase { account, .. } | Command::GiveBack { account, .. } => {
                     self.hear(Report::Erased { account, result: Err(error) });
                 }
                 Command::SetRule(_) | Command::DropRule(_) => {
@@ -284,7 +284,18 @@ impl Engine {
                 Command::Abandon { .. }
                 | Command::Stand { .. }
                 | Command::Note(_)
+                | Command::EndErrand { .. }
                 | Command::DropDevice(_) => {}
+                Command::OpenClient { client, by } => {
+                    self.hear(Report::ClientOpened { client, by, result: Err(error) });
+                }
+                Command::Renew(renewal) => {
+                    let client = renewal.client.key.clone();
+                    self.hear(Report::Renewed { client, result: Err((error, renewal)) });
+                }
+                Command::OpenErrand(errand) => {
+                    self.hear(Report::ErrandOpened { errand, result: Err(error) });
+                }
                 Command::PutDevice(device) => {
                     let request = Some(device.request);
                     self.hear(Report::Remembered { request, result: Err(error) });
@@ -335,6 +346,19 @@ impl Engine {
                 self.tell(Event::Saved { flight, result });
             }
             Report::Erased { account, result } => self.erased(&account, result),
+            Report::ClientOpened { client, by: Opener::Renewal, result } => {
+                self.client_opened(client, result);
+            }
+            Report::ClientOpened { client, by: Opener::Login, result } => {
+                self.client_read(&client, result);
+            }
+            Report::Renewed { client, result } => self.registration_kept(client, result),
+            Report::ErrandOpened { errand, result } => self.errand_opened(errand, result),
+            Report::ErrandEnded { errand, result } => {
+                if let Err(error) = result {
+                    tracing::warn!(errand = errand.0, %error, "end of a revocation not written down");
+                }
+            }
             Report::Abandoned { flight, result } => {
                 if let Err(error) = result {
                     tracing::warn!(flight = flight.0, %error, "end of a flight not written down");
@@ -383,6 +407,7 @@ impl Engine {
         {
             self.know(sign_in.client.clone());
         }
+        self.watch_registration(&flying.account.client);
     }
 }
 

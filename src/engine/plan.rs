@@ -12,11 +12,11 @@ use super::task::Engine;
 use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
     AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Now,
-    ProviderId, RefreshToken, Registration, Scopes, Target,
+    ProviderId, RefreshToken, Registration, Scopes, Target, Wall, is_document,
 };
 use crate::oauth::{
-    Authorization, Client, DeviceAuthorization, Http, Loopback, Registered, authorize_device,
-    check_key, discover, push, register,
+    Authorization, Client, DeviceAuthorization, Http, Loopback, OauthError, Registered,
+    authorize_device, check_key, discover, push, register,
 };
 use crate::provider::{Provider, Redirect, Unresolved};
 
@@ -27,11 +27,17 @@ pub(super) struct Plan {
     at: ProviderId,
     /// As which client; one that registers itself if absent.
     client: Option<ClientId>,
+    /// The client that is described by a document of the user's: one for all providers that take such.
+    document: Option<ClientId>,
     /// The redirect URI that was registered in advance.
     redirect_uri: Option<String>,
     /// The definition that was discovered before.
     discovered: Option<String>,
+    /// When the client's secret ends, if that is known.
+    secret_ends: Option<Wall>,
     pub(super) secret: Option<Arc<ClientSecret>>,
+    /// The client's secret that is on record: to show who asks, and not to be written down again.
+    pub(super) stored: Option<Arc<ClientSecret>>,
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
     pub(super) login_hint: Option<String>,
@@ -134,9 +140,12 @@ impl Engine {
             let message = "a sign-in of this account is just being completed";
             return Err(Box::new(Fault::new(FaultKind::RateLimited, message).of(name)));
         }
+        let recorded = || {
+            let known = known.as_ref().map(|known| known.client.client.clone());
+            known.or_else(|| self.only_client(&provider))
+        };
         let client = client_id
-            .or_else(|| known.as_ref().map(|known| known.client.client.clone()))
-            .or_else(|| self.only_client(&provider));
+            .or_else(|| recorded().filter(|client| !self.belongs_elsewhere(&provider, client)));
         let key = client.clone().map(|client| ClientKey { provider: provider.clone(), client });
         let recorded = key.as_ref().and_then(|key| self.clients.get(key));
         let definition = match &key {
@@ -151,19 +160,25 @@ impl Engine {
         let redirect_uri =
             redirect_uri.or_else(|| recorded.and_then(|client| client.redirect_uri.clone()));
         let discovered = recorded.and_then(|client| client.discovered.clone());
+        let secret_ends = recorded.and_then(|client| client.secret_ends);
         // who signs in again and names nothing else wants what there was
         let target = match &known {
             Some(known) if target.is_empty() => known.target.clone(),
             _ => target,
         };
         let scopes = scopes.or_else(|| known.map(|known| known.scopes));
+        // an import belongs to a client that is there already
+        let document = self.document.clone().filter(|_| flow != Flow::Import);
         Ok(move |asker| Plan {
             name,
             at: provider,
             client,
+            document,
             redirect_uri,
             discovered,
+            secret_ends,
             secret: client_secret,
+            stored: None,
             scopes,
             target,
             login_hint,
@@ -190,6 +205,21 @@ impl Engine {
             }
             Unresolved::Unfit { .. } => Fault::new(FaultKind::InvalidOption, message)
                 .hint("see: ostler provider show, and the provider's name"),
+        }
+    }
+
+    /// Whether a client is bound to another server than the one that its provider's file now describes: it
+    /// registered itself there, and is nothing here.
+    fn belongs_elsewhere(&self, provider: &ProviderId, client: &ClientId) -> bool {
+        let key = ClientKey { provider: provider.clone(), client: client.clone() };
+        let server = |provider: &Provider| {
+            (provider.issuer.clone(), provider.token_url.origin().ascii_serialization())
+        };
+        // one that a document describes is the same everywhere
+        let bound = self.pinned.get(&key).filter(|_| !is_document(client));
+        match (bound, self.catalog.find(provider)) {
+            (Some(bound), Some(described)) => server(bound) != server(&described),
+            _ => false,
         }
     }
 
@@ -225,16 +255,16 @@ impl Plan {
                 Arc::new(discovered)
             }
         };
-        // who signs in by a key asks for what is named, and an import for what was granted
-        let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
-        let named = self.scopes.take();
-        self.scopes = Some(wanted_scopes(&provider, named, user_agrees));
+        self.scopes = Some(self.wanted(&provider));
         let mut registration = None;
-        let client = if let Some(client) = self.client.clone() {
+        // one that is there, then the user's own, then one that registers itself (MCP, "Client Registration")
+        let document = self.document.take().filter(|_| provider.client_documents);
+        let client = if let Some(client) = self.client.clone().or(document) {
             client
         } else {
             let registered = self.register(&provider, http, now).await?;
-            let Registered { client, secret, auth, registration: kept } = registered;
+            let Registered { client, secret, auth, registration: kept, ends } = registered;
+            self.secret_ends = ends;
             self.secret = secret.map(Arc::new);
             registration = kept.map(Arc::new);
             if auth != provider.client_auth {
@@ -242,10 +272,11 @@ impl Plan {
             }
             client
         };
+        check_secret(&client, self.secret.as_deref())?;
         let means = match self.flow {
             Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {
-                let secret = self.secret.as_deref();
+                let secret = self.secret.as_deref().or(self.stored.as_deref());
                 let client = Client { id: &client, secret };
                 let scopes = self.scopes.clone().unwrap_or_default();
                 let asked =
@@ -277,6 +308,7 @@ impl Plan {
             key,
             redirect_uri: self.redirect_uri.take(),
             discovered: if is_pinned { Some(provider.to_toml()) } else { discovered },
+            secret_ends: self.secret_ends,
         };
         Ok(Way { provider, client, registration, means })
     }
@@ -295,23 +327,53 @@ impl Plan {
                 Some(page) => {
                     format!("register one at {page}, and give the id that you get with --client-id")
                 }
+                None if provider.client_documents => {
+                    "give its id with --client-id, or publish a document about one of your own: \
+                     ostler provider document"
+                        .into()
+                }
                 None => "give the id that the provider issued to you with --client-id".into(),
             };
             return Err(Fault::new(FaultKind::InvalidOption, message).hint(hint));
         }
-        let redirect_uri = match (&self.redirect_uri, &provider.redirect) {
-            (Some(uri), _) => uri.clone(),
-            (None, Redirect::CustomScheme { uri }) => uri.to_string(),
-            (None, redirect) => Loopback::registered_uri(redirect).ok_or_else(|| {
-                let message = format!("{} has to be told where the browser is to end", self.at);
-                Fault::new(FaultKind::InvalidOption, message).hint("give it with --redirect-uri")
-            })?,
-        };
+        let redirect_uri = self.redirect_to_register(provider)?;
         let scopes = self.scopes.clone().unwrap_or_default();
         let registered = register(http, provider, &redirect_uri, &scopes, now).await;
         let registered = registered.map_err(|error| faults::not_authorized(provider, error))?;
         tracing::info!(provider = %self.at, client = %registered.client, "client registered");
         Ok(registered)
+    }
+
+    /// Where the browser comes back to, as it is registered.
+    pub(super) fn redirect_to_register(&self, provider: &Provider) -> Result<String, Fault> {
+        match (&self.redirect_uri, &provider.redirect) {
+            (Some(uri), _) => Ok(uri.clone()),
+            (None, Redirect::CustomScheme { uri }) => Ok(uri.to_string()),
+            (None, redirect) => Loopback::registered_uri(redirect).ok_or_else(|| {
+                let message = format!("{} has to be told where the browser is to end", self.at);
+                Fault::new(FaultKind::InvalidOption, message).hint("give it with --redirect-uri")
+            }),
+        }
+    }
+
+    /// The client that it is for, if that is known before it is prepared.
+    pub(super) fn key(&self) -> Option<ClientKey> {
+        let client = self.client.clone()?;
+        Some(ClientKey { provider: self.at.clone(), client })
+    }
+
+    /// Its client is another than when it was planned.
+    pub(super) fn follow(&mut self, record: &ClientRecord, provider: Arc<Provider>) {
+        self.discovered.clone_from(&record.discovered);
+        self.secret_ends = record.secret_ends;
+        self.source = Source::Known(provider);
+    }
+
+    /// The scopes that it asks for. Who signs in by a key asks for what is named, and an import for what was
+    /// granted.
+    pub(super) fn wanted(&self, provider: &Provider) -> Scopes {
+        let user_agrees = matches!(self.flow, Flow::Browser | Flow::Device);
+        wanted_scopes(provider, self.scopes.clone(), user_agrees)
     }
 
     /// By the browser: where it will come back, and where it goes.
@@ -350,11 +412,24 @@ impl Plan {
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
         let (authorization, url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
-        let client = Client { id, secret: self.secret.as_deref() };
+        let secret = self.secret.as_deref().or(self.stored.as_deref());
+        let client = Client { id, secret };
         let pushed = push(http, provider, client, url, now).await;
         let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);
         Ok(Means::Browser { loopback, redirect_uri, authorization, url })
+    }
+}
+
+/// A client that a document describes has no secret that both sides know.
+fn check_secret(client: &ClientId, secret: Option<&ClientSecret>) -> Result<(), Fault> {
+    match secret {
+        Some(secret) if is_document(client) && check_key(secret.expose()).is_err() => {
+            let message = OauthError::DocumentSecret.to_string();
+            Err(Fault::new(FaultKind::InvalidOption, message)
+                .hint("leave the secret out, or give its private key with --client-key"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -154,6 +154,15 @@ fn shown(view: &lifecycle::QuestionView<'_>, now: Now) -> Pending {
     }
 }
 
+/// The number of the first question to the user. Another one at each start, so that an answer which comes
+/// after a restart is to no other question.
+pub(super) fn first_question() -> QuestionId {
+    let mut bytes = [0; 2];
+    // without randomness nothing else would work either
+    let _ = getrandom::fill(&mut bytes);
+    QuestionId(u16::from_ne_bytes(bytes).into())
+}
+
 #[cfg(test)]
 impl Prompts {
     /// Questions that a test asks.

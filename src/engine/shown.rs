@@ -104,7 +104,7 @@ impl Engine {
             }
         }
         accounts.sort_by(|a, b| a.name.cmp(&b.name));
-        Response::Status(Status { daemon: self.daemon(), accounts })
+        Response::Status(Status { daemon: self.daemon(), accounts, unrevoked: self.unrevoked() })
     }
 
     pub(super) fn providers(&self) -> Response {

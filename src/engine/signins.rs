@@ -86,14 +86,18 @@ impl Engine {
                     plan.port = self.free(port);
                 }
                 self.preparing += 1;
-                let http = self.http.clone();
-                let now = self.clock.now();
-                self.tasks.spawn(async move {
-                    let result = plan.prepare(&http, now).await;
-                    Done::Prepared(Box::new(Prepared { plan, result }))
-                });
+                self.fit(plan);
             }
         }
+    }
+
+    /// Does what takes time before a sign-in can be shown, in a task of its own.
+    pub(super) fn prepare(&mut self, mut plan: Plan) {
+        let (http, now) = (self.http.clone(), self.clock.now());
+        self.tasks.spawn(async move {
+            let result = plan.prepare(&http, now).await;
+            Done::Prepared(Box::new(Prepared { plan, result }))
+        });
     }
 
     /// Ends the sign-ins that wait for the browser on that port: the one that somebody wants now is

@@ -12,25 +12,28 @@ use tokio::time::Interval;
 
 use super::access::Change;
 use super::doctor::{Doctor, Examined};
+use super::errands::{Errand, Tried};
 use super::faults;
+use super::fitting::{Fitted, Fitting};
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::identity::Known;
 use super::logout::{Leaving, Revocation};
 use super::plan::Prepared;
-use super::prompts::{Answered, Asking, Prompts};
+use super::prompts::{Answered, Asking, Prompts, first_question};
 use super::recovery::{self, Unread};
+use super::registrations;
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
-use crate::api::{Event as News, Fault, LoggedOut, LoginStarted, Response, State};
+use crate::api::{Event as News, Fault, LoginStarted, Response, State};
 use crate::lifecycle::{Effect, Event, Lifecycle, Settings, WaiterId};
 use crate::model::{
-    AccountId, AccountName, Caller, ClientKey, ClientRecord, FlightId, Modes, ProviderId,
-    QuestionId, RequestId,
+    AccountId, AccountName, Caller, ClientId, ClientKey, ClientRecord, ErrandId, FlightId, Modes,
+    ProviderId, QuestionId, RequestId,
 };
 use crate::oauth::{Courier, Http};
 use crate::provider::{Catalog, Provider};
-use crate::store::{self, Command, Loaded, Notes, Report, Store};
+use crate::store::{self, Loaded, Renewal, Report, Store};
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::notify;
@@ -57,6 +60,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Which accounts are kept fresh ahead of time.
     pub modes: Modes,
+    /// The client that is described by a document of the user's.
+    pub document: Option<ClientId>,
     /// What status shows of the daemon.
     pub info: Info,
 }
@@ -77,6 +82,8 @@ pub struct Reload {
     pub catalog: Catalog,
     /// Which accounts are kept fresh ahead of time; as before if the settings cannot be used.
     pub modes: Option<Modes>,
+    /// The client that is described by a document of the user's, if the settings can be used.
+    pub document: Option<ClientId>,
 }
 
 /// What the daemon tells the engine.
@@ -108,10 +115,14 @@ pub(super) struct Waiting {
 pub(super) enum Done {
     /// A flight ended.
     Landed(Landed),
+    /// The client of a login fits, or does not.
+    Fitted(Box<Fitted>),
     /// A sign-in can be shown to the user, or cannot be started.
     Prepared(Box<Prepared>),
-    /// A logout is over.
-    LoggedOut { asker: Asker, reply: LoggedOut },
+    /// A revocation was tried.
+    Tried(Tried),
+    /// A registration was to be renewed.
+    Renewed(Box<registrations::Tried>),
     /// As much is known of new tokens as can be.
     Known(Box<Known>),
     /// An answer took a task of its own.
@@ -141,6 +152,7 @@ pub struct Engine {
     pub(super) http: Http,
     pub(super) courier: Arc<dyn Courier>,
     pub(super) catalog: Catalog,
+    pub(super) document: Option<ClientId>,
     pub(super) clock: Clock,
     pub(super) info: Info,
     pub(super) protection: String,
@@ -157,11 +169,15 @@ pub struct Engine {
     pub(super) showing: HashMap<RequestId, (Asker, LoginStarted)>,
     /// Sign-ins whose listener or metadata is still awaited.
     pub(super) preparing: usize,
+    pub(super) fitting: Fitting,
     /// How the last sign-ins ended, for those who ask late.
     pub(super) ended: VecDeque<Ended>,
     /// Answers of an earlier run that wait for their provider's definition.
     pub(super) unread: Vec<Unread>,
     pub(super) leaving: HashMap<AccountId, Leaving>,
+    pub(super) errands: HashMap<ErrandId, Errand>,
+    /// Renewed registrations that the disk has not taken.
+    pub(super) unkept: HashMap<ClientKey, Box<Renewal>>,
     pub(super) waiting: HashMap<WaiterId, Waiting>,
     /// Those among them who want a new token to be there, and do not want to have it.
     pub(super) renewals: HashSet<WaiterId>,
@@ -214,6 +230,7 @@ impl Engine {
             alarm,
             settings,
             modes,
+            document,
             info,
         } = parts;
         let (mail, mailbox) = mpsc::channel(MAILBOX);
@@ -227,6 +244,7 @@ impl Engine {
             http,
             courier,
             catalog,
+            document,
             started: clock.now().wall.seconds(),
             clock,
             info,
@@ -238,9 +256,12 @@ impl Engine {
             sign_ins: HashMap::new(),
             showing: HashMap::new(),
             preparing: 0,
+            fitting: Fitting::default(),
             ended: VecDeque::new(),
             unread: Vec::new(),
             leaving: HashMap::new(),
+            errands: HashMap::new(),
+            unkept: HashMap::new(),
             waiting: HashMap::new(),
             renewals: HashSet::new(),
             revocations: HashMap::new(),
@@ -270,6 +291,8 @@ impl Engine {
         engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
         recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
         engine.resume_devices(loaded.devices);
+        engine.resume_errands(loaded.errands);
+        engine.watch_registrations();
         (engine, Handle { mailbox: mail, events }, prompts)
     }
 
@@ -405,8 +428,10 @@ impl Engine {
     fn done(&mut self, done: Result<Done, JoinError>) {
         match done {
             Ok(Done::Landed(landed)) => self.landed(landed),
+            Ok(Done::Fitted(fitted)) => self.fitted(*fitted),
             Ok(Done::Prepared(prepared)) => self.prepared(*prepared),
-            Ok(Done::LoggedOut { asker, reply }) => asker.answer(Ok(Response::LoggedOut(reply))),
+            Ok(Done::Tried(tried)) => self.errand_tried(tried),
+            Ok(Done::Renewed(tried)) => self.registration_tried(*tried),
             Ok(Done::Known(known)) => self.known(*known),
             Ok(Done::Answered { asker, result }) => asker.answer(result),
             Ok(Done::Listened) => {}
@@ -418,8 +443,9 @@ impl Engine {
     }
 
     fn reload(&mut self, files: Reload) {
-        let Reload { catalog, modes } = files;
+        let Reload { catalog, modes, document } = files;
         if let Some(modes) = modes {
+            self.document = document;
             self.tell(Event::Modes(modes));
         }
         self.catalog = catalog;
@@ -472,6 +498,7 @@ impl Engine {
             message.asker.answer(Err(faults::stopping()));
         }
         self.write_uses();
+        self.leave_errands();
         for (_, (asker, _)) in self.rulings.drain() {
             asker.answer(Err(faults::stopping()));
         }
@@ -479,20 +506,6 @@ impl Engine {
             asker.answer(Err(faults::stopping().of(account)));
         }
         self.store
-    }
-
-    fn write_uses_if_due(&mut self) {
-        if self.uses.due().is_some_and(|due| due <= self.clock.now().boot) {
-            self.write_uses();
-        }
-    }
-
-    /// Writes down who used what since that was done last.
-    fn write_uses(&mut self) {
-        let (usage, rules) = (self.uses.take_new(), self.lifecycle.rules_used());
-        if !(usage.is_empty() && rules.is_empty()) {
-            self.write(Command::Note(Box::new(Notes { usage, rules })));
-        }
     }
 
     /// Keeps the one line that `systemctl status` shows true.
@@ -520,13 +533,4 @@ pub(super) async fn tick(watchdog: Option<&mut Interval>) {
         }
         None => std::future::pending().await,
     }
-}
-
-/// The number of the first question to the user. Another one at each start, so that an answer which comes
-/// after a restart is to no other question.
-fn first_question() -> QuestionId {
-    let mut bytes = [0; 2];
-    // without randomness nothing else would work either
-    let _ = getrandom::fill(&mut bytes);
-    QuestionId(u16::from_ne_bytes(bytes).into())
 }

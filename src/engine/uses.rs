@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::task::Engine;
 use crate::api::Use;
 use crate::model::{AccountId, AccountName, Boot, Caller, Face, Identity, Now, Usage, Wall};
+use crate::store::{Command, Notes};
 
 /// How many programs are remembered of an account.
 const PROGRAMS_MAX: usize = 64;
@@ -130,6 +132,23 @@ impl Program {
             first: self.first.seconds(),
             last: self.last.seconds(),
             count: self.count,
+        }
+    }
+}
+
+impl Engine {
+    /// Does that if it is time to.
+    pub(super) fn write_uses_if_due(&mut self) {
+        if self.uses.due().is_some_and(|due| due <= self.clock.now().boot) {
+            self.write_uses();
+        }
+    }
+
+    /// Writes down who used what since that was done last.
+    pub(super) fn write_uses(&mut self) {
+        let (usage, rules) = (self.uses.take_new(), self.lifecycle.rules_used());
+        if !(usage.is_empty() && rules.is_empty()) {
+            self.write(Command::Note(Box::new(Notes { usage, rules })));
         }
     }
 }

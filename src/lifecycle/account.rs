@@ -9,7 +9,7 @@ use super::retry::Streak;
 use super::schedule::{self, StormGuard};
 use super::term::Term;
 use super::traffic::Urgency;
-use super::words::{Ask, HandOut, Refusal, Rules};
+use super::words::{Ask, HandOut, Origin, Refusal, Rules};
 use crate::model::{
     AccountSeed, Boot, BootId, Failure, FailureClass, Fingerprint, FlightId, Generation,
     GrantChange, Issued, Mode, Now, Portion, Scopes, Stamp, Standing,
@@ -217,8 +217,8 @@ impl Account {
             return Some(self.unavailable());
         }
         let idle = matches!(self.phase, Phase::Idle);
-        let errand = ask.portion.as_deref();
-        let earliest = if idle { self.earliest_start(errand, now) } else { None };
+        let part = ask.portion.as_deref();
+        let earliest = if idle { self.earliest_start(part, now) } else { None };
         if earliest > Some(ask.deadline) {
             return Some(Refusal::TooSoon { retry_at: earliest });
         }
@@ -363,7 +363,7 @@ impl Account {
 
     /// The earliest moment at which the next refresh may start, whatever it is for.
     pub(super) fn next_start(&self, now: Boot) -> Option<Boot> {
-        self.earliest_start(self.errand(now).as_deref(), now)
+        self.earliest_start(self.next_part(now).as_deref(), now)
     }
 
     /// The flight under way is over.
@@ -380,10 +380,10 @@ impl Account {
         self.last_failure.is_some() && (open || self.due_ahead().is_some())
     }
 
-    /// The earliest moment at which the next refresh with that errand may start.
-    pub(super) fn earliest_start(&self, errand: Option<&Portion>, now: Boot) -> Option<Boot> {
+    /// The earliest moment at which the next refresh for that part may start.
+    pub(super) fn earliest_start(&self, part: Option<&Portion>, now: Boot) -> Option<Boot> {
         let rules = self.rules.as_ref()?;
-        let (began, guarded) = match errand {
+        let (began, guarded) = match part {
             Some(portion) => self.began(portion, now),
             None => (self.last_start, self.guarded(now)),
         };
@@ -413,10 +413,10 @@ impl Account {
         self.guarded(now).is_some() && self.guard.tell()
     }
 
-    /// A refresh with that errand starts.
-    pub(super) fn starts(&mut self, errand: Option<&Portion>, now: Boot) {
+    /// A refresh for that part starts.
+    pub(super) fn starts(&mut self, part: Option<&Portion>, now: Boot) {
         self.last_start = Some(now);
-        if let Some(portion) = errand {
+        if let Some(portion) = part {
             self.begins(portion, now);
         } else if let Some(lifetime) = self.lifetime() {
             self.guard.count(lifetime, now);
@@ -483,5 +483,17 @@ impl Cached {
     /// Whether it has that much life left, as far as is known.
     fn lasts(&self, wanted: Duration, now: Boot) -> bool {
         self.expires.is_none_or(|expires| expires.since(now) >= wanted)
+    }
+}
+
+impl Account {
+    /// Where its refreshes go, if that is known.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        Some(&self.rules.as_ref()?.origin)
+    }
+
+    /// Whether a flight or an unsaved grant is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Flying | Phase::Saving(_))
     }
 }

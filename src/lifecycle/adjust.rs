@@ -4,7 +4,7 @@
 use super::account::{Account, News};
 use super::machine::Lifecycle;
 use super::words::{Effect, Refusal, WaiterId};
-use crate::model::{AccountId, AccountName, Adjustment, Now};
+use crate::model::{AccountId, AccountName, Adjustment, Modes, Now};
 
 /// A change on its way to the disk, where the order is that of these.
 #[derive(Debug)]
@@ -15,6 +15,19 @@ pub(super) struct Change {
 }
 
 impl Lifecycle {
+    /// Keeps accounts fresh ahead of time as the user has set it now.
+    pub(super) fn set_modes(&mut self, modes: Modes) {
+        self.modes = modes;
+        for place in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[place] else { continue };
+            let mode = self.modes.of(&account.seed.name);
+            if std::mem::replace(&mut account.mode, mode) != mode {
+                self.touch(place, News::Changed);
+                self.rearm(place);
+            }
+        }
+    }
+
     /// A change is wanted.
     pub(super) fn adjust(
         &mut self,

@@ -4,7 +4,7 @@
 use super::account::{Account, Look, News, Phase};
 use super::machine::Lifecycle;
 use super::words::{Effect, Parting, Refusal, WaiterId};
-use crate::model::{AccountName, Standing};
+use crate::model::{AccountName, Boot, Standing};
 
 /// How far a logout has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,8 @@ impl Lifecycle {
             let Some(account) = &mut self.accounts[place] else { return };
             account.leaving = Some(Leaving::Erasing(parting));
             let (id, name) = (account.seed.id.clone(), account.seed.name.clone());
-            out.push(Effect::Erase { account: id, name, parting, waiter });
+            let ends = account.tokens_end();
+            out.push(Effect::Erase { account: id, name, parting, ends, waiter });
         }
         self.rearm(place);
     }
@@ -101,6 +102,14 @@ impl Lifecycle {
 }
 
 impl Account {
+    /// When the last of its tokens is over, where that is known: then there is nothing left to revoke.
+    fn tokens_end(&self) -> Option<Boot> {
+        let access = self.token.as_ref().and_then(|token| token.expires);
+        let Some(term) = &self.term else { return access };
+        let refresh = term.end(self.rules.as_ref()?)?;
+        Some(access.map_or(refresh, |access| access.max(refresh)))
+    }
+
     /// The login was given back: what is left is the account's name.
     fn have_nothing(&mut self) {
         self.standing = Standing::NeedsLogin { why: GIVEN_BACK.into() };

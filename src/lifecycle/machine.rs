@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::account::{Account, News, Pending, Phase};
 use super::adjust;
+use super::errands::Errands;
 use super::policy::Policy;
 use super::questions::{Change, Question};
+use super::registrations::Registrations;
 use super::rest::Machine;
 use super::signin::SignIn;
 use super::term::Term;
@@ -59,6 +61,10 @@ pub struct Lifecycle {
     pub(super) modes: Modes,
     /// What the user changed about accounts, on its way to the disk.
     pub(super) adjustments: VecDeque<adjust::Change>,
+    /// What accounts that are gone left to be done.
+    pub(super) errands: Errands,
+    /// Clients whose secret ends.
+    pub(super) registrations: Registrations,
     /// Which programs may have tokens.
     pub(super) policy: Policy,
     /// What the user is to be asked, and was asked a while ago; the oldest first.
@@ -107,6 +113,8 @@ impl Lifecycle {
             unsaved_exchanges: 0,
             modes: Modes::default(),
             adjustments: VecDeque::new(),
+            errands: Errands::default(),
+            registrations: Registrations::default(),
             policy: Policy::new(Vec::new(), RuleId(1)),
             questions: Vec::new(),
             next_question: QuestionId(1),
@@ -148,6 +156,8 @@ impl Lifecycle {
             Event::Part { account, parting, waiter } => self.part(&account, parting, waiter, out),
             Event::Adjust { account, to, waiter } => self.adjust(&account, to, waiter, out),
             Event::Adjusted { result } => self.adjusted(result, now, out),
+            Event::Errand(event) => self.errand(event, now, out),
+            Event::Registration(event) => self.registration(event, now),
             Event::Erased { account, result } => self.erased(&account, result),
             Event::Resume { account, waiter } => {
                 let result = self.resume(&account, now, out);
@@ -180,10 +190,20 @@ impl Lifecycle {
         // who waits for a turn waits for the machine first
         let turn = if self.machine.rests() { None } else { self.traffic.next_deadline() };
         let question = self.question_deadline();
-        [timer, sign_in, self.exchange_retry(), turn, self.machine.next_deadline(), question]
-            .into_iter()
-            .flatten()
-            .min()
+        let errand = self.errands.next_deadline(rests);
+        [
+            timer,
+            sign_in,
+            self.exchange_retry(),
+            turn,
+            self.machine.next_deadline(),
+            question,
+            errand,
+            self.registrations.next_deadline(rests),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The accounts, in the order of their names.
@@ -255,7 +275,7 @@ impl Lifecycle {
         let origin = rules.origin.clone();
         debug_assert!(matches!(account.phase, Phase::Queued { .. }), "who has a ticket queues");
         account.phase = Phase::Flying;
-        let portion = account.errand(now.boot);
+        let portion = account.next_part(now.boot);
         account.starts(portion.as_deref(), now.boot);
         let generation = account.generation;
         let resolves = account.unresolved;
@@ -319,18 +339,6 @@ impl Lifecycle {
         }
     }
 
-    fn set_modes(&mut self, modes: Modes) {
-        self.modes = modes;
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            let mode = self.modes.of(&account.seed.name);
-            if std::mem::replace(&mut account.mode, mode) != mode {
-                self.touch(place, News::Changed);
-                self.rearm(place);
-            }
-        }
-    }
-
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
         self.drop_all_questions(out);
@@ -349,6 +357,8 @@ impl Lifecycle {
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.expire_sign_ins(now, out);
         self.poll_sign_ins(now, out);
+        self.mind_errands(now, out);
+        self.mind_registrations(now, out);
         if !self.questions.is_empty() {
             self.mind_questions(now, out);
         }
@@ -509,17 +519,5 @@ impl Flight {
     /// When the grant it brought is sent to the disk again, if that failed.
     pub(super) fn save_again_at(&self) -> Option<Boot> {
         Some(self.pending.as_ref()?.held.as_ref()?.1)
-    }
-}
-
-impl Account {
-    /// Where its refreshes go, if that is known.
-    pub(super) fn origin(&self) -> Option<&Origin> {
-        Some(&self.rules.as_ref()?.origin)
-    }
-
-    /// Whether a flight or an unsaved grant is under way.
-    pub(super) fn is_busy(&self) -> bool {
-        matches!(self.phase, Phase::Flying | Phase::Saving(_))
     }
 }

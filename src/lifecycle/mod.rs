@@ -22,6 +22,7 @@
 
 mod account;
 mod adjust;
+mod errands;
 mod hold;
 mod leave;
 mod machine;
@@ -29,9 +30,11 @@ mod policy;
 mod portions;
 mod questions;
 mod refresh;
+mod registrations;
 mod rest;
 mod restore;
 mod retry;
+mod rulings;
 mod schedule;
 mod signin;
 mod term;
@@ -42,11 +45,14 @@ mod view;
 mod waiters;
 mod words;
 
+pub use errands::{ErrandEffect, ErrandEvent, ErrandSeed, ErrandView, may_pass};
 pub use machine::{Lifecycle, Settings};
 pub use questions::QuestionView;
+pub use registrations::{RegistrationEvent, RegistrationView};
 pub use restore::Restored;
+pub use rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, RuleDraft, RuleRefusal, Rules,
-    SignInEnd, SignInSeed, Unasked, Unsaved, Verdict, WaiterId,
+    Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, Rules, SignInEnd, SignInSeed,
+    Unsaved, WaiterId,
 };

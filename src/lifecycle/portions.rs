@@ -132,7 +132,7 @@ impl Account {
     }
 
     /// What the next flight is for: the login's own token if that is due, else what is waited for longest.
-    pub(super) fn errand(&self, now: Boot) -> Option<Arc<Portion>> {
+    pub(super) fn next_part(&self, now: Boot) -> Option<Arc<Portion>> {
         if self.due().is_some_and(|due| due <= now) {
             return None;
         }
@@ -146,7 +146,7 @@ impl Account {
         named.filter(|scopes| !scopes.is_empty()).or_else(whole)
     }
 
-    /// When the last flight with that errand began, and until when the storm guard keeps the next one.
+    /// When the last flight with that part began, and until when the storm guard keeps the next one.
     pub(super) fn began(&self, portion: &Portion, now: Boot) -> (Option<Boot>, Option<Boot>) {
         let Some(part) = self.portions.find(portion) else { return (None, None) };
         let forced = part.token.as_ref().is_some_and(|token| token.due > now);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::machine::Lifecycle;
 use super::policy::{Matter, Ruling};
-use super::words::{Ask, Effect, Refusal, RuleDraft, RuleRefusal, Unasked, Verdict, WaiterId};
+use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
+use super::words::{Ask, Effect, Refusal, WaiterId};
 use crate::model::{
     AccountId, AccountName, Boot, Caller, Decision, Now, Pattern, QuestionId, Rule, RuleId, Scopes,
 };

@@ -234,6 +234,7 @@ impl Lifecycle {
                 }
                 self.bring_into_force(id, place, pending, now, out);
                 self.retry_client(&seed.client, place, now);
+                self.supersede_errands(&seed, now, out);
                 self.finish_sign_in(&request, Ok(seed.id), out);
             }
         }

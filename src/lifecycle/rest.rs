@@ -142,6 +142,8 @@ impl Lifecycle {
     fn heed_hint(&mut self, now: Now) {
         self.machine.heed(now.boot);
         self.traffic.reopen(now.boot);
+        self.errands.hurry(now.boot);
+        self.registrations.hurry(now.boot);
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
             if account.hurry(now.boot) {
@@ -166,6 +168,7 @@ impl Lifecycle {
             self.touch(place, News::Changed);
             self.rearm(place);
         }
+        self.registrations.place(now);
         // each wake sets the clock, too, and the network comes after it
         if !self.machine.rests() {
             self.network_up(now);

@@ -99,6 +99,7 @@ impl Lifecycle {
         }
         // starting again is how people recover from a browser window they closed
         self.cancel_open_sign_in(&seed.name, out);
+        self.hurry_errands(&seed.client, now);
         let poll = poll.map(|interval| Poll { interval, next: now.boot + interval, ends: None });
         self.sign_ins.push(SignIn { request, seed, rules, deadline, stage: Stage::Open, poll });
     }

@@ -90,17 +90,17 @@ impl Lifecycle {
 
     /// Answers those whom the new token serves. The others asked for more than the provider gives:
     /// they get it all the same, marked stale, but never a token they know to be rejected. Who waits for
-    /// a token with another errand goes on waiting.
+    /// a token for another part goes on waiting.
     pub(super) fn answer_waiters(
         &mut self,
         place: usize,
-        errand: Option<&Portion>,
+        part: Option<&Portion>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         let refusal = Refusal::Unavailable { failure: rejected_again(), retry_at: None };
         self.take_waiters(place, out, |account, ask| match account.look(ask, None, now.boot) {
-            Look::Wanted if ask.portion.as_deref() != errand => None,
+            Look::Wanted if ask.portion.as_deref() != part => None,
             Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
             look => Some(look),
         });

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::errands::{ErrandEffect, ErrandEvent};
+use super::registrations::RegistrationEvent;
+use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, Decision, Failure, Fingerprint,
-    FlightId, Generation, GrantChange, Issued, Landing, Modes, Pattern, Portion, ProviderId,
-    QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values, Wall,
+    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, ClientKey, Failure, Fingerprint,
+    FlightId, Generation, GrantChange, Issued, Landing, Modes, Portion, ProviderId, QuestionId,
+    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -110,6 +113,10 @@ pub enum Event {
         /// Why not.
         result: Result<(), String>,
     },
+    /// News of an errand.
+    Errand(ErrandEvent),
+    /// News of a registration whose secret ends.
+    Registration(RegistrationEvent),
     /// What was to be erased is gone from the disk, or cannot be erased: then it stays.
     Erased {
         /// Which.
@@ -191,59 +198,6 @@ pub enum Parting {
     Erase,
     /// It stays, and needs a login.
     GiveBack,
-}
-
-/// What the user says to a program that asks for tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It may have them, from now on.
-    Allow,
-    /// It may have what it asked for.
-    Once,
-    /// It may not; it is not asked about again for a while.
-    Deny,
-}
-
-/// Why a question has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unasked {
-    /// It could not be shown.
-    NotShown,
-    /// The user saw it.
-    Ignored,
-}
-
-/// A rule to be made.
-#[derive(Debug, Clone)]
-pub struct RuleDraft {
-    /// The programs that it is about.
-    pub who: Pattern,
-    /// The scopes that it is about; all of them if empty.
-    pub scopes: Scopes,
-    /// What those programs get.
-    pub decision: Decision,
-    /// When it ends; never if absent.
-    pub expires: Option<Wall>,
-    /// The program by which it is made.
-    pub created_by: String,
-}
-
-/// Why the rules are not changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleRefusal {
-    /// No account has that name.
-    NoSuchAccount,
-    /// No rule has that number.
-    NoSuchRule,
-    /// No question has that number: it was answered, or its time is over.
-    NoSuchQuestion,
-    /// There are too many rules.
-    TooMany,
-    /// The change cannot be written down.
-    NotSaved {
-        /// Why.
-        why: String,
-    },
 }
 
 /// A grant that is not on the disk.
@@ -338,9 +292,15 @@ pub enum Effect {
         name: AccountName,
         /// Which of the two.
         parting: Parting,
+        /// When all its tokens are over, where that is known.
+        ends: Option<Boot>,
         /// Who waits.
         waiter: WaiterId,
     },
+    /// Something about an errand.
+    Errand(ErrandEffect),
+    /// Have a client's secret renewed, then say [`RegistrationEvent::Renewed`].
+    Renew(ClientKey),
     /// Somebody has an account's token renewed more often than can make sense. Said once until it
     /// has been quiet for a while.
     Storm {
@@ -530,6 +490,7 @@ pub struct Origin(pub String);
 
 /// What the schedule needs to know about a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about a provider, each by itself")]
 pub struct Rules {
     /// Where refreshes go.
     pub origin: Origin,

@@ -5,6 +5,7 @@
 //! | account, provider, client, request, flight, generation | [`names`] |
 //! | access token, refresh token, client secret, code, verifier | [`secret`] |
 //! | instants on the two clocks, lifetimes | [`time`] |
+//! | clients that are described by a document | [`document`](mod@document) |
 //! | scopes | [`scope`] |
 //! | APIs and audiences that tokens are for | [`target`] |
 //! | who asks | [`caller`] |
@@ -14,9 +15,12 @@
 //! | what answers say besides tokens | [`values`] |
 //! | which accounts are kept fresh ahead of time | [`mode`] |
 //! | what is written down about a client, an account and a grant | [`record`] |
+//! | what an account that is gone leaves to be done | [`errand`] |
 
 pub mod access;
 pub mod caller;
+pub mod document;
+pub mod errand;
 pub mod grant;
 pub mod landing;
 pub mod mode;
@@ -33,6 +37,8 @@ pub mod values;
 
 pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
 pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
+pub use document::{DOCUMENT_REDIRECTS, check_document, check_document_url, document, is_document};
+pub use errand::{ErrandId, ErrandRecord};
 pub use grant::{GrantType, GrantTypeError};
 pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
 pub use mode::{Mode, Modes};

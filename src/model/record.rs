@@ -23,6 +23,8 @@ pub struct ClientRecord {
     /// The provider's definition as TOML, where it is neither preset nor file but was discovered:
     /// pinned, so that moved endpoints never get a stored secret (RFC 8414; oauth.md, DI-2).
     pub discovered: Option<String>,
+    /// When its secret ends, where it registered itself and the provider said so.
+    pub secret_ends: Option<Wall>,
 }
 
 /// An account that a sign-in is about to create or renew.

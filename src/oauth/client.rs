@@ -8,7 +8,7 @@ use super::assertion;
 use super::encode;
 use super::error::OauthError;
 use super::request::Params;
-use crate::model::{ClientId, ClientSecret, Now};
+use crate::model::{ClientId, ClientSecret, Now, is_document};
 use crate::provider::{ClientAuth, Provider};
 
 /// Who asks: a client registration, for as long as it takes to build a request.
@@ -40,7 +40,11 @@ pub(super) fn authenticate(
     now: Now,
 ) -> Result<(), OauthError> {
     let secret = client.secret.map_or("", ClientSecret::expose);
-    match authentication(provider, client) {
+    let method = authentication(provider, client);
+    if is_document(client.id) && !matches!(method, ClientAuth::None | ClientAuth::PrivateKeyJwt) {
+        return Err(OauthError::DocumentSecret);
+    }
+    match method {
         ClientAuth::Basic => {
             // RFC 6749, 2.3.1: both are form-encoded before they are put together
             let (id, secret) = (encode::form(client.id.as_str()), encode::form(secret));
@@ -85,4 +89,31 @@ pub(super) fn basic(id: &str, secret: &str) -> Result<HeaderValue, OauthError> {
         .map_err(|_| OauthError::Header { name: AUTHORIZATION.to_string() })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::tests::{NOW, provider};
+
+    #[test]
+    fn a_client_that_a_document_describes_never_sends_a_secret() {
+        let id = "https://me.example/ostler.json".parse().unwrap();
+        let secret = ClientSecret::new("fake-secret".into());
+        for (method, with_secret, fits) in [
+            ("basic", true, false),
+            ("post", true, false),
+            ("client_secret_jwt", true, false),
+            ("bearer_secret", true, false),
+            ("basic", false, true),
+            ("none", true, true),
+        ] {
+            let provider = provider(&format!("client_auth = \"{method}\""));
+            let client = Client { id: &id, secret: Some(&secret).filter(|_| with_secret) };
+            let (mut params, mut headers) = (Params::default(), HeaderMap::new());
+            let done = authenticate(&provider, client, &mut params, &mut headers, NOW);
+            assert_eq!(done.is_ok(), fits, "{method} {with_secret}");
+            assert!(headers.is_empty(), "{method}");
+        }
+    }
 }

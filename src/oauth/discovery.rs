@@ -90,6 +90,8 @@ struct Metadata {
     scopes_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    #[serde(default)]
+    client_id_metadata_document_supported: bool,
 }
 
 /// The metadata in an answer. A page, another kind of JSON, or an error is none.
@@ -138,6 +140,7 @@ impl Metadata {
             authorization_url: endpoint(issuer, "authorization_endpoint", authorization)?,
             token_url: endpoint(issuer, "token_endpoint", token)?,
             refresh_url: None,
+            client_documents: self.client_id_metadata_document_supported,
             register_url: None,
             registration_url: optional(
                 "registration_endpoint",

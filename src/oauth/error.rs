@@ -62,6 +62,11 @@ pub enum OauthError {
     /// A device authorization could not be begun.
     #[error("the provider gave no code to type in: {0}")]
     Device(Failure),
+    /// A secret was given for a client that has none.
+    #[error(
+        "a client whose id is the address of a document has no secret: it is public, or it signs with a key"
+    )]
+    DocumentSecret,
     /// The provider registers no clients by itself, as far as is known.
     #[error("the provider does not register clients by itself")]
     NoRegistration,

@@ -276,6 +276,12 @@ mod tests {
     use crate::model::{Scopes, noise};
     use tokio::sync::mpsc;
 
+    #[test]
+    fn the_document_of_a_client_names_what_browsers_come_back_to() {
+        let registered = Loopback::registered_uri(&Redirect::LoopbackIp);
+        assert_eq!(registered.as_deref(), Some(crate::model::DOCUMENT_REDIRECTS[0]));
+    }
+
     fn page_for(target: &str) -> CallbackPage {
         if target.contains("state=right") {
             let account = "a".parse().unwrap();

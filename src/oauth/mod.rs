@@ -4,7 +4,8 @@
 //! | step | where |
 //! |---|---|
 //! | from an issuer to a provider's definition (RFC 8414, OIDC Discovery) | [`discover`] |
-//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`unregister`] |
+//! | a client that registers itself (RFC 7591, 7592) | [`register`], [`renew`], [`adapt`], [`unregister`] |
+//! | a client that a document describes, as providers see it | [`published`] |
 //! | the authorization request, and the callback that answers it | [`Authorization`] |
 //! | the page on this machine where a browser ends | [`Loopback`] |
 //! | a code that the user types in on another device (RFC 8628) | [`authorize_device`] |
@@ -31,6 +32,7 @@ mod classify;
 mod client;
 mod device;
 mod discovery;
+mod document;
 mod encode;
 mod error;
 mod fields;
@@ -43,6 +45,7 @@ mod par;
 mod pkce;
 mod probe;
 mod register;
+mod renew;
 mod replay;
 mod request;
 mod revoke;
@@ -60,6 +63,7 @@ pub use callback::CallbackError;
 pub use client::Client;
 pub use device::{DeviceAuthorization, authorize_device};
 pub use discovery::{DiscoveryError, discover};
+pub use document::published;
 pub use error::OauthError;
 pub use http::{Courier, Delivery, Http, HttpOptions, SendError};
 pub use id_token::{Claim, IdTokenError, Keys, fetch_keys, identity};
@@ -68,6 +72,7 @@ pub use page::CallbackPage;
 pub use par::push;
 pub use probe::{Missing, Probe, Reached, Unreached, proxies};
 pub use register::{Registered, register, unregister};
+pub use renew::{Managed, Renewed, adapt, renew};
 pub use replay::{expect, recorded, replay};
 pub use request::{SentSecrets, TokenRequest};
 pub use revoke::{Revoked, revoke};

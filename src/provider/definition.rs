@@ -31,6 +31,10 @@ pub struct Provider {
     /// Where clients register themselves (RFC 7591).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_url: Option<Url>,
+    /// Whether clients are taken whose id is the URL of a document about them
+    /// (`client_id_metadata_document_supported`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub client_documents: bool,
     /// The issuer identifier, compared with the `iss` of a callback (RFC 9207).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,

@@ -1,19 +1,23 @@
 //! What each command means, in terms of the tables. Every function here runs inside a savepoint: on
 //! an error nothing of it stays.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, ClientRecord, ClientSecret, FlightId,
-    Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
+    AccountId, AccountName, AccountSeed, Adjustment, ClientKey, ClientRecord, ClientSecret,
+    FlightId, Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
 };
 
-use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Notes};
+use super::command::{
+    AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Left, Notes, OpenedClient, Owed,
+};
 use super::error::{Refusal, StoreError};
 use super::seal::Sealer;
 use super::table::attempt::OpenAttempt;
 use super::table::refresh::Fresh;
-use super::table::{access, account, attempt, client, meta, refresh, rule, usage};
+use super::table::{access, account, attempt, client, errand, meta, refresh, rule, usage};
 
 /// The intent of a flight; gives what its request is made with.
 pub(super) fn begin(
@@ -190,13 +194,15 @@ pub(super) fn erase(
     db: &Connection,
     sealer: &Sealer,
     account: &AccountId,
+    owed: Option<&Owed>,
 ) -> Result<Erased, StoreError> {
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
     let mut erased = left_by(db, sealer, &found)?;
     if !client::is_used_besides(db, found.client, found.row)? {
         let registration = client::open_registration(db, sealer, found.client);
-        erased.registration = if_it_opens(account, registration)?;
+        erased.left.registration = if_it_opens(account, registration)?;
     }
+    note_errand(db, sealer, &found, &mut erased, owed)?;
     attempt::delete_all(db, account)?;
     account::delete(db, found.row)?;
     client::delete_unused(db)?;
@@ -209,14 +215,29 @@ pub(super) fn give_back(
     sealer: &Sealer,
     account: &AccountId,
     standing: &Standing,
+    owed: &Owed,
 ) -> Result<Erased, StoreError> {
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
-    let erased = left_by(db, sealer, &found)?;
+    let mut erased = left_by(db, sealer, &found)?;
+    note_errand(db, sealer, &found, &mut erased, Some(owed))?;
     attempt::delete_all(db, account)?;
     refresh::delete_all(db, &found)?;
     access::delete(db, &found)?;
     account::set_standing(db, account, standing)?;
     Ok(erased)
+}
+
+/// What is kept of a client.
+pub(super) fn open_client(
+    db: &Connection,
+    sealer: &Sealer,
+    key: &ClientKey,
+) -> Result<OpenedClient, StoreError> {
+    let row = client::find(db, key)?.ok_or(Refusal::UnknownClient)?;
+    Ok(OpenedClient {
+        secret: client::open(db, sealer, row)?,
+        registration: client::open_registration(db, sealer, row)?,
+    })
 }
 
 /// What there is to be revoked.
@@ -225,13 +246,29 @@ fn left_by(
     sealer: &Sealer,
     account: &account::Account,
 ) -> Result<Erased, StoreError> {
-    Ok(Erased {
+    let issued = if_it_opens(&account.id, access::open(db, sealer, account))?;
+    let left = Left {
         refresh: if_it_opens(&account.id, refresh::open(db, sealer, account))?,
-        access: if_it_opens(&account.id, access::open(db, sealer, account))?,
-        client: client::record(db, account.client)?,
+        access: issued.map(|issued| Arc::clone(&issued.access)),
         secret: if_it_opens(&account.id, client::open(db, sealer, account.client))?,
         registration: None,
-    })
+    };
+    Ok(Erased { left, client: client::record(db, account.client)?, errand: None })
+}
+
+/// What is to be done at the provider is written down before the account goes.
+fn note_errand(
+    db: &Connection,
+    sealer: &Sealer,
+    account: &account::Account,
+    erased: &mut Erased,
+    owed: Option<&Owed>,
+) -> Result<(), StoreError> {
+    if let Some(owed) = owed.filter(|_| !erased.left.is_empty()) {
+        let name = account::name(db, account.row)?;
+        erased.errand = errand::put(db, sealer, (&account.id, &name), erased, owed)?;
+    }
+    Ok(())
 }
 
 fn open_attempt(

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, DeviceCode,
-    FlightId, Generation, GrantChange, Issued, Portion, RawAnswer, RefreshToken, Registration,
-    RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
+    AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ClientKey, ClientRecord,
+    ClientSecret, DeviceCode, ErrandId, ErrandRecord, FlightId, Generation, GrantChange, Portion,
+    RawAnswer, RefreshToken, Registration, RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -57,6 +57,8 @@ pub enum Command {
         account: AccountId,
         /// Where it stands.
         standing: Standing,
+        /// What of it is to be revoked at the provider.
+        owed: Owed,
     },
     /// A rule about which programs may have tokens is in force, in the place of the one with its number.
     SetRule(Box<Rule>),
@@ -73,7 +75,75 @@ pub enum Command {
     Erase {
         /// Which.
         account: AccountId,
+        /// What of it is to be revoked at the provider; nothing if absent. It becomes an errand in the same
+        /// commit, so that a crash does not forget it.
+        owed: Option<Owed>,
     },
+    /// Gives what is kept of a client.
+    OpenClient {
+        /// Which.
+        client: ClientKey,
+        /// Who wants to know.
+        by: Opener,
+    },
+    /// A registration is another one from now on.
+    Renew(Box<Renewal>),
+    /// Gives what an errand is run with.
+    OpenErrand(ErrandId),
+    /// An errand is over, or a part of it is.
+    EndErrand {
+        /// Which.
+        errand: ErrandId,
+        /// What of it.
+        part: ErrandPart,
+    },
+}
+
+/// Who wants to know what is kept of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// A login with it.
+    Login,
+    /// The renewal of its secret.
+    Renewal,
+}
+
+/// What is kept of a client.
+#[derive(Debug)]
+pub struct OpenedClient {
+    /// Its secret, if it has one.
+    pub secret: Option<ClientSecret>,
+    /// By what it is managed, if it registered itself.
+    pub registration: Option<Registration>,
+}
+
+/// What a provider made of a registration.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The client, as it is from now on.
+    pub client: ClientRecord,
+    /// Its new secret; the old one stays if absent.
+    pub secret: Option<ClientSecret>,
+    /// By what it is managed from now on.
+    pub registration: Registration,
+}
+
+/// How far an account that goes concerns its provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// When it goes.
+    pub since: Stamp,
+    /// How long its tokens live from then, where that is known.
+    pub worth: Option<Duration>,
+}
+
+/// What of an errand is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrandPart {
+    /// The tokens; the client is left to be unregistered.
+    Tokens,
+    /// All of it.
+    Whole,
 }
 
 /// What was used lately: nothing that a login depends on.
@@ -223,6 +293,36 @@ pub enum Report {
         /// What is left to be revoked at the provider.
         result: Result<Box<Erased>, StoreError>,
     },
+    /// It is known what is kept of a client.
+    ClientOpened {
+        /// Which.
+        client: ClientKey,
+        /// Who wanted to know.
+        by: Opener,
+        /// What it is.
+        result: Result<OpenedClient, StoreError>,
+    },
+    /// A renewed registration may be used.
+    Renewed {
+        /// Of which client.
+        client: ClientKey,
+        /// The client as it is now. The change comes back if it could not be written, for another try: it may hold the only copy of a secret.
+        result: Result<ClientRecord, (StoreError, Box<Renewal>)>,
+    },
+    /// An errand can be run.
+    ErrandOpened {
+        /// Which.
+        errand: ErrandId,
+        /// With what.
+        result: Result<Box<Left>, StoreError>,
+    },
+    /// An errand, or a part of it, is forgotten.
+    ErrandEnded {
+        /// Which.
+        errand: ErrandId,
+        /// Whether it is.
+        result: Result<(), StoreError>,
+    },
 }
 
 /// What a token request is made with.
@@ -234,20 +334,44 @@ pub struct Credentials {
     pub secret: Option<ClientSecret>,
 }
 
-/// What an account left behind, to be revoked at the provider (RFC 7009). A token that could no
-/// longer be opened is missing here.
+/// What an account left behind.
 #[derive(Debug)]
 pub struct Erased {
+    /// What of it concerns the provider.
+    pub left: Left,
+    /// The client that the tokens were issued to.
+    pub client: ClientRecord,
+    /// The errand that it became. `None` if nothing is to be done, or if too many errands wait already.
+    pub errand: Option<ErrandId>,
+}
+
+/// What is to be revoked at a provider (RFC 7009), and what that takes. What could no longer be opened is
+/// missing here.
+#[derive(Debug, Default)]
+pub struct Left {
     /// The refresh token that was in force.
     pub refresh: Option<RefreshToken>,
     /// The last access token.
-    pub access: Option<Arc<Issued>>,
-    /// The client that they were issued to.
-    pub client: ClientRecord,
-    /// Its secret.
+    pub access: Option<Arc<AccessToken>>,
+    /// The secret of their client.
     pub secret: Option<ClientSecret>,
     /// By what the client is managed, if it registered itself and nobody uses it any more.
     pub registration: Option<Registration>,
+}
+
+impl Left {
+    /// Whether there is nothing to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.has_tokens() && self.registration.is_none()
+    }
+
+    /// Whether there are tokens to be revoked. A login without a user has an empty one in the place of a
+    /// refresh token.
+    #[must_use]
+    pub fn has_tokens(&self) -> bool {
+        self.access.is_some() || self.refresh.as_ref().is_some_and(|token| !token.is_unneeded())
+    }
 }
 
 /// Everything that a start needs to know.
@@ -261,6 +385,8 @@ pub struct Loaded {
     pub attempts: Vec<Attempt>,
     /// Sign-ins on another device that the last run left open.
     pub devices: Vec<DeviceSignIn>,
+    /// What accounts that are gone left to be done.
+    pub errands: Vec<ErrandRecord>,
     /// The first flight number that was never used.
     pub next_flight: FlightId,
     /// The rules about which programs may have tokens, by number.

@@ -141,6 +141,12 @@ pub enum Refusal {
     /// There is no such account.
     #[error("no such account")]
     UnknownAccount,
+    /// There is no such client: nobody uses it any more.
+    #[error("no such client")]
+    UnknownClient,
+    /// There is no such errand: it is over.
+    #[error("no such errand")]
+    UnknownErrand,
     /// There is no such attempt, or it is another account's: it ended, or its account was erased.
     #[error("no such attempt")]
     UnknownFlight,

@@ -50,8 +50,8 @@ pub(crate) use tests::by_hand;
 
 pub use checkup::{Checkup, Sound, check};
 pub use command::{
-    Attempt, AttemptKind, Begin, BeginKind, Command, Credentials, DeviceSignIn, Erased, Exchange,
-    Loaded, Notes, Report,
+    Attempt, AttemptKind, Begin, BeginKind, Command, Credentials, DeviceSignIn, Erased, ErrandPart,
+    Exchange, Left, Loaded, Notes, OpenedClient, Opener, Owed, Renewal, Report,
 };
 pub use error::{KeyError, Refusal, StoreError, Unwritable};
 pub use open::{Opened, Places, open};

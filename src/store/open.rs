@@ -17,7 +17,7 @@ use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::schema::{self, FileKind};
 use super::seal::{DataKey, Sealer};
-use super::table::{access, account, attempt, client, device, meta, refresh, rule, usage};
+use super::table::{access, account, attempt, client, device, errand, meta, refresh, rule, usage};
 use super::thread::{self, Store};
 use super::writer::Writer;
 
@@ -209,6 +209,7 @@ fn load(
         clients: client::load(connection)?,
         attempts: attempt::load(connection, sealer)?,
         devices: device::load(connection, sealer)?,
+        errands: errand::load(connection)?,
         next_flight: meta::next_flight(connection)?,
         rules: rule::load(connection)?,
         next_rule: meta::next_rule(connection)?,

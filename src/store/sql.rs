@@ -6,8 +6,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Error, Row};
 
 use crate::model::{
-    AccountId, AccountName, Boot, BootId, ClientId, Decision, FlightId, Generation, GrantType,
-    Identity, Now, Pattern, ProviderId, Scopes, Stamp, Standing, Target, Values, Wall,
+    AccountId, AccountName, Boot, BootId, ClientId, Decision, ErrandId, FlightId, Generation,
+    GrantType, Identity, Now, Pattern, ProviderId, Scopes, Stamp, Standing, Target, Values, Wall,
 };
 
 macro_rules! text {
@@ -60,7 +60,7 @@ macro_rules! number {
     )+};
 }
 
-number!(FlightId, Generation);
+number!(FlightId, Generation, ErrandId);
 
 impl ToSql for Scopes {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

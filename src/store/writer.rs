@@ -6,12 +6,12 @@ use crate::crash::{self, Point};
 use crate::model::Wall;
 
 use super::apply;
-use super::command::{Command, Credentials, Erased, Report};
+use super::command::{Command, Credentials, Erased, ErrandPart, Left, OpenedClient, Report};
 use super::error::{StoreError, Unwritable};
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::seal::Sealer;
-use super::table::{attempt, device, refresh, rule};
+use super::table::{attempt, client, device, errand, refresh, rule};
 
 /// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
@@ -59,8 +59,11 @@ impl Writer {
                 *place = outcome;
             }
         }
-        let erases = |outcome: &Outcome| matches!(outcome, Ok(Gave::Erased(_)));
-        if outcomes.iter().any(erases) {
+        let erases = |(command, outcome): (&Command, &Outcome)| {
+            let ends = matches!(command, Command::EndErrand { .. });
+            matches!(outcome, Ok(Gave::Erased(_))) || (ends && outcome.is_ok())
+        };
+        if batch.iter().zip(&outcomes).any(erases) {
             self.checkpoint();
         }
         for (command, outcome) in batch.iter().zip(&outcomes) {
@@ -104,7 +107,7 @@ impl Writer {
                 let mark = Mark { generation: change.generation, asked };
                 self.marks.set(&self.sealer, &change.account, mark);
             }
-            Command::Erase { account } => self.marks.remove(account),
+            Command::Erase { account, .. } => self.marks.remove(account),
             _ => {}
         }
     }
@@ -159,6 +162,8 @@ enum Gave {
     Nothing,
     Credentials(Credentials),
     Erased(Box<Erased>),
+    Left(Box<Left>),
+    Client(OpenedClient),
 }
 
 impl<'c> Unit<'c> {
@@ -186,8 +191,8 @@ impl<'c> Unit<'c> {
             Command::Adjust { account, to } => {
                 self.run(|db| apply::adjust(db, account, to)).map(nothing)
             }
-            Command::GiveBack { account, standing } => self
-                .run(|db| apply::give_back(db, sealer, account, standing))
+            Command::GiveBack { account, standing, owed } => self
+                .run(|db| apply::give_back(db, sealer, account, standing, owed))
                 .map(|erased| Gave::Erased(Box::new(erased))),
             Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
             Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
@@ -196,9 +201,24 @@ impl<'c> Unit<'c> {
             }
             Command::DropDevice(request) => self.run(|db| device::delete(db, request)).map(nothing),
             Command::Note(notes) => self.run(|db| apply::note(db, notes)).map(nothing),
-            Command::Erase { account } => self
-                .run(|db| apply::erase(db, sealer, account))
+            Command::Erase { account, owed } => self
+                .run(|db| apply::erase(db, sealer, account, owed.as_ref()))
                 .map(|erased| Gave::Erased(Box::new(erased))),
+            Command::OpenClient { client, .. } => {
+                self.run(|db| apply::open_client(db, sealer, client)).map(Gave::Client)
+            }
+            Command::Renew(renewal) => {
+                self.run(|db| client::renew(db, sealer, renewal)).map(nothing)
+            }
+            Command::OpenErrand(errand) => self
+                .run(|db| errand::open(db, sealer, *errand))
+                .map(|left| Gave::Left(Box::new(left))),
+            Command::EndErrand { errand, part: ErrandPart::Tokens } => {
+                self.run(|db| errand::drop_tokens(db, *errand)).map(nothing)
+            }
+            Command::EndErrand { errand, part: ErrandPart::Whole } => {
+                self.run(|db| errand::delete(db, *errand)).map(nothing)
+            }
         }
     }
 
@@ -261,7 +281,7 @@ fn report(command: Command, outcome: Outcome) -> Report {
             flight: start.flight,
             result: outcome.map(|gave| match gave {
                 Gave::Credentials(credentials) => credentials,
-                Gave::Nothing | Gave::Erased(_) => unreachable!("an intent gives credentials"),
+                _ => unreachable!("an intent gives credentials"),
             }),
         },
         Command::Answered { flight, .. } => Report::Answered { flight, result: outcome.map(drop) },
@@ -278,12 +298,37 @@ fn report(command: Command, outcome: Outcome) -> Report {
         }
         Command::DropDevice(_) => Report::Remembered { request: None, result: outcome.map(drop) },
         Command::Note(_) => Report::Noted { result: outcome.map(drop) },
-        Command::Erase { account } | Command::GiveBack { account, .. } => Report::Erased {
+        Command::Erase { account, .. } | Command::GiveBack { account, .. } => Report::Erased {
             account,
             result: outcome.map(|gave| match gave {
                 Gave::Erased(erased) => erased,
-                Gave::Nothing | Gave::Credentials(_) => unreachable!("an end gives what it left"),
+                _ => unreachable!("an end gives what it left"),
             }),
         },
+        Command::OpenClient { client, by } => Report::ClientOpened {
+            client,
+            by,
+            result: outcome.map(|gave| match gave {
+                Gave::Client(opened) => opened,
+                _ => unreachable!("a client gives what is kept of it"),
+            }),
+        },
+        Command::Renew(renewal) => Report::Renewed {
+            client: renewal.client.key.clone(),
+            result: match outcome {
+                Ok(_) => Ok(renewal.client),
+                Err(error) => Err((error, renewal)),
+            },
+        },
+        Command::OpenErrand(errand) => Report::ErrandOpened {
+            errand,
+            result: outcome.map(|gave| match gave {
+                Gave::Left(left) => left,
+                _ => unreachable!("an errand gives what it is run with"),
+            }),
+        },
+        Command::EndErrand { errand, .. } => {
+            Report::ErrandEnded { errand, result: outcome.map(drop) }
+        }
     }
 }

@@ -214,6 +214,25 @@ fn an_order_that_names_no_point_is_told_and_changes_nothing() {
     assert!(scene.daemon.log().contains("names no point to crash at"), "{}", scene.daemon.log());
 }
 
+/// What a logout has erased is still revoked when nobody is left to remember it but the disk.
+#[test]
+fn a_crash_between_erasing_and_revoking_forgets_neither() {
+    let mut scene = Scene::signed_in(Config::standard());
+    let token = scene.token();
+    scene.daemon.restart_with(VARIABLE, "after-erase").unwrap();
+    scene.daemon.wait_ready().unwrap();
+    let finished = scene.daemon.run(&["logout", ACCOUNT]).unwrap();
+    assert_eq!(finished.status.code(), Some(69), "{finished:?}");
+    died(&mut scene.daemon);
+    assert_eq!(database::rows(&scene.daemon, "account"), 0);
+    assert_eq!(database::rows(&scene.daemon, "errand"), 1);
+    assert!(scene.admits(&token), "the provider has not been told");
+    scene.daemon.restart().unwrap();
+    scene.provider.wait(|log| log.revocations >= 2).unwrap();
+    assert!(!scene.admits(&token));
+    assert_eq!(scene.provider.newest_refresh_token("alice"), None);
+}
+
 /// A sign-in passes the same points. Its code works once, but its answer is on record before anybody
 /// reads it.
 #[test]

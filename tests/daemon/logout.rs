@@ -10,7 +10,7 @@ use crate::scene::{
 };
 use crate::support::daemon::Daemon;
 use crate::support::login::Login;
-use crate::support::provider::{Auth, Config, Provider};
+use crate::support::provider::{Auth, Config, NoRevocation, Provider};
 
 const TABLES: [&str; 5] = ["account", "client", "refresh_token", "access_token", "attempt"];
 
@@ -58,6 +58,71 @@ fn a_logout_that_the_provider_does_not_take_says_why_and_is_done_all_the_same() 
     for table in TABLES {
         assert_eq!(database::rows(&daemon, table), 0, "{table}");
     }
+}
+
+/// What waits to be revoked, as the socket shows it.
+fn unrevoked(daemon: &Daemon) -> Value {
+    ask(daemon, "Status", &json!({})).unwrap()["unrevoked"].take()
+}
+
+/// Waits until nothing does, and nothing of it is left.
+fn all_revoked(daemon: &Daemon) {
+    // each question takes its time, and the daemon as long as the provider's answer
+    let over = || unrevoked(daemon) == json!([]) && database::rows(daemon, "errand") == 0;
+    assert!((0..10_000).any(|_| over()), "{}\n{}", unrevoked(daemon), daemon.log());
+}
+
+#[test]
+fn a_logout_that_the_provider_has_no_time_for_is_made_up_for() {
+    let mut scene = Scene::signed_in(Config::standard().auth(Auth::Basic));
+    let token = scene.token();
+    let refusal = NoRevocation { status: 503, retry_after: 1800 };
+    scene.provider.refuse_revocations(Some(refusal));
+    let finished = scene.daemon.run(&["logout", ACCOUNT]).unwrap();
+    assert_eq!(
+        succeeded(&finished),
+        "signed out: door; its tokens will be revoked as soon as the provider can be reached (HTTP \
+         status 503)\n"
+    );
+    for table in TABLES {
+        assert_eq!(database::rows(&scene.daemon, table), 0, "{table}");
+    }
+    let waiting = unrevoked(&scene.daemon);
+    let wait = waiting[0]["next_try"].as_i64().unwrap() - waiting[0]["since"].as_i64().unwrap();
+    assert!((1795..=1860).contains(&wait), "Retry-After is kept: {waiting}");
+    let week = waiting[0]["ends_at"].as_i64().unwrap() - waiting[0]["since"].as_i64().unwrap();
+    assert_eq!(week, 7 * 86_400);
+    let shown = scene.daemon.run(&["status"]).unwrap().stdout;
+    assert!(shown.contains("door: signed out; its tokens are revoked as soon as"), "{shown}");
+    let found = scene.daemon.run(&["doctor"]).unwrap().stdout;
+    assert!(found.contains("signed out, and its tokens are not revoked yet"), "{found}");
+    assert!(scene.admits(&token), "which is so");
+
+    // a crash forgets it as little as a stop does
+    scene.daemon.kill9().unwrap();
+    scene.daemon.restart().unwrap();
+    scene.provider.wait(|log| log.revocations_refused >= 2).unwrap();
+    scene.provider.refuse_revocations(None);
+    scene.daemon.restart().unwrap();
+    all_revoked(&scene.daemon);
+    assert_eq!(scene.provider.newest_refresh_token("alice"), None);
+    assert!(!scene.admits(&token));
+    scene.assert_clean();
+}
+
+#[test]
+fn revoked_tokens_of_an_account_that_stays_are_made_up_for_as_well_unless_it_is_signed_in_anew() {
+    let scene = Scene::signed_in(Config::standard());
+    let refusal = NoRevocation { status: 500, retry_after: 3600 };
+    scene.provider.refuse_revocations(Some(refusal));
+    let answer = ask(&scene.daemon, "Revoke", &json!({ "account": ACCOUNT })).unwrap();
+    assert_eq!(answer["revocation"], json!("queued"), "{answer}");
+    assert_eq!(unrevoked(&scene.daemon)[0]["account"], json!(ACCOUNT));
+    assert_eq!(scene.account()["state"], json!("login-required"));
+    // the provider may take the new login for a part of the old one
+    scene.sign_in(ACCOUNT);
+    all_revoked(&scene.daemon);
+    assert!(scene.admits(&scene.token()));
 }
 
 #[test]

@@ -14,7 +14,7 @@ const STRICT: Duration = Duration::ZERO;
 const FORGIVING: Duration = Duration::from_secs(30);
 
 fn scene(grace: Duration) -> Scene {
-    Scene::with(Options { access_lifetime: Duration::from_hours(1), grace })
+    Scene::with(Options { access_lifetime: Duration::from_hours(1), grace, ..Options::default() })
 }
 
 /// An account that something is going to happen to.

@@ -10,6 +10,7 @@ mod identity;
 mod import;
 mod offline;
 mod refresh;
+mod registration;
 mod rounds;
 mod scene;
 mod service;

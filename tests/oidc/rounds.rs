@@ -27,7 +27,11 @@ fn no_login_at_a_forgiving_provider_is_lost_however_often_the_daemon_is_killed()
     let rounds = dice::rounds(12);
     say(&format!("{rounds} rounds; to repeat them: {}", dice.again()));
     let grace = Duration::from_secs(30);
-    let mut scene = Scene::with(Options { access_lifetime: Duration::from_hours(1), grace });
+    let mut scene = Scene::with(Options {
+        access_lifetime: Duration::from_hours(1),
+        grace,
+        ..Options::default()
+    });
     for account in ACCOUNTS {
         scene.sign_in(account);
     }

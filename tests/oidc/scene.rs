@@ -46,7 +46,11 @@ impl Scene {
     /// A provider whose access tokens live so briefly that refreshes can follow each other closely,
     /// and an account there.
     pub(crate) fn brief(grace: Duration) -> Self {
-        let scene = Self::with(Options { access_lifetime: Duration::from_secs(4), grace });
+        let scene = Self::with(Options {
+            access_lifetime: Duration::from_secs(4),
+            grace,
+            ..Options::default()
+        });
         scene.sign_in(ACCOUNT);
         scene
     }

@@ -6,9 +6,15 @@ import { errors } from 'oidc-provider';
 const DAY = 86400;
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
-export function configuration({ adapter, accessTtl, clientSecret, clientKey }) {
+export function configuration({ adapter, accessTtl, clientSecret, clientKey, documents }) {
   return {
     adapter,
+    // what a test has published stands for the web
+    fetch: async (url) => {
+      const document = documents.get(String(url));
+      if (!document) return new Response('no such page', { status: 404 });
+      return new Response(JSON.stringify(document), { headers: { 'content-type': 'application/json' } });
+    },
     clients: clients(clientSecret, clientKey),
     scopes: ['openid', 'offline_access', 'email', 'profile', 'api:read', 'api:write'],
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
@@ -36,13 +42,14 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey }) {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       deviceFlow: { enabled: true, ...pages },
       dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32) },
       introspection: { enabled: true, allowedPolicy: () => true },
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: { enabled: true, ...resources(accessTtl) },
       registration: { enabled: true, initialAccessToken: false },
-      registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
+      registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
       revocation: { enabled: true },
     },
   };

@@ -2,7 +2,7 @@
 // consent by themselves (but for mallory, who says no), and the token endpoint fails on order. All
 // state is in memory.
 //
-// Environment: PORT (0: any free one), ACCESS_TTL and GRACE in seconds,
+// Environment: PORT (0: any free one), ACCESS_TTL, GRACE and SECRET_TTL in seconds,
 // CLIENT_SECRET. It prints "ready ISSUER" when it listens, and ends on SIGTERM.
 import crypto from 'node:crypto';
 import http from 'node:http';
@@ -17,12 +17,17 @@ const seconds = (name, absent) => Number(process.env[name] ?? absent);
 
 // the key of the client that signs: the public half is registered, the test fetches the other
 const signer = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const stats = { token: 0, refresh: 0, reuse: 0, log: [] };
+const stats = { token: 0, refresh: 0, reuse: 0, updates: 0, log: [] };
 const faults = new Faults();
+// what is published at addresses of the web, as far as the provider can see
+const documents = new Map([
+  ['https://client.example.test/keys', { keys: [{ ...signer.publicKey.export({ format: 'jwk' }), alg: 'ES256' }] }],
+]);
 const server = http.createServer();
+let port = seconds('PORT', 0);
 
 // the issuer holds the port, so the provider is made once the port is known
-server.listen(seconds('PORT', 0), HOST, () => {
+server.once('listening', () => {
   const issuer = `http://${HOST}:${server.address().port}`;
   const storage = memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; } });
   Object.defineProperty(stats, 'alive', { enumerable: true, get: storage.refreshTokensAlive });
@@ -31,9 +36,11 @@ server.listen(seconds('PORT', 0), HOST, () => {
     accessTtl: seconds('ACCESS_TTL', 60),
     clientSecret: process.env.CLIENT_SECRET ?? 'not-a-secret',
     clientKey: signer.publicKey,
+    documents,
   }));
   provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
   provider.use(watchTokenEndpoint);
+  if (process.env.SECRET_TTL) provider.use(secretsThatEnd(storage.adapter('Client')));
   provider.use(faults.middleware('/token'));
   const rest = provider.callback();
   server.on('request', (request, response) => {
@@ -45,7 +52,19 @@ server.listen(seconds('PORT', 0), HOST, () => {
   });
   console.log(`ready ${issuer}`);
 });
+server.listen(port, HOST);
 process.on('SIGTERM', () => process.exit(0));
+// off the network, and on it again with all that it knows
+setInterval(() => {}, 1 << 30); // without a listener node would end
+process.on('SIGUSR2', () => {
+  if (server.listening) {
+    port = server.address().port;
+    server.close(() => console.log('down'));
+    server.closeAllConnections();
+  } else {
+    server.listen(port, HOST, () => console.log('up'));
+  }
+});
 
 /** Answers what is not the provider's own, and leaves the rest to it. */
 async function route(provider, rest, issuer, request, response) {
@@ -55,6 +74,11 @@ async function route(provider, rest, issuer, request, response) {
     response.end(JSON.stringify(stats));
   } else if (pathname === '/_faults' && request.method === 'POST') {
     response.statusCode = faults.order(await json(request)) ? 204 : 400;
+    response.end();
+  } else if (pathname === '/_publish' && request.method === 'POST') {
+    const document = await json(request);
+    documents.set(document.client_id, document);
+    response.statusCode = 204;
     response.end();
   } else if (pathname === '/_key') {
     response.end(signer.privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -73,6 +97,7 @@ async function route(provider, rest, issuer, request, response) {
     if (pathname === '/.well-known/oauth-authorization-server') {
       request.url = '/.well-known/openid-configuration';
     }
+    if (request.method === 'PUT') stats.updates += 1; // of registrations
     rest(request, response);
   }
 }
@@ -101,6 +126,27 @@ async function interact(provider, request, response) {
   }
   const consent = { grantId: await grant.save() };
   await provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
+}
+
+/**
+ * Clients that register themselves get a secret, asked for or not. It ends after SECRET_TTL seconds; an update
+ * (RFC 7592) brings another one, which ends in a month.
+ */
+function secretsThatEnd(clients) {
+  return async (ctx, next) => {
+    await next();
+    const updates = ctx.method === 'PUT' && ctx.path.startsWith('/reg/') && ctx.status === 200;
+    if (!updates && !(ctx.method === 'POST' && ctx.path === '/reg' && ctx.status === 201)) return;
+    const lifetime = updates ? 30 * 86400 : seconds('SECRET_TTL');
+    const altered = {
+      token_endpoint_auth_method: 'client_secret_basic',
+      client_secret: crypto.randomBytes(24).toString('base64url'),
+      client_secret_expires_at: Math.floor(Date.now() / 1000) + lifetime,
+    };
+    const id = ctx.body.client_id;
+    await clients.upsert(id, { ...(await clients.find(id)), ...altered });
+    Object.assign(ctx.body, altered);
+  };
 }
 
 /** Counts the token requests that reached the provider. */

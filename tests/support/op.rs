@@ -1,12 +1,13 @@
 //! `oidc-provider` of npm, a certified `OpenID` provider, as a server that was not written by us.
 
 use std::env;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::http::{Ask, HttpError};
@@ -19,7 +20,8 @@ pub(crate) const SECRET: &str = "cs-canary-of-the-test-op";
 #[derive(Debug)]
 pub(crate) struct OpenIdProvider {
     issuer: String,
-    _node: Kept,
+    node: Kept,
+    said: Lines<BufReader<ChildStdout>>,
 }
 
 /// How it behaves.
@@ -29,12 +31,18 @@ pub(crate) struct Options {
     pub(crate) access_lifetime: Duration,
     /// How long after its first use a replaced refresh token may be used again.
     pub(crate) grace: Duration,
+    /// Life of the secrets of clients that register themselves; they get none if absent.
+    pub(crate) secret_lifetime: Option<Duration>,
 }
 
 impl Default for Options {
     /// Access tokens of a minute, and no grace.
     fn default() -> Self {
-        Self { access_lifetime: Duration::from_mins(1), grace: Duration::ZERO }
+        Self {
+            access_lifetime: Duration::from_mins(1),
+            grace: Duration::ZERO,
+            secret_lifetime: None,
+        }
     }
 }
 
@@ -67,6 +75,9 @@ impl OpenIdProvider {
         );
         // set by tests/run where the system's node is too old
         let node = env::var_os("OSTLER_TEST_NODE").unwrap_or_else(|| "node".into());
+        let secret_lifetime = options.secret_lifetime;
+        let secret_lifetime =
+            secret_lifetime.map_or(String::new(), |lifetime| lifetime.as_secs().to_string());
         let mut node = Kept::spawn(
             Command::new(node)
                 .arg("server.mjs")
@@ -74,6 +85,7 @@ impl OpenIdProvider {
                 .env("PORT", "0")
                 .env("ACCESS_TTL", options.access_lifetime.as_secs().to_string())
                 .env("GRACE", options.grace.as_secs().to_string())
+                .env("SECRET_TTL", secret_lifetime)
                 .env("CLIENT_SECRET", SECRET)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -91,7 +103,23 @@ impl OpenIdProvider {
             .strip_prefix("ready ")
             .ok_or_else(|| io::Error::other(format!("tests/op/server.mjs did not start: {ready}")))?
             .to_owned();
-        Ok(Self { issuer, _node: node })
+        Ok(Self { issuer, node, said: lines })
+    }
+
+    /// Takes it off the network: connections are refused, and what it knows is kept.
+    pub(crate) fn go_down(&mut self) {
+        self.toggle("down");
+    }
+
+    /// Brings it back.
+    pub(crate) fn come_up(&mut self) {
+        self.toggle("up");
+    }
+
+    fn toggle(&mut self, to: &str) {
+        self.node.signal(Signal::USR2).expect("it runs");
+        let said = self.said.next().transpose().expect("it says so");
+        assert_eq!(said.as_deref(), Some(to));
     }
 
     /// Its issuer identifier: `http://127.0.0.1:PORT`.

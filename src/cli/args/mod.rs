@@ -12,7 +12,9 @@ use clap_complete::ArgValueCandidates;
 
 pub(super) use access::{AccessCommand, AccessLog, Approve, Refuse, Rule, Rules};
 pub(super) use login::{Callback, Login};
-pub(super) use provider::{CheckProvider, Import, NewProvider, ProviderCommand, ShowProvider};
+pub(super) use provider::{
+    CheckProvider, Document, Import, NewProvider, ProviderCommand, ShowProvider,
+};
 
 use super::completion;
 use crate::model::{AccountName, Audience, Fingerprint, Resource, Scope};

@@ -19,6 +19,8 @@ pub(in crate::cli) enum ProviderCommand {
     Check(CheckProvider),
     /// Draft a definition from an issuer's metadata
     New(NewProvider),
+    /// Print the document that describes a client of your own
+    Document(Document),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +87,16 @@ pub(in crate::cli) struct NewProvider {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Document {
+    /// Where it will be published: the client's id
+    #[arg(value_name = "URL")]
+    pub(in crate::cli) url: ClientId,
+    /// Where the public half of the client's key is published, as a JWK set
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) jwks_uri: Option<String>,
+}
+
 impl ProviderCommand {
     pub(super) fn format(&self) -> Format {
         match self {
@@ -92,6 +104,8 @@ impl ProviderCommand {
             Self::Show(args) => args.format(),
             Self::Check(args) => args.format(),
             Self::New(args) => args.format(),
+            // it is JSON in any case
+            Self::Document(_) => Format::Text,
         }
     }
 }

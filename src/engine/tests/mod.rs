@@ -2,6 +2,7 @@
 
 mod crowd;
 mod histories;
+mod leaving;
 mod provider;
 mod sky;
 mod steps;

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::provider::{Custody, Kind, Servers, refresh_tokens};
 use super::sky::Sky;
-use crate::api::{Fault, GetToken, Request, Response};
+use crate::api::{Fault, GetToken, Logout, Request, Response};
 use crate::engine::Handle;
 use crate::engine::task::{Control, Engine, Info, Parts};
 use crate::lifecycle::{Event, Settings};
@@ -237,6 +237,7 @@ impl World {
             alarm: Alarm::by(Box::new(Bell(Arc::clone(&self.hour)))),
             settings: self.settings,
             modes: Modes::default(),
+            document: None,
             info: Info { places: places(self.home.path()), bus: Arc::default() },
         };
         let (mut engine, handle, _) = Engine::new(parts);
@@ -277,10 +278,18 @@ impl World {
 
     pub(super) fn ask(&mut self, who: &'static str, get: GetToken) {
         let patience = i64::from(get.timeout_ms.unwrap());
+        self.put(who, Request::GetToken(get), patience);
+    }
+
+    pub(super) fn log_out(&mut self, who: &'static str) {
+        let logout = Logout { account: who.parse().unwrap(), revoke: None };
+        self.put(who, Request::Logout(logout), i64::from(u32::MAX));
+    }
+
+    fn put(&mut self, who: &'static str, request: Request, patience: i64) {
         let handle = self.running.as_ref().unwrap().handle.clone();
         let caller = Caller { face: Face::Socket, pid: None, identity: Identity::host() };
-        let mut answer: Answer =
-            Box::pin(async move { handle.ask(caller, Request::GetToken(get)).await });
+        let mut answer: Answer = Box::pin(async move { handle.ask(caller, request).await });
         // puts the question into the mailbox
         let polled = answer.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
         assert!(polled.is_pending(), "the engine has not been asked yet");
@@ -443,6 +452,8 @@ fn catalog() -> Catalog {
             ("timed", "kind = \"timed\"\nseconds = 30"),
             ("confirmed", "kind = \"until_confirmed\""),
             ("static", "kind = \"static\""),
+            // nobody listens there
+            ("deaf", "kind = \"strict\"\n[revocation]\nurl = \"http://127.0.0.1:1/revoke\""),
         ];
         let files = kinds.map(|(id, rotation)| {
             let text = format!(
@@ -480,7 +491,7 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             values: Values::default(),
         };
         let account = seed.id.clone();
-        let client = ClientRecord { key, redirect_uri: None, discovered: None };
+        let client = ClientRecord { key, redirect_uri: None, discovered: None, secret_ends: None };
         let kind = BeginKind::Exchange(Box::new(Exchange {
             seed,
             client,

@@ -404,6 +404,7 @@ impl AccountObject {
 fn revocation(outcome: Revocation) -> &'static str {
     match outcome {
         Revocation::Revoked => "revoked",
+        Revocation::Queued => "queued",
         Revocation::Unsupported => "unsupported",
         Revocation::Nothing => "nothing",
         Revocation::Failed => "failed",

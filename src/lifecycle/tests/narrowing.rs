@@ -51,7 +51,7 @@ fn a_part_has_a_token_of_its_own_that_serves_until_it_is_due() {
 }
 
 #[test]
-fn each_errand_has_its_flight_one_after_the_other() {
+fn each_part_has_its_flight_one_after_the_other() {
     let mut world = World::new();
     world.restore("door", 3600, 3590, rules());
     let narrow = [world.ask_narrowly("door", "open"), world.ask_narrowly("door", "close")];

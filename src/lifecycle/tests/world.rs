@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lifecycle::{
-    Ask, Effect, Event, HandOut, Lifecycle, Parting, Purpose, Refusal, Restored, RuleRefusal,
-    Rules, Settings, SignInEnd, SignInSeed, Unsaved, WaiterId,
+    Ask, Effect, ErrandEffect, Event, HandOut, Lifecycle, Parting, Purpose, Refusal, Restored,
+    RuleRefusal, Rules, Settings, SignInEnd, SignInSeed, Unsaved, WaiterId,
 };
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
@@ -33,6 +33,12 @@ pub(super) struct World {
     pub(super) ended: HashMap<RequestId, Result<AccountId, SignInEnd>>,
     pub(super) stands: Vec<Standing>,
     pub(super) erased: Vec<AccountId>,
+    /// What was to be done about errands.
+    pub(super) errands: Vec<ErrandEffect>,
+    /// Clients whose secret was to be renewed.
+    pub(super) renewals: Vec<ClientKey>,
+    /// When the tokens end of what was erased last.
+    pub(super) tokens_end: Option<Boot>,
     /// Accounts that wait for the disk to let go of them.
     pub(super) erases: VecDeque<AccountName>,
     /// Flights whose answer is on record for the account that is restored next.
@@ -115,6 +121,9 @@ impl World {
             ended: HashMap::new(),
             stands: Vec::new(),
             erased: Vec::new(),
+            errands: Vec::new(),
+            renewals: Vec::new(),
+            tokens_end: None,
             erases: VecDeque::new(),
             answered: Vec::new(),
             abandoned: Vec::new(),
@@ -501,7 +510,8 @@ impl World {
             Effect::SignInEnded { request, result } => {
                 assert!(self.ended.insert(request, result).is_none(), "a sign-in ended twice");
             }
-            Effect::Erase { account, name, parting, .. } => {
+            Effect::Erase { account, name, parting, ends, .. } => {
+                self.tokens_end = ends;
                 assert!(self.logouts.contains(&account), "erased without being asked to");
                 let busy = self.open.values().any(|(owner, _)| *owner == account);
                 assert!(!busy, "erased under a flight");
@@ -510,6 +520,8 @@ impl World {
                 }
                 self.erases.push_back(name);
             }
+            Effect::Errand(effect) => self.errands.push(effect),
+            Effect::Renew(client) => self.renewals.push(client),
             Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } | Effect::Pending | Effect::Online(_) => {}
             Effect::Done { result, .. } => self.resumed.push(result),

@@ -9,6 +9,9 @@ ALTER TABLE attempt ADD COLUMN captured TEXT;
 -- By what a client is managed that registered itself (RFC 7592), sealed.
 ALTER TABLE client ADD COLUMN registration BLOB;
 ALTER TABLE attempt ADD COLUMN registration BLOB;
+-- When the secret of such a client ends. NULL: it does not, as far as is known.
+ALTER TABLE client ADD COLUMN secret_ends_wall_ms INTEGER;
+ALTER TABLE attempt ADD COLUMN secret_ends_wall_ms INTEGER;
 
 -- Sign-ins that wait for the user to type a code in elsewhere (RFC 8628): they outlive a restart.
 CREATE TABLE device (
@@ -23,6 +26,7 @@ CREATE TABLE device (
     discovered      TEXT,
     secret          BLOB,              -- sealed
     registration    BLOB,              -- sealed
+    secret_ends_wall_ms INTEGER,
     device_code     BLOB    NOT NULL,  -- sealed
     user_code       TEXT    NOT NULL,
     verification_uri          TEXT NOT NULL,
@@ -33,3 +37,22 @@ CREATE TABLE device (
     sent_boot_id    TEXT    NOT NULL,
     lifetime_ms     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What accounts that are gone left to be done at their providers: tokens to be revoked (RFC 7009), a client to be
+-- unregistered (RFC 7592). Written when the account goes, gone when that is done or given up.
+CREATE TABLE errand (
+    id            INTEGER PRIMARY KEY,
+    account       TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    provider      TEXT    NOT NULL,
+    client        TEXT    NOT NULL,
+    discovered    TEXT,
+    refresh       BLOB,              -- sealed
+    access        BLOB,              -- sealed
+    secret        BLOB,              -- sealed
+    registration  BLOB,              -- sealed
+    since_wall_ms INTEGER NOT NULL,
+    since_boot_ms INTEGER NOT NULL,
+    since_boot_id TEXT    NOT NULL,
+    worth_ms      INTEGER            -- how long its tokens live from then; NULL: nobody knows
+) STRICT;

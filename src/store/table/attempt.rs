@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::model::{
     AccountId, AccountSeed, Audience, ClientKey, ClientRecord, ClientSecret, FlightId, Generation,
-    Portion, RawAnswer, Registration, Stamp, Target,
+    Portion, RawAnswer, Registration, Stamp, Target, Wall,
 };
 
 use super::super::command::{Attempt, AttemptKind, Exchange};
@@ -18,7 +18,8 @@ macro_rules! select {
     () => {
         "SELECT flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id, generation,
                 name, scopes, provider, client, redirect_uri, discovered, secret, answer,
-                resources, audience, grant_type, captured, registration FROM attempt"
+                resources, audience, grant_type, captured, registration,
+                secret_ends_wall_ms FROM attempt"
     };
 }
 
@@ -77,9 +78,9 @@ pub(in super::super) fn insert_exchange(
     let sql = "INSERT INTO attempt (flight, account, sent_wall_ms, sent_boot_ms, sent_boot_id,
                                     name, scopes, provider, client, redirect_uri, discovered,
                                     secret, resources, audience, grant_type, captured,
-                                    registration)
+                                    registration, secret_ends_wall_ms)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                       ?17)";
+                       ?17, ?18)";
     let Stamp { at, boot_id } = sent;
     let values = params![
         flight,
@@ -99,6 +100,7 @@ pub(in super::super) fn insert_exchange(
         seed.grant.to_string(),
         sql::values_column(&seed.values),
         registration,
+        client.secret_ends.map(|ends| ends.0),
     ];
     db.prepare_cached(sql)?.execute(values).map(drop).map_err(taken)
 }
@@ -238,7 +240,12 @@ fn exchange(row: &Row<'_>, account: &AccountId) -> rusqlite::Result<AttemptKind>
             grant: row.get::<_, Option<_>>(16)?.unwrap_or_default(),
             values: sql::values(row, 17)?,
         }),
-        client: ClientRecord { key, redirect_uri: row.get(10)?, discovered: row.get(11)? },
+        client: ClientRecord {
+            key,
+            redirect_uri: row.get(10)?,
+            discovered: row.get(11)?,
+            secret_ends: row.get::<_, Option<i64>>(19)?.map(Wall),
+        },
     })
 }
 

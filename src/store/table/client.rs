@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{ClientKey, ClientRecord, ClientSecret, Registration};
+use crate::model::{ClientKey, ClientRecord, ClientSecret, Registration, Wall};
 
+use super::super::command::Renewal;
 use super::super::error::{Refusal, StoreError};
 use super::super::seal::{Place, Sealer};
 use super::{each, execute, row};
@@ -14,15 +15,16 @@ pub(in super::super) fn find(db: &Connection, key: &ClientKey) -> Result<Option<
     row(db, sql, params![key.provider, key.client], |row| row.get(0))
 }
 
-/// Writes a client down, new or known; its secret stays as it is. Gives its row.
+/// Writes a client down, new or known; its secret and when that ends stay as they are. Gives its row.
 pub(in super::super) fn put(db: &Connection, client: &ClientRecord) -> Result<i64, StoreError> {
-    let sql = "INSERT INTO client (provider, client, redirect_uri, discovered)
-               VALUES (?1, ?2, ?3, ?4)
+    let sql = "INSERT INTO client (provider, client, redirect_uri, discovered, secret_ends_wall_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (provider, client) DO UPDATE
                SET redirect_uri = excluded.redirect_uri, discovered = excluded.discovered
                RETURNING id";
-    let ClientRecord { key, redirect_uri, discovered } = client;
-    super::value(db, sql, params![key.provider, key.client, redirect_uri, discovered])
+    let ClientRecord { key, redirect_uri, discovered, secret_ends } = client;
+    let ends = secret_ends.map(|ends| ends.0);
+    super::value(db, sql, params![key.provider, key.client, redirect_uri, discovered, ends])
 }
 
 /// Replaces a client's secret.
@@ -43,8 +45,9 @@ pub(in super::super) fn open(
     sealer: &Sealer,
     id: i64,
 ) -> Result<Option<ClientSecret>, StoreError> {
-    let sql = "SELECT provider, client, redirect_uri, discovered, secret FROM client WHERE id = ?1";
-    let found = row(db, sql, [id], |row| Ok((read(row)?, row.get::<_, Option<Vec<u8>>>(4)?)))?;
+    let sql = "SELECT provider, client, redirect_uri, discovered, secret_ends_wall_ms, secret
+               FROM client WHERE id = ?1";
+    let found = row(db, sql, [id], |row| Ok((read(row)?, row.get::<_, Option<Vec<u8>>>(5)?)))?;
     let Some((record, Some(blob))) = found else { return Ok(None) };
     let owner = owner(&record.key);
     let place = place(id, &owner);
@@ -64,15 +67,31 @@ pub(in super::super) fn set_registration(
     execute(db, "UPDATE client SET registration = ?2 WHERE id = ?1", params![id, blob]).map(drop)
 }
 
+/// Puts into force what a provider made of a registration. Only of a client that is there.
+pub(in super::super) fn renew(
+    db: &Connection,
+    sealer: &Sealer,
+    renewal: &Renewal,
+) -> Result<(), StoreError> {
+    let id = find(db, &renewal.client.key)?.ok_or(Refusal::UnknownClient)?;
+    if let Some(secret) = &renewal.secret {
+        set_secret(db, sealer, id, secret)?;
+    }
+    set_registration(db, sealer, id, &renewal.registration)?;
+    let ends = renewal.client.secret_ends.map(|ends| ends.0);
+    let sql = "UPDATE client SET discovered = ?2, secret_ends_wall_ms = ?3 WHERE id = ?1";
+    execute(db, sql, params![id, renewal.client.discovered, ends]).map(drop)
+}
+
 /// By what a client is managed, if it registered itself.
 pub(in super::super) fn open_registration(
     db: &Connection,
     sealer: &Sealer,
     id: i64,
 ) -> Result<Option<Registration>, StoreError> {
-    let sql = "SELECT provider, client, redirect_uri, discovered, registration FROM client
-               WHERE id = ?1";
-    let found = row(db, sql, [id], |row| Ok((read(row)?, row.get::<_, Option<Vec<u8>>>(4)?)))?;
+    let sql = "SELECT provider, client, redirect_uri, discovered, secret_ends_wall_ms, registration
+               FROM client WHERE id = ?1";
+    let found = row(db, sql, [id], |row| Ok((read(row)?, row.get::<_, Option<Vec<u8>>>(5)?)))?;
     let Some((record, Some(blob))) = found else { return Ok(None) };
     let owner = owner(&record.key);
     let place = registered(id, &owner);
@@ -92,7 +111,8 @@ pub(in super::super) fn is_used_besides(
 
 /// What is known of a client.
 pub(in super::super) fn record(db: &Connection, id: i64) -> Result<ClientRecord, StoreError> {
-    let sql = "SELECT provider, client, redirect_uri, discovered FROM client WHERE id = ?1";
+    let sql = "SELECT provider, client, redirect_uri, discovered, secret_ends_wall_ms
+               FROM client WHERE id = ?1";
     // a foreign key holds it in place
     row(db, sql, [id], read)?.ok_or_else(|| Refusal::UnknownAccount.into())
 }
@@ -109,7 +129,8 @@ pub(in super::super) fn delete_unused(db: &Connection) -> Result<(), StoreError>
 
 pub(in super::super) fn load(db: &Connection) -> Result<Vec<ClientRecord>, StoreError> {
     let mut clients = Vec::new();
-    let sql = "SELECT provider, client, redirect_uri, discovered FROM client ORDER BY id";
+    let sql = "SELECT provider, client, redirect_uri, discovered, secret_ends_wall_ms
+               FROM client ORDER BY id";
     each(db, sql, |row| {
         clients.push(read(row)?);
         Ok(())
@@ -122,6 +143,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ClientRecord> {
         key: ClientKey { provider: row.get(0)?, client: row.get(1)? },
         redirect_uri: row.get(2)?,
         discovered: row.get(3)?,
+        secret_ends: row.get::<_, Option<i64>>(4)?.map(Wall),
     })
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{
     AccountId, AccountSeed, Audience, ClientKey, ClientRecord, ClientSecret, DeviceCode, GrantType,
-    Registration, RequestId, Values,
+    Registration, RequestId, Values, Wall,
 };
 
 use super::super::command::DeviceSignIn;
@@ -41,9 +41,9 @@ pub(in super::super) fn put(
                    (request, account, name, scopes, resources, audience, provider, client,
                     discovered, secret, device_code, user_code, verification_uri,
                     verification_uri_complete, interval_s, sent_wall_ms, sent_boot_ms,
-                    sent_boot_id, lifetime_ms, registration)
+                    sent_boot_id, lifetime_ms, registration, secret_ends_wall_ms)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                       ?17, ?18, ?19, ?20)";
+                       ?17, ?18, ?19, ?20, ?21)";
     let seconds = i64::try_from(device.interval.as_secs()).unwrap_or(i64::MAX);
     let params = params![
         request.as_str(),
@@ -66,6 +66,7 @@ pub(in super::super) fn put(
         device.began.boot_id.0,
         sql::millis(Some(device.lifetime)),
         registration,
+        client.secret_ends.map(|ends| ends.0),
     ];
     execute(db, sql, params).map(drop)
 }
@@ -85,7 +86,7 @@ pub(in super::super) fn load(
     let sql = "SELECT request, account, name, scopes, resources, audience, provider, client,
                       discovered, secret, device_code, user_code, verification_uri,
                       verification_uri_complete, interval_s, sent_wall_ms, sent_boot_ms,
-                      sent_boot_id, lifetime_ms, registration FROM device ORDER BY request";
+                      sent_boot_id, lifetime_ms, registration, secret_ends_wall_ms FROM device ORDER BY request";
     each(db, sql, |row| {
         match read(row, sealer)? {
             Ok(device) => devices.push(device),
@@ -132,7 +133,12 @@ fn read(row: &Row<'_>, sealer: &Sealer) -> Result<Result<DeviceSignIn, String>, 
             grant: GrantType::Code,
             values: Values::default(),
         },
-        client: ClientRecord { key, redirect_uri: None, discovered: row.get(8)? },
+        client: ClientRecord {
+            key,
+            redirect_uri: None,
+            discovered: row.get(8)?,
+            secret_ends: row.get::<_, Option<i64>>(20)?.map(Wall),
+        },
         secret,
         registration,
         code: Arc::new(code),

@@ -30,7 +30,8 @@ pub(in super::super) fn has_sealed_values(db: &Connection) -> Result<bool, Store
         "SELECT EXISTS (SELECT 1 FROM refresh_token)
              OR EXISTS (SELECT 1 FROM access_token)
              OR EXISTS (SELECT 1 FROM client WHERE secret IS NOT NULL)
-             OR EXISTS (SELECT 1 FROM attempt WHERE secret IS NOT NULL OR answer IS NOT NULL)",
+             OR EXISTS (SELECT 1 FROM attempt WHERE secret IS NOT NULL OR answer IS NOT NULL)
+             OR EXISTS (SELECT 1 FROM errand)",
         [],
     )
 }

@@ -10,6 +10,7 @@ pub(super) mod account;
 pub(super) mod attempt;
 pub(super) mod client;
 pub(super) mod device;
+pub(super) mod errand;
 pub(super) mod meta;
 pub(super) mod refresh;
 pub(super) mod rule;

@@ -267,7 +267,12 @@ fn signing_in_with_another_client_forgets_the_one_before() {
     let key = ClientKey { provider: "other".parse().unwrap(), ..key() };
     let moved = Exchange {
         seed: AccountSeed { client: key.clone(), ..seed(1) },
-        client: ClientRecord { key: key.clone(), redirect_uri: None, discovered: None },
+        client: ClientRecord {
+            key: key.clone(),
+            redirect_uri: None,
+            discovered: None,
+            secret_ends: None,
+        },
         secret: None,
         registration: None,
     };
@@ -341,10 +346,10 @@ fn erasing_gives_out_what_there_is_to_revoke() {
     run.begin(3, refresh(1, 1)).unwrap();
 
     let erased = run.erase(&account(1)).unwrap();
-    assert_eq!(erased.refresh.unwrap().expose(), "canary-refresh-1");
-    assert_eq!(erased.access.unwrap().access.expose(), "canary-access-1");
+    assert_eq!(erased.left.refresh.unwrap().expose(), "canary-refresh-1");
+    assert_eq!(erased.left.access.unwrap().expose(), "canary-access-1");
     assert_eq!(erased.client, client());
-    assert_eq!(erased.secret.unwrap().expose(), "canary-client-secret");
+    assert_eq!(erased.left.secret.unwrap().expose(), "canary-client-secret");
 
     // the flight that was under way comes too late, and its tokens come back to be revoked
     let (error, back) = run.grant(change(3, 1, 2, Some("canary-late"))).unwrap_err();
@@ -474,4 +479,160 @@ fn generations(home: &Home) -> Vec<(i64, bool)> {
     let mut statement = writer.connection().prepare(sql).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     rows.map(Result::unwrap).collect()
+}
+
+fn owed() -> Owed {
+    Owed { since: stamp(), worth: Some(Duration::from_hours(24)) }
+}
+
+impl Running {
+    fn left(&mut self, errand: ErrandId) -> Result<Box<Left>, StoreError> {
+        match self.ask(Command::OpenErrand(errand)) {
+            Report::ErrandOpened { errand: of, result } if of == errand => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn end(&mut self, errand: ErrandId, part: ErrandPart) {
+        let report = self.ask(Command::EndErrand { errand, part });
+        assert!(matches!(report, Report::ErrandEnded { result: Ok(()), .. }), "{report:?}");
+    }
+}
+
+#[test]
+fn what_is_to_be_revoked_is_on_disk_in_the_commit_in_which_the_account_goes() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    let erased = run.erase_owing(&account(1), Some(owed())).unwrap();
+    let errand = erased.errand.unwrap();
+    // killed before anything was sent
+    let home = home.crash();
+    let mut run = home.open();
+    assert!(run.loaded.accounts.is_empty() && run.loaded.clients.is_empty());
+    let [record] = &run.loaded.errands[..] else { panic!("{:?}", run.loaded.errands) };
+    assert_eq!((record.errand, &record.account), (errand, &account(1)));
+    assert_eq!((record.name.as_str(), record.registered), ("work/1", false));
+    assert_eq!(record.client, ClientRecord { redirect_uri: None, ..client() });
+    assert_eq!((&record.since, record.worth), (&stamp(), Some(Duration::from_hours(24))));
+    let left = run.left(errand).unwrap();
+    assert_eq!(left.refresh.unwrap().expose(), "canary-refresh-1");
+    assert_eq!(left.access.unwrap().expose(), "canary-access-1");
+    assert_eq!(left.secret.unwrap().expose(), "canary-client-secret");
+
+    run.end(errand, ErrandPart::Tokens);
+    assert!(run.left(errand).unwrap().is_empty());
+    run.end(errand, ErrandPart::Whole);
+    assert!(matches!(run.left(errand), Err(StoreError::Refused(Refusal::UnknownErrand))));
+    run.close();
+    assert!(home.open().loaded.errands.is_empty());
+}
+
+#[test]
+fn who_keeps_the_tokens_leaves_nothing_behind() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    assert!(run.erase(&account(1)).unwrap().errand.is_none());
+    run.close();
+    assert!(home.open().loaded.errands.is_empty());
+}
+
+#[test]
+fn there_is_an_end_to_logouts_that_wait() {
+    let home = Home::new();
+    let mut run = home.open();
+    let mut kept = 0;
+    for flight in 1..=65 {
+        run.begin(flight, exchange(1, None)).unwrap();
+        run.grant(change(flight, 1, 1, Some("canary"))).unwrap();
+        kept += u32::from(run.erase_owing(&account(1), Some(owed())).unwrap().errand.is_some());
+    }
+    assert_eq!(kept, 64, "the account is gone all the same");
+    run.close();
+    let loaded = home.try_open().unwrap();
+    assert_eq!((loaded.accounts.len(), loaded.errands.len()), (0, 64));
+}
+
+fn registered(ends: Option<i64>) -> ClientRecord {
+    ClientRecord { secret_ends: ends.map(Wall), ..client() }
+}
+
+impl Running {
+    /// Account 1 signs in with a client that has just registered itself.
+    fn register(&mut self) {
+        let BeginKind::Exchange(mut made) = exchange(1, Some("canary-first")) else { panic!() };
+        made.client = registered(Some(1000));
+        made.registration = Some(Arc::new(Registration::new("canary-managed".into())));
+        self.begin(1, BeginKind::Exchange(made)).unwrap();
+        self.grant(change(1, 1, 1, Some("canary-refresh-1"))).unwrap();
+    }
+
+    fn managed(&mut self) -> String {
+        match self.ask(Command::OpenClient { client: key(), by: Opener::Renewal }) {
+            Report::ClientOpened { result, .. } => {
+                result.unwrap().registration.unwrap().expose().to_owned()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn renew(&mut self, client: ClientRecord, secret: Option<&str>) -> Result<(), StoreError> {
+        let renewal = Renewal {
+            client,
+            secret: secret.map(|secret| ClientSecret::new(secret.into())),
+            registration: Registration::new("canary-rotated".into()),
+        };
+        match self.ask(Command::Renew(Box::new(renewal))) {
+            Report::Renewed { result, .. } => result.map(drop).map_err(|(error, _)| error),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_renewed_registration_is_there_after_a_crash_with_its_secret_and_its_end() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.register();
+    assert_eq!(run.managed(), "canary-managed");
+    let home = home.crash();
+    let mut run = home.open();
+    assert_eq!(run.loaded.clients, [registered(Some(1000))]);
+    run.renew(registered(Some(2000)), Some("canary-second")).unwrap();
+    let home = home.crash();
+    let mut run = home.open();
+    assert_eq!(run.loaded.clients, [registered(Some(2000))]);
+    assert_eq!(run.managed(), "canary-rotated");
+    let credentials = run.begin(2, refresh(1, 1)).unwrap();
+    assert_eq!(secret(&credentials), Some("canary-second"));
+    // without a new secret the old one goes on
+    run.renew(registered(None), None).unwrap();
+    assert_eq!(secret(&run.begin(3, refresh(1, 1)).unwrap()), Some("canary-second"));
+    run.close();
+    assert_eq!(home.open().loaded.clients, [registered(None)]);
+}
+
+#[test]
+fn a_sign_in_with_a_client_that_is_there_does_not_set_its_secret_back() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.register();
+    run.renew(registered(Some(2000)), Some("canary-second")).unwrap();
+    let BeginKind::Exchange(mut again) = exchange(1, None) else { panic!() };
+    again.client = registered(Some(1000));
+    run.begin(2, BeginKind::Exchange(again)).unwrap();
+    run.grant(change(2, 1, 2, Some("canary-refresh-2"))).unwrap();
+    run.close();
+    let mut run = home.open();
+    assert_eq!(run.loaded.clients, [registered(Some(2000))]);
+    assert_eq!(run.managed(), "canary-rotated");
+}
+
+#[test]
+fn a_registration_that_nobody_uses_any_more_is_not_renewed() {
+    let home = Home::new();
+    let mut run = home.open();
+    let error = run.renew(registered(None), None).unwrap_err();
+    assert_eq!(error, Refusal::UnknownClient.into());
 }

@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
-    FlightId, Generation, GrantChange, GrantType, Issued, Now, RawAnswer, RefreshToken, Scopes,
-    Stamp, Standing, Target, TokenType, Wall,
+    ErrandId, FlightId, Generation, GrantChange, GrantType, Issued, Now, RawAnswer, RefreshToken,
+    Registration, Scopes, Stamp, Standing, Target, TokenType, Wall,
 };
 
 use super::keys::Machine;
@@ -155,7 +155,15 @@ impl Running {
     }
 
     fn erase(&mut self, id: &AccountId) -> Result<Box<Erased>, StoreError> {
-        match self.ask(Command::Erase { account: id.clone() }) {
+        self.erase_owing(id, None)
+    }
+
+    fn erase_owing(
+        &mut self,
+        id: &AccountId,
+        owed: Option<Owed>,
+    ) -> Result<Box<Erased>, StoreError> {
+        match self.ask(Command::Erase { account: id.clone(), owed }) {
             Report::Erased { account, result } if account == *id => result,
             other => panic!("{other:?}"),
         }
@@ -191,6 +199,7 @@ fn client() -> ClientRecord {
         key: key(),
         redirect_uri: Some("https://app.example/back".into()),
         discovered: Some("token = \"https://as.example/token\"".into()),
+        secret_ends: None,
     }
 }
 

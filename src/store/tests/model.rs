@@ -116,9 +116,9 @@ impl Model {
             Step::Erase { account: number } => {
                 match (run.erase(&account(number)), self.accounts.remove(&number)) {
                     (Ok(erased), Some(known)) => {
-                        let refresh = erased.refresh.map(|token| token.expose().to_owned());
+                        let refresh = erased.left.refresh.map(|token| token.expose().to_owned());
                         assert_eq!(refresh, known.refresh);
-                        let access = erased.access.map(|issued| issued.access.expose().to_owned());
+                        let access = erased.left.access.map(|token| token.expose().to_owned());
                         assert_eq!(access, known.access);
                         self.attempts.retain(|_, attempt| attempt.account != number);
                         self.sweep();

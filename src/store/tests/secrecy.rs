@@ -49,6 +49,32 @@ fn after_erasing_neither_the_sealed_nor_the_clear_form_is_left() {
 }
 
 #[test]
+fn what_waits_to_be_revoked_is_sealed_and_leaves_no_trace_when_it_is() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    let owed = Owed { since: stamp(), worth: None };
+    let errand = run.erase_owing(&account(1), Some(owed)).unwrap().errand.unwrap();
+    assert!(!holds(&home.database_bytes(), b"canary"));
+    let sealed: Vec<Vec<u8>> = {
+        let after = home.crash();
+        let writer = after.writer();
+        let sql = "SELECT refresh FROM errand UNION ALL SELECT access FROM errand
+                   UNION ALL SELECT secret FROM errand";
+        let mut statement = writer.connection().prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(sealed.len(), 3);
+    let before = home.database_bytes();
+    assert!(sealed.iter().all(|blob| holds(&before, &blob[..60])));
+    run.ask(Command::EndErrand { errand, part: ErrandPart::Whole });
+    let after = home.database_bytes();
+    assert!(sealed.iter().all(|blob| !holds(&after, &blob[..60])));
+    assert!(!holds(&after, b"work/1"));
+}
+
+#[test]
 fn a_spent_token_is_gone_from_the_file() {
     let home = Home::new();
     let mut run = home.open();
@@ -120,8 +146,8 @@ fn a_damaged_value_costs_itself_and_not_the_start() {
     // it cannot be used, but it can be erased
     assert!(matches!(run.begin(3, refresh(1, 1)), Err(StoreError::Damaged { .. })));
     let erased = run.erase(&account(1)).unwrap();
-    assert!(erased.refresh.is_none() && erased.access.is_none());
-    assert_eq!(erased.secret.unwrap().expose(), "canary-client-secret");
+    assert!(erased.left.refresh.is_none() && erased.left.access.is_none());
+    assert_eq!(erased.left.secret.unwrap().expose(), "canary-client-secret");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Log {
     pub(crate) trapped: usize,
     /// Revocation requests.
     pub(crate) revocations: usize,
+    /// Revocations that were refused on order.
+    pub(crate) revocations_refused: usize,
     /// Requests of the protected resource with a good token.
     pub(crate) admitted: usize,
     /// Requests of the protected resource without one.

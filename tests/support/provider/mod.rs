@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 
 use super::clock;
 use line::{Exchange, Line};
+pub(crate) use shared::NoRevocation;
 use shared::Shared;
 
 pub(crate) use config::{
@@ -126,6 +127,11 @@ impl Provider {
     /// Orders a fault for all requests that no queued one is for.
     pub(crate) fn always(&self, fault: Fault) {
         self.shared.orders().stand(fault);
+    }
+
+    /// Refuses revocations from now on, or takes them again.
+    pub(crate) fn refuse_revocations(&self, how: Option<NoRevocation>) {
+        *self.shared.no_revocation.lock().expect("nobody panics with it") = how;
     }
 
     /// Cancels all faults.

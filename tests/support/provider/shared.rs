@@ -23,9 +23,20 @@ pub(super) struct Shared {
     orders: Mutex<Orders>,
     tickets: Mutex<HashMap<String, Ticket>>,
     verifiers: Mutex<Vec<String>>,
+    /// How revocations are refused at the moment.
+    pub(super) no_revocation: Mutex<Option<NoRevocation>>,
     /// Lets go of the answers that are held.
     pub(super) release: watch::Sender<()>,
     pub(super) log: watch::Sender<Log>,
+}
+
+/// A refusal of the revocation endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoRevocation {
+    /// Its status.
+    pub(crate) status: u16,
+    /// Its `Retry-After`.
+    pub(crate) retry_after: u64,
 }
 
 /// An authorization request that waits for a person.
@@ -46,6 +57,7 @@ impl Shared {
             orders: Mutex::default(),
             tickets: Mutex::default(),
             verifiers: Mutex::default(),
+            no_revocation: Mutex::default(),
             release: watch::Sender::default(),
             log: watch::Sender::default(),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,7 @@ use super::config::{Auth, Dialect};
 use super::grants::{Issued, Refusal};
 use super::line::Line;
 use super::log::{Grant, Outcome};
-use super::shared::{Flight, Shared};
+use super::shared::{Flight, NoRevocation, Shared};
 
 /// More than any request needs.
 const MAX_BODY: usize = 64 * 1024;
@@ -63,6 +63,12 @@ pub(super) async fn token(
 /// Revocation (RFC 7009): 200 for every token, known or not.
 pub(super) async fn revoke(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let ask = Ask::read(request, &shared).await;
+    let refusal = *shared.no_revocation.lock().expect("nobody panics with it");
+    if let Some(NoRevocation { status, retry_after }) = refusal {
+        shared.log.send_modify(|log| log.revocations_refused += 1);
+        let status = StatusCode::from_u16(status).expect("a status");
+        return (status, [(RETRY_AFTER, retry_after.to_string())]).into_response();
+    }
     if let Err(refusal) = ask.authenticate(&shared) {
         return refused(&shared, refusal);
     }

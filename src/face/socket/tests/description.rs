@@ -121,7 +121,17 @@ fn answers_have_the_members_that_the_description_declares() {
     matches_declaration("method Diagnose", &diagnosis);
     matches_declaration("method GetToken", &token(&name));
     matches_declaration("method ListAccounts", &Response::Accounts { accounts: vec![] });
-    matches_declaration("method Status", &api::Status { daemon, accounts: vec![] });
+    let unrevoked = api::Unrevoked {
+        account: name.clone(),
+        provider: "p".parse().unwrap(),
+        since: 1,
+        next_try: Some(2),
+        ends_at: 3,
+        reason: Some("why".to_owned()),
+    };
+    matches_declaration("type Unrevoked", &unrevoked);
+    let status = api::Status { daemon, accounts: vec![], unrevoked: vec![unrevoked] };
+    matches_declaration("method Status", &status);
     matches_declaration("method ListProviders", &Response::Providers { providers: vec![provider] });
     matches_declaration("method Login", &started);
     matches_declaration("method AwaitLogin", &ended);

@@ -1,0 +1,147 @@
+//! Clients whose secret ends.
+
+use std::time::Duration;
+
+use super::scenarios::doing;
+use super::world::{World, seed};
+use super::{failure, rules};
+use crate::lifecycle::{Doing, Event, RegistrationEvent};
+use crate::model::{ClientKey, Failure, FailureClass, Wall};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+fn client() -> ClientKey {
+    seed("door").client
+}
+
+impl World {
+    fn ends_in(&self, seconds: u64) -> Wall {
+        self.now.wall + Duration::from_secs(seconds)
+    }
+
+    fn know(&mut self, seconds: u64) {
+        let known = RegistrationEvent::Known { client: client(), ends: self.ends_in(seconds) };
+        self.tell(Event::Registration(known));
+    }
+
+    fn renewed(&mut self, result: Result<Option<Wall>, Failure>) {
+        let renewed = RegistrationEvent::Renewed { client: client(), result };
+        self.tell(Event::Registration(renewed));
+    }
+
+    /// How long it is until a secret is renewed the next time.
+    fn until_renewal(&mut self) -> u64 {
+        let next = self.life.registrations().next().unwrap().next.unwrap();
+        let pause = next.since(self.now.boot).as_secs();
+        self.pass_seconds(pause.saturating_sub(1));
+        assert!(self.renewals.is_empty(), "not before");
+        self.pass_seconds(2);
+        assert_eq!(std::mem::take(&mut self.renewals), [client()]);
+        pause
+    }
+}
+
+#[test]
+fn a_secret_is_renewed_a_week_before_it_ends() {
+    let mut world = World::new();
+    world.know(90 * DAY);
+    assert_eq!(world.until_renewal(), 83 * DAY);
+    let ends = world.ends_in(90 * DAY);
+    world.renewed(Ok(Some(ends)));
+    assert_eq!(world.until_renewal(), 83 * DAY);
+    world.renewed(Ok(None));
+    assert_eq!(world.life.registrations().count(), 0, "it does not end any more");
+}
+
+#[test]
+fn a_short_lived_secret_is_renewed_in_half_of_its_time_and_one_that_is_over_at_once() {
+    let mut world = World::new();
+    world.know(2 * HOUR);
+    assert_eq!(world.until_renewal(), HOUR);
+    let mut world = World::new();
+    world.know(0);
+    assert_eq!(world.renewals, [client()]);
+}
+
+#[test]
+fn what_is_known_is_not_set_back_by_an_older_word() {
+    let mut world = World::new();
+    world.know(90 * DAY);
+    world.know(0);
+    assert!(world.renewals.is_empty());
+    world.tell(Event::Registration(RegistrationEvent::Gone(client())));
+    world.pass_seconds(200 * DAY);
+    assert!(world.renewals.is_empty());
+}
+
+#[test]
+fn a_renewal_that_fails_is_tried_again_also_when_the_secret_is_over() {
+    let mut world = World::new();
+    world.know(2 * HOUR);
+    world.until_renewal();
+    world.renewed(Err(failure(FailureClass::NotSent)));
+    assert_eq!(world.until_renewal(), 60);
+    world.renewed(Err(failure(FailureClass::NotSent)));
+    assert_eq!(world.until_renewal(), 120);
+    let asked = Some(Duration::from_mins(40));
+    let busy = Failure { retry_after: asked, ..failure(FailureClass::Transient) };
+    world.renewed(Err(busy));
+    assert_eq!(world.until_renewal(), 2400, "Retry-After is kept");
+    world.renewed(Err(failure(FailureClass::RequestBroken)));
+    assert_eq!(world.until_renewal(), 6 * HOUR, "it is over by now");
+    let shown = world.life.registrations().next().unwrap();
+    assert!(shown.ends < world.now.wall);
+    assert_eq!(shown.failure.unwrap().class, FailureClass::RequestBroken);
+}
+
+#[test]
+fn an_end_that_does_not_move_is_no_renewal() {
+    let mut world = World::new();
+    world.know(2 * HOUR);
+    let ends = world.ends_in(2 * HOUR);
+    world.until_renewal();
+    for pause in [60, 120, 240] {
+        world.renewed(Ok(Some(ends)));
+        assert_eq!(world.until_renewal(), pause);
+    }
+}
+
+#[test]
+fn the_network_and_the_clock_bring_a_renewal_forward() {
+    let mut world = World::new();
+    world.know(2 * HOUR);
+    world.until_renewal();
+    world.renewed(Err(failure(FailureClass::NotSent)));
+    world.tell(Event::NetworkUp);
+    assert_eq!(std::mem::take(&mut world.renewals), [client()]);
+
+    let mut world = World::new();
+    world.know(90 * DAY);
+    world.now.wall = world.ends_in(100 * DAY);
+    world.tell(Event::ClockSet);
+    assert_eq!(world.renewals, [client()]);
+}
+
+#[test]
+fn a_stop_and_a_machine_at_rest_start_none() {
+    for event in [Event::Drain, Event::Rest] {
+        let mut world = World::new();
+        world.tell(event);
+        world.know(0);
+        assert!(world.renewals.is_empty());
+    }
+}
+
+#[test]
+fn accounts_that_were_refused_with_the_old_secret_are_tried_with_the_new_one() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    world.know(0);
+    world.refresh_badly(failure(FailureClass::ClientBroken));
+    assert_eq!(doing(&world, "door"), Doing::Held);
+    let ends = world.ends_in(90 * DAY);
+    world.renewed(Ok(Some(ends)));
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
