@@ -219,6 +219,14 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
                 warning(format!("the login ends {when}, unless the provider moves that on"))
                     .hint(format!("sign in again in good time; run: {login}"))
             }
+            (Renewal::Possible, _) if account.certificate_ends_soon(now) => {
+                let when = account.certificate_ends_at.filter(|at| *at > now);
+                let when =
+                    when.map_or("is over".to_owned(), |at| format!("ends in {}", span(at - now)));
+                warning(format!("the client's certificate {when}")).hint(format!(
+                    "sign in again with the new one; run: {login} --client-certificate FILE"
+                ))
+            }
             (Renewal::Possible, Some(left)) => {
                 ok(format!("{}, token good for {}", account.state.as_str(), span(left)))
             }
@@ -292,6 +300,8 @@ mod tests {
             mode: Mode::Always,
             login_ends_at: None,
             login_ends_soon: false,
+            certificate_ends_at: None,
+            certificate_bound: false,
             resource: Vec::new(),
             audience: None,
             values: crate::model::Values::default(),
@@ -327,6 +337,14 @@ mod tests {
         let ending = of_account(&ending, Renewal::Possible, NOW);
         assert_eq!(ending.level, Level::Warning);
         assert!(ending.message.contains("the login ends in 1 h"), "{}", ending.message);
+        let certified =
+            Account { certificate_ends_at: Some(1_000_000 + 13 * 86400), ..account(State::Ready) };
+        let certified = of(&certified, Renewal::Possible);
+        assert_eq!(certified.level, Level::Warning);
+        assert_eq!(certified.message, "the client's certificate ends in 13 d");
+        assert!(certified.hint.unwrap().ends_with("--as door --client-certificate FILE"));
+        let new = Account { certificate_ends_at: Some(9_000_000), ..account(State::Ready) };
+        assert_eq!(of(&new, Renewal::Possible).level, Level::Ok);
         let late = Account { expires_at: Some(999_999), ..account(State::BackingOff) };
         let late = of(&late, Renewal::Possible);
         assert_eq!(late.level, Level::Problem);

@@ -242,6 +242,9 @@ impl Plan {
             }
             client
         };
+        // before it is written down, and before anybody visits a page in vain
+        let asks = Client { id: &client, secret: self.secret.as_deref() };
+        http.check_certificate(asks, now).map_err(|error| faults::unusable(&error))?;
         let means = match self.flow {
             Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {

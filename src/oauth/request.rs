@@ -15,7 +15,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::assertion;
-use super::client::{Client, authenticate};
+use super::certificate::{self, Certificate};
+use super::client::{Client, authenticate, reach};
 use super::encode;
 use super::error::OauthError;
 use crate::model::{
@@ -88,6 +89,8 @@ pub(super) struct Outgoing {
     pub(super) refresh_fields: Vec<String>,
     /// How long all may take, to the last byte of the answer; as long as any request if absent.
     pub(super) patience: Option<Duration>,
+    /// What the client shows on the connection.
+    pub(super) certificate: Option<Certificate>,
 }
 
 impl Outgoing {
@@ -98,7 +101,19 @@ impl Outgoing {
         headers: HeaderMap,
         body: Option<Zeroizing<Vec<u8>>>,
     ) -> Self {
-        Self { method, url, headers, body, refresh_fields: Vec::new(), patience: None }
+        let refresh_fields = Vec::new();
+        Self { method, url, headers, body, refresh_fields, patience: None, certificate: None }
+    }
+
+    /// The same from this client, on a connection with its certificate if it has one: without TLS there
+    /// is nothing to show it on.
+    pub(super) fn from(self, client: Client<'_>, now: Now) -> Result<Self, OauthError> {
+        let certificate = certificate::shown(client, now)?;
+        if certificate.is_some() && self.url.scheme() != "https" {
+            let problem = "must be https, for the client shows a certificate";
+            return Err(OauthError::Endpoint { what: "endpoint", problem });
+        }
+        Ok(Self { certificate, ..self })
     }
 }
 
@@ -112,6 +127,7 @@ impl TokenRequest {
         target: &Target,
         now: Now,
     ) -> Result<Self, OauthError> {
+        let provider = &*reach(provider, client);
         let mut params = Params::default();
         params.set("grant_type", "refresh_token");
         let usual = match provider.refresh.send {
@@ -144,6 +160,7 @@ impl TokenRequest {
         target: &Target,
         now: Now,
     ) -> Result<Self, OauthError> {
+        let provider = &*reach(provider, client);
         let mut params = Params::default();
         params.set("grant_type", "authorization_code");
         params.set("code", code.expose());
@@ -223,6 +240,7 @@ impl TokenRequest {
         more: impl IntoIterator<Item = &'a str>,
         now: Now,
     ) -> Result<Self, OauthError> {
+        let provider = &*reach(provider, client);
         let outgoing = build(provider, Form::exchange(provider, client), params, now)?;
         let secrets = SentSecrets::new(more);
         let secrets = secrets.and(SentSecrets::of(&outgoing, client, []));
@@ -373,7 +391,11 @@ fn build(
         Method::Put => HttpMethod::PUT,
     };
     let refresh_fields = refresh_fields(provider);
-    Ok(Outgoing { refresh_fields, ..Outgoing::new(method, url, headers, body) })
+    let outgoing = Outgoing { refresh_fields, ..Outgoing::new(method, url, headers, body) };
+    match client {
+        Some(client) => outgoing.from(client, now),
+        None => Ok(outgoing),
+    }
 }
 
 /// The parameters by which tokens are asked for that are for something.

@@ -8,6 +8,7 @@
 mod access;
 mod answers;
 mod bus;
+mod certificate;
 mod change;
 mod crash;
 mod crash_points;

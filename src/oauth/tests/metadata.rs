@@ -82,6 +82,12 @@ async fn what_the_metadata_says_becomes_a_definition() {
                 "code_challenge_methods_supported": ["plain", "S256"],
                 "scopes_supported": ["openid", "mail", "offline_access", "odd\"one"],
                 "something_else": [1, 2],
+                "tls_client_certificate_bound_access_tokens": true,
+                "mtls_endpoint_aliases": {
+                    "token_endpoint": format!("{url}/mtls/token"),
+                    "revocation_endpoint": format!("{url}/mtls/revoke"),
+                    "something_else": 5,
+                },
             }),
         )
     })
@@ -98,6 +104,11 @@ async fn what_the_metadata_says_becomes_a_definition() {
     assert_eq!(provider.scopes.known.join(" "), "mail offline_access openid");
     assert_eq!(provider.scopes.offline_scope.as_ref().unwrap().as_str(), "offline_access");
     assert_eq!(provider.revocation.as_ref().unwrap().url.as_str(), server.url("/revoke"));
+    assert!(provider.mtls.bound_tokens);
+    assert_eq!(provider.token_url.as_str(), server.url("/token"), "aliases are for certificates");
+    let theirs = provider.for_certificates();
+    assert_eq!(theirs.token_url.as_str(), server.url("/mtls/token"));
+    assert_eq!(theirs.revocation.unwrap().url.as_str(), server.url("/mtls/revoke"));
     let kept = Provider::parse(&provider.to_toml()).unwrap();
     assert_eq!(kept, provider, "it can be pinned");
 }
@@ -115,6 +126,16 @@ async fn authentication_follows_the_lists_and_pkce_is_never_off() {
         (
             json!({"token_endpoint_auth_methods_supported": ["none"]}),
             Some(ClientAuth::None),
+            Pkce::S256,
+        ),
+        (
+            json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]}),
+            Some(ClientAuth::TlsClientAuth),
+            Pkce::S256,
+        ),
+        (
+            json!({"token_endpoint_auth_methods_supported": ["self_signed_tls_client_auth"]}),
+            Some(ClientAuth::SelfSignedTlsClientAuth),
             Pkce::S256,
         ),
         (json!({"code_challenge_methods_supported": []}), None, Pkce::S256),
@@ -140,7 +161,8 @@ async fn metadata_that_must_not_be_used_is_refused() {
         (json!({"token_endpoint": null}), unusable),
         (json!({"authorization_endpoint": "not an address"}), unusable),
         (json!({"revocation_endpoint": "http://x.example/"}), unusable),
-        (json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]}), |error| {
+        (json!({"mtls_endpoint_aliases": {"token_endpoint": "http://x.example/"}}), unusable),
+        (json!({"token_endpoint_auth_methods_supported": ["magic"]}), |error| {
             matches!(error, DiscoveryError::Authentication)
         }),
     ];
