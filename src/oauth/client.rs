@@ -23,18 +23,20 @@ pub struct Client<'a> {
     pub secret: Option<&'a ClientSecret>,
 }
 
-/// How this client authenticates: a definition's choice holds for clients that have a secret.
+/// How this client authenticates: a definition's choice holds for clients that have a secret, but for the
+/// methods that are all that a provider takes.
 pub(super) fn authentication(provider: &Provider, client: Client<'_>) -> ClientAuth {
-    let by_certificate = match provider.client_auth {
-        method @ Some(ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth) => method,
-        _ => None,
-    };
     match client.secret {
-        // such a provider takes nothing else
-        None => by_certificate.unwrap_or(ClientAuth::None),
-        Some(secret) if certificate::is_certificate(secret.expose()) => {
-            by_certificate.unwrap_or(ClientAuth::TlsClientAuth)
-        }
+        None => match provider.client_auth {
+            Some(
+                method @ (ClientAuth::BasicAlways
+                | ClientAuth::TlsClientAuth
+                | ClientAuth::SelfSignedTlsClientAuth),
+            ) => method,
+            _ => ClientAuth::None,
+        },
+        // on the wire it makes no difference who signed it
+        Some(secret) if certificate::is_certificate(secret.expose()) => ClientAuth::TlsClientAuth,
         // a key is never sent: it can only be signed with
         Some(secret) if assertion::is_key(secret.expose()) => ClientAuth::PrivateKeyJwt,
         Some(_) => provider.client_auth.unwrap_or(ClientAuth::Basic),
@@ -64,7 +66,7 @@ pub(super) fn authenticate(
 ) -> Result<(), OauthError> {
     let secret = client.secret.map_or("", ClientSecret::expose);
     match authentication(provider, client) {
-        ClientAuth::Basic => {
+        ClientAuth::Basic | ClientAuth::BasicAlways => {
             // RFC 6749, 2.3.1: both are form-encoded before they are put together
             let (id, secret) = (encode::form(client.id.as_str()), encode::form(secret));
             headers.insert(AUTHORIZATION, basic(&id, &secret)?);

@@ -517,6 +517,16 @@ mod tests {
     }
 
     #[test]
+    fn reddit_is_sent_an_empty_password_where_there_is_no_secret() {
+        let reddit = crate::provider::preset(&"reddit".parse().unwrap()).unwrap();
+        for (secret, said) in [(None, "id%3A1+%25:"), (Some("fake"), "id%3A1+%25:fake")] {
+            let request = refresh(&reddit, secret);
+            assert_eq!(credentials(&request), said);
+            assert!(!body(&request).contains("client_"), "{}", body(&request));
+        }
+    }
+
+    #[test]
     fn never_two_methods_at_once() {
         let post = refresh(&provider("client_auth = \"post\""), Some("fake-secret"));
         assert!(!post.headers.contains_key(AUTHORIZATION));

@@ -61,6 +61,8 @@ pub enum ClientAuth {
     Basic,
     /// HTTP Basic without that encoding, for servers that do not decode.
     BasicRaw,
+    /// HTTP Basic as in `basic`, and from a client without a secret, too: its password is empty.
+    BasicAlways,
     /// Id and secret as parameters.
     Post,
     /// The secret as a bearer token, the id as a parameter.

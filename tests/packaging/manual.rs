@@ -77,6 +77,7 @@ fn the_pages_of_files_name_every_field() {
     let page = text("packaging/man/ostler-provider.5");
     for value in [
         "basic_raw",
+        "basic_always",
         "bearer_secret",
         "private_key_jwt",
         "tls_client_auth",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::NOW;
-use super::server::{Server, answer, client_id, client_secret, http, json as json_answer};
+use super::server::{Server, answer, client_id, client_secret, http, json as json_answer, refresh};
 use crate::model::{AccessToken, FailureClass, RefreshToken};
 use crate::oauth::{Client, DiscoveryError, OauthError, Revoked, discover, revoke};
 use crate::provider::{ClientAuth, Pkce, Provider, Rotation};
@@ -219,6 +219,58 @@ fn revoking(server: &Server, style: &str) -> Provider {
 fn bodies(server: &Server) -> Vec<String> {
     let body = |request: &String| request.split_once("\r\n\r\n").unwrap().1.to_owned();
     server.seen().iter().map(body).collect()
+}
+
+/// The secret is in a header of its own, and no token is: in token requests and in revocations.
+#[tokio::test]
+async fn a_secret_as_the_bearer_token_is_the_clients_and_goes_with_its_id() {
+    let server = Server::answering(|_| json_answer("{\"access_token\":\"fake-new\"}")).await;
+    let url = server.url("/revoke");
+    let mut provider = server.provider(&format!("[revocation]\nurl = \"{url}\""));
+    provider.client_auth = Some(ClientAuth::BearerSecret);
+    http().send(refresh(&provider)).await.unwrap();
+    assert_eq!(revoke_at(&provider).await.unwrap(), Revoked::Confirmed);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 3);
+    for request in &seen {
+        let head = request.split_once("\r\n\r\n").unwrap().0.to_ascii_lowercase();
+        assert!(head.contains("authorization: bearer fake-client-secret\r\n"), "{request}");
+        assert_eq!(request.matches("fake-client-secret").count(), 1, "{request}");
+    }
+    assert_eq!(
+        bodies(&server),
+        [
+            "grant_type=refresh_token&refresh_token=fake-refresh-token&client_id=fake-client",
+            "token=fake-refresh&token_type_hint=refresh_token&client_id=fake-client",
+            "token=fake-access&token_type_hint=access_token&client_id=fake-client",
+        ]
+    );
+    // it stays out of words
+    let refused = |_: &str| {
+        answer(
+            "401 No",
+            "",
+            "{\"error\":\"invalid_client\",\"error_description\":\"fake-client-secret\"}",
+        )
+    };
+    let server = Server::answering(refused).await;
+    let url = server.url("/revoke");
+    provider.revocation.as_mut().unwrap().url = url.parse().unwrap();
+    let Err(error) = revoke_at(&provider).await else { panic!() };
+    assert!(!error.to_string().contains("fake-client-secret"), "{error}");
+}
+
+/// The token is where an API has it, and the client says nothing of itself.
+#[tokio::test]
+async fn a_revocation_by_the_access_token_itself() {
+    let server = Server::answering(|_| answer("200 OK", "", "")).await;
+    assert_eq!(revoke_at(&revoking(&server, "bearer")).await.unwrap(), Revoked::Confirmed);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1, "the access token takes the grant with it");
+    assert!(seen[0].starts_with("POST /apps/"), "{seen:?}");
+    let head = seen[0].to_ascii_lowercase();
+    assert!(head.contains("authorization: bearer fake-access\r\n"), "{seen:?}");
+    assert!(!head.contains("fake-client-secret") && seen[0].ends_with("\r\n\r\n"), "{seen:?}");
 }
 
 /// RFC 7009, 2.1 and 2.2.
