@@ -80,7 +80,8 @@
 //! provider is asked again and again whether the user has typed one in on another device, each time by a
 //! flight of its own; the client has a secret or a key and needs nobody; a refresh token is there already.
 //! The client shows who it is in each of its requests: by a secret, by a signature, or by a certificate on the
-//! connection, for which the aliases of the endpoints are there (RFC 8705).
+//! connection, for which the aliases of the endpoints are there (RFC 8705). Where that has to be known before
+//! the user is shown anything, what is on disk of it is opened for that.
 //! Grants without a refresh token that the client can renew by itself ([`model::GrantType`]) are refreshed
 //! by the same schedule. A sign-in on another device is on disk, and goes on after a restart.
 //!

@@ -276,6 +276,9 @@ impl Engine {
                 | Command::Stand { .. }
                 | Command::Note(_)
                 | Command::DropDevice(_) => {}
+                Command::OpenSecret { number, .. } => {
+                    self.hear(Report::Opened { number, result: Err(error) });
+                }
                 Command::PutDevice(device) => {
                     let request = Some(device.request);
                     self.hear(Report::Remembered { request, result: Err(error) });
@@ -358,6 +361,7 @@ impl Engine {
                     self.shown(&request);
                 }
             }
+            Report::Opened { number, result } => self.opened(number, result),
             Report::Stood { account, result } => {
                 if let Err(error) = result {
                     tracing::warn!(%account, %error, "standing not written down");

@@ -27,6 +27,7 @@ mod handle;
 mod identity;
 mod impaired;
 mod logout;
+mod opening;
 mod plan;
 mod prompts;
 mod proof;

@@ -27,11 +27,16 @@ pub(super) struct Plan {
     at: ProviderId,
     /// As which client; one that registers itself if absent.
     client: Option<ClientId>,
+    /// Whether that client is on disk, where it may have a secret.
+    is_recorded: bool,
     /// The redirect URI that was registered in advance.
     redirect_uri: Option<String>,
     /// The definition that was discovered before.
     discovered: Option<String>,
+    /// Its secret, if a new one was given.
     pub(super) secret: Option<Arc<ClientSecret>>,
+    /// The one that is on disk, where it is needed before the user is shown anything.
+    pub(super) kept: Option<ClientSecret>,
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
     pub(super) login_hint: Option<String>,
@@ -150,6 +155,7 @@ impl Engine {
         };
         let redirect_uri =
             redirect_uri.or_else(|| recorded.and_then(|client| client.redirect_uri.clone()));
+        let is_recorded = recorded.is_some();
         let discovered = recorded.and_then(|client| client.discovered.clone());
         // who signs in again and names nothing else wants what there was
         let target = match &known {
@@ -164,6 +170,8 @@ impl Engine {
             redirect_uri,
             discovered,
             secret: client_secret,
+            kept: None,
+            is_recorded,
             scopes,
             target,
             login_hint,
@@ -217,6 +225,25 @@ impl Plan {
         }
     }
 
+    /// The client whose secret is on disk, if it has one, and is needed before the user is shown anything.
+    pub(super) fn wants_secret_of(&self) -> Option<ClientKey> {
+        let Source::Known(provider) = &self.source else { return None };
+        let is_asked = match self.flow {
+            Flow::Device => provider.device_url.is_some(),
+            Flow::Browser => provider.par_url.is_some(),
+            // those are asked with an exchange, which has its secret from the store
+            Flow::Import | Flow::JwtBearer | Flow::ClientCredentials => false,
+        };
+        let client = self.client.clone().filter(|_| self.is_recorded)?;
+        let is_wanted = is_asked && self.secret.is_none();
+        is_wanted.then(|| ClientKey { provider: self.at.clone(), client })
+    }
+
+    /// The client's secret: the one that was given, or else the one on disk.
+    fn secret(&self) -> Option<&ClientSecret> {
+        self.secret.as_deref().or(self.kept.as_ref())
+    }
+
     pub(super) async fn prepare(&mut self, http: &Http, now: Now) -> Result<Way, Fault> {
         let mut provider = match &self.source {
             Source::Known(provider) => Arc::clone(provider),
@@ -243,13 +270,12 @@ impl Plan {
             client
         };
         // before it is written down, and before anybody visits a page in vain
-        let asks = Client { id: &client, secret: self.secret.as_deref() };
+        let asks = Client { id: &client, secret: self.secret() };
         http.check_certificate(asks, now).map_err(|error| faults::unusable(&error))?;
         let means = match self.flow {
             Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {
-                let secret = self.secret.as_deref();
-                let client = Client { id: &client, secret };
+                let client = Client { id: &client, secret: self.secret() };
                 let scopes = self.scopes.clone().unwrap_or_default();
                 let asked =
                     authorize_device(http, &provider, client, &scopes, &self.target, now).await;
@@ -353,7 +379,7 @@ impl Plan {
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
         let (authorization, url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
-        let client = Client { id, secret: self.secret.as_deref() };
+        let client = Client { id, secret: self.secret() };
         let pushed = push(http, provider, client, url, now).await;
         let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);

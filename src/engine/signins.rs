@@ -85,13 +85,7 @@ impl Engine {
                 if let Some(port) = plan.fixed_port() {
                     plan.port = self.free(port);
                 }
-                self.preparing += 1;
-                let http = self.http.clone();
-                let now = self.clock.now();
-                self.tasks.spawn(async move {
-                    let result = plan.prepare(&http, now).await;
-                    Done::Prepared(Box::new(Prepared { plan, result }))
-                });
+                self.prepare(plan);
             }
         }
     }

@@ -17,6 +17,7 @@ use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::identity::Known;
 use super::logout::{Leaving, Revocation};
+use super::opening::Opening;
 use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts};
 use super::recovery::{self, Unread};
@@ -157,6 +158,8 @@ pub struct Engine {
     pub(super) showing: HashMap<RequestId, (Asker, LoginStarted)>,
     /// Sign-ins whose listener or metadata is still awaited.
     pub(super) preparing: usize,
+    /// Those among them that wait for a secret.
+    pub(super) opening: Opening,
     /// How the last sign-ins ended, for those who ask late.
     pub(super) ended: VecDeque<Ended>,
     /// Answers of an earlier run that wait for their provider's definition.
@@ -238,6 +241,7 @@ impl Engine {
             sign_ins: HashMap::new(),
             showing: HashMap::new(),
             preparing: 0,
+            opening: Opening::default(),
             ended: VecDeque::new(),
             unread: Vec::new(),
             leaving: HashMap::new(),

@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, ClientRecord, ClientSecret, FlightId,
-    Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
+    AccountId, AccountName, AccountSeed, Adjustment, ClientKey, ClientRecord, ClientSecret,
+    FlightId, Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
 };
 
 use super::command::{AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Notes};
@@ -274,7 +274,16 @@ fn exchange_secret(
     if let Some(given) = &exchange.secret {
         return Ok(Some(ClientSecret::new(given.expose().to_owned())));
     }
-    match client::find(db, &exchange.client.key)? {
+    secret(db, sealer, &exchange.client.key)
+}
+
+/// The secret of a client, if it is known and has one.
+pub(super) fn secret(
+    db: &Connection,
+    sealer: &Sealer,
+    client: &ClientKey,
+) -> Result<Option<ClientSecret>, StoreError> {
+    match client::find(db, client)? {
         Some(row) => client::open(db, sealer, row),
         None => Ok(None),
     }

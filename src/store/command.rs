@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, DeviceCode,
-    FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, Registration, RequestId,
-    Rule, RuleId, Stamp, Standing, Usage, Wall,
+    AccountId, AccountRecord, AccountSeed, Adjustment, ClientKey, ClientRecord, ClientSecret,
+    DeviceCode, FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, Registration,
+    RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -62,6 +62,13 @@ pub enum Command {
     SetRule(Box<Rule>),
     /// A rule is gone.
     DropRule(RuleId),
+    /// The secret of a client is wanted, for a request that is no flight.
+    OpenSecret {
+        /// Whose answer it is.
+        number: u64,
+        /// Of which client.
+        client: ClientKey,
+    },
     /// A sign-in on another device is under way: it outlives a restart.
     PutDevice(Box<DeviceSignIn>),
     /// It is over.
@@ -201,6 +208,13 @@ pub enum Report {
     Ruled {
         /// Whether it is written down.
         result: Result<(), StoreError>,
+    },
+    /// A secret is there.
+    Opened {
+        /// Whose answer it is.
+        number: u64,
+        /// The secret; `None` if the client is not known, or has none.
+        result: Result<Option<ClientSecret>, StoreError>,
     },
     /// A sign-in on another device is written down, or forgotten.
     Remembered {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::crash::{self, Point};
-use crate::model::Wall;
+use crate::model::{ClientSecret, Wall};
 
 use super::apply;
 use super::command::{Command, Credentials, Erased, Report};
@@ -159,6 +159,7 @@ enum Gave {
     Nothing,
     Credentials(Credentials),
     Erased(Box<Erased>),
+    Secret(Option<ClientSecret>),
 }
 
 impl<'c> Unit<'c> {
@@ -191,6 +192,9 @@ impl<'c> Unit<'c> {
                 .map(|erased| Gave::Erased(Box::new(erased))),
             Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
             Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
+            Command::OpenSecret { client, .. } => {
+                self.run(|db| apply::secret(db, sealer, client)).map(Gave::Secret)
+            }
             Command::PutDevice(device) => {
                 self.run(|db| device::put(db, sealer, device)).map(nothing)
             }
@@ -261,7 +265,9 @@ fn report(command: Command, outcome: Outcome) -> Report {
             flight: start.flight,
             result: outcome.map(|gave| match gave {
                 Gave::Credentials(credentials) => credentials,
-                Gave::Nothing | Gave::Erased(_) => unreachable!("an intent gives credentials"),
+                Gave::Nothing | Gave::Erased(_) | Gave::Secret(_) => {
+                    unreachable!("an intent gives credentials")
+                }
             }),
         },
         Command::Answered { flight, .. } => Report::Answered { flight, result: outcome.map(drop) },
@@ -273,6 +279,15 @@ fn report(command: Command, outcome: Outcome) -> Report {
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
         Command::Adjust { .. } => Report::Adjusted { result: outcome.map(drop) },
         Command::SetRule(_) | Command::DropRule(_) => Report::Ruled { result: outcome.map(drop) },
+        Command::OpenSecret { number, .. } => Report::Opened {
+            number,
+            result: outcome.map(|gave| match gave {
+                Gave::Secret(secret) => secret,
+                Gave::Nothing | Gave::Credentials(_) | Gave::Erased(_) => {
+                    unreachable!("what is opened is given")
+                }
+            }),
+        },
         Command::PutDevice(device) => {
             Report::Remembered { request: Some(device.request), result: outcome.map(drop) }
         }
@@ -282,7 +297,9 @@ fn report(command: Command, outcome: Outcome) -> Report {
             account,
             result: outcome.map(|gave| match gave {
                 Gave::Erased(erased) => erased,
-                Gave::Nothing | Gave::Credentials(_) => unreachable!("an end gives what it left"),
+                Gave::Nothing | Gave::Credentials(_) | Gave::Secret(_) => {
+                    unreachable!("an end gives what it left")
+                }
             }),
         },
     }

@@ -10,6 +10,7 @@ mod answers;
 mod bus;
 mod certificate;
 mod change;
+mod confidential;
 mod crash;
 mod crash_points;
 mod crowd;

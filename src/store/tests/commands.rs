@@ -241,6 +241,22 @@ fn a_name_is_one_accounts_own_and_that_is_checked_before_anything_is_spent() {
 }
 
 #[test]
+fn a_secret_is_opened_for_a_request_that_is_no_flight() {
+    let home = Home::new();
+    let mut run = home.open();
+    let open = |run: &mut Running, client| {
+        let report = run.ask(Command::OpenSecret { number: 7, client });
+        let Report::Opened { number: 7, result } = report else { panic!("{report:?}") };
+        result.unwrap()
+    };
+    assert!(open(&mut run, key()).is_none(), "nobody knows that client");
+    run.sign_in();
+    assert_eq!(open(&mut run, key()).unwrap().expose(), "canary-client-secret");
+    let other = ClientKey { client: "other".parse().unwrap(), ..key() };
+    assert!(open(&mut run, other).is_none());
+}
+
+#[test]
 fn signing_in_again_keeps_the_id_and_the_stored_secret() {
     let home = Home::new();
     let mut run = home.open();
