@@ -63,8 +63,8 @@
 //!    is followed and nothing is retried below the lifecycle: with a rotating token, a second copy of
 //!    the same request is a double spend.
 //! 3. The raw answer goes to the store, sealed, before anybody reads it.
-//! 4. It is read tolerantly and classified. Only a recognised OAuth error code can mean more than
-//!    "trouble that passes"; only `invalid_grant` and its likes can ask for a login.
+//! 4. It is read tolerantly and classified. Only a recognised OAuth error code, or a server that does not take
+//!    the client's certificate, can mean more than "trouble that passes"; only `invalid_grant` and its likes can ask for a login.
 //! 5. [`Save`](lifecycle::Effect::Save): tokens and the end of the attempt, in one commit.
 //! 6. Callers are answered, watchers told.
 //!

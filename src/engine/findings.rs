@@ -107,7 +107,10 @@ fn of_provider(asked: &Asked, by_proxy: bool) -> Vec<Finding> {
     match (&asked.probe, asked.times) {
         (Some(Ok(reached)), Some((sent, came))) => {
             let took = came.boot.since(sent.boot).as_millis();
-            let message = format!("answers (HTTP status {}, {took} ms)", reached.status);
+            let message = match reached.status {
+                Some(status) => format!("answers (HTTP status {status}, {took} ms)"),
+                None => format!("is there, and lets nobody in without a certificate ({took} ms)"),
+            };
             let answers = Finding::ok(Area::Provider, origin, message);
             let skew = reached.date.and_then(|date| of_clock(origin, date, sent, came));
             [answers].into_iter().chain(skew).collect()
@@ -357,7 +360,7 @@ mod tests {
     #[test]
     fn clocks_are_compared_with_the_time_that_the_question_took() {
         let skew = |date| {
-            let probe = Ok(Reached { status: 404, date: Some(date) });
+            let probe = Ok(Reached { status: Some(404), date: Some(date) });
             of_provider(&asked(Some(probe)), false).pop().unwrap()
         };
         for near in [1_000_000 - 61, 1_000_000, 1_000_002 + 60] {

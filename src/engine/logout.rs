@@ -56,7 +56,8 @@ impl Engine {
             self.uses.forget(id);
             let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         }
-        if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {
+        let is_unused = !self.lifecycle.views().iter().any(|view| view.seed.client == key);
+        if is_unused {
             self.clients.remove(&key);
             self.pinned.remove(&key);
         }
@@ -86,6 +87,9 @@ impl Engine {
                     }
                 }
             };
+            if is_unused {
+                http.forget_certificate(Client { id: &client.key.client, secret: secret.as_ref() });
+            }
             if let Some(registration) = registration.filter(|_| wanted == Revocation::Wanted) {
                 let ending = unregister(&http, &registration);
                 match tokio::time::timeout(REVOKE_MAX, ending).await {

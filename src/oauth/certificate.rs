@@ -164,6 +164,16 @@ impl Clients {
         Ok(client)
     }
 
+    /// Forgets a certificate; nothing if the secret is none.
+    pub(super) fn forget(&self, secret: &str) {
+        if is_certificate(secret)
+            && let Ok(certificate) = Certificate::read(secret)
+        {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.retain(|(chain, _, _)| *chain != certificate.chain);
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -320,6 +330,9 @@ mod tests {
             show(OTHER, Route::Direct);
         }
         assert_eq!(clients.count(), 3);
+        clients.forget("fake-secret");
+        clients.forget(OTHER);
+        assert_eq!(clients.count(), 2);
         for count in 1..CHAIN_MAX {
             // the chain is another one each time, the key the client's
             let chain = format!(

@@ -176,6 +176,13 @@ impl Http {
         Ok(request)
     }
 
+    /// Forgets the certificate of a client, and with it the key.
+    pub fn forget_certificate(&self, client: Client<'_>) {
+        if let Some(secret) = client.secret {
+            self.certified.forget(secret.expose());
+        }
+    }
+
     /// The client for an address, or for an address and what is shown there.
     fn client(
         &self,
@@ -354,7 +361,7 @@ pub(super) fn certificate_problem(error: &reqwest::Error) -> Option<String> {
 }
 
 /// What a server says that wants another certificate of the client, or one at all.
-fn certificate_refused(error: &reqwest::Error) -> Option<&'static str> {
+pub(super) fn certificate_refused(error: &reqwest::Error) -> Option<&'static str> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>()? {
         rustls::Error::AlertReceived(alert) => match alert {
             AlertDescription::CertificateRequired => Some("it wants one"),

@@ -58,6 +58,12 @@ fn a_client_is_known_by_its_certificate_from_the_login_to_the_logout() {
     let status = succeeded(&scene.daemon.run(&["status", ACCOUNT]).unwrap()).to_owned();
     assert!(status.contains("certificate    2036-11-23"), "{status}");
     assert!(status.contains("token bound    to the client's certificate"), "{status}");
+    // the doctor has none to show, and asks at the alias
+    let (report, code) = crate::doctor::report(scene.daemon.home());
+    let found = report["findings"].as_array().unwrap();
+    let origin = found.iter().find(|finding| finding["subject"] == front.base()).unwrap();
+    assert_eq!((code, &origin["level"]), (0, &json!("ok")), "{report}");
+    assert!(origin["message"].as_str().unwrap().contains("without a certificate"), "{origin}");
     // everybody who is given the token is told what it is worth
     let answer = ask(&scene.daemon, "GetToken", &json!({ "account": ACCOUNT })).unwrap();
     assert_eq!(answer["certificate_bound"], true, "{answer}");
