@@ -16,6 +16,7 @@ use super::args::Cli;
 use super::console::{Colour, Console, Input, Lines, Look, OpenTerminal};
 use crate::api::FaultKind;
 
+mod certificate;
 mod sign_in;
 
 const TOKEN: &str = "fake-access-token";
@@ -414,31 +415,6 @@ fn status_is_a_table_and_a_word_on_the_daemon() {
         "{rest}"
     );
     assert_eq!(daemon.run("ostler status --json").json()["daemon"]["pid"], 42);
-}
-
-#[test]
-fn a_certificate_is_shown_with_its_end_and_what_is_bound_to_it_with_a_note() {
-    let mut certified = account("door", "ready");
-    certified["certificate_ends_at"] = json!(1_800_000_000 + 3 * 86400);
-    certified["certificate_bound"] = json!(true);
-    certified["values"] = json!({ "certificate_bound": "true" });
-    let daemon = Daemon::saying(status(json!([certified])));
-    let table = daemon.run("ostler status");
-    let note = "door: the client's certificate ends in 3 d; sign in again with the new one: \
-                ostler login parqex --as door --client-certificate FILE\n";
-    assert!(table.out.contains(note), "{}", table.out);
-    let shown = daemon.run("ostler status door").out;
-    assert!(shown.contains("token bound    to the client's certificate\n"), "{shown}");
-    assert!(shown.contains("(ends in 3 d)\n") && !shown.contains("certificate_bound"), "{shown}");
-    certified["certificate_ends_at"] = json!(1_800_000_000);
-    let over = Daemon::saying(status(json!([certified]))).run("ostler status").out;
-    assert!(over.contains("door: the client's certificate is over; sign in again"), "{over}");
-
-    let mut bound = token();
-    bound["certificate_bound"] = json!(true);
-    let outcome = Daemon::saying(bound).run("ostler token door");
-    assert_eq!(outcome.out, "fake-access-token\n");
-    assert!(outcome.err.contains("the client's certificate alone"), "{}", outcome.err);
 }
 
 #[test]

@@ -57,7 +57,8 @@ pub(super) fn run(
         let message = format!("no token with {seconds} seconds left could be had");
         return Err(Fault::new(FaultKind::ProviderError, message).of(request.account).into());
     }
-    if certificate_bound && matches!(format, Format::Text) {
+    // for people: a script that takes words on standard error for a failure has --json
+    if certificate_bound && console.watched && matches!(format, Format::Text) {
         console.tell("this token works on a connection with the client's certificate alone\n");
     }
     match (format, access_token) {

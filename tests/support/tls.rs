@@ -47,7 +47,7 @@ impl TlsServer {
     /// One that lets clients in whose certificates one of these signed, in PEM, and answers as said.
     pub(crate) fn start(
         trusted: &[&str],
-        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+        answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
         let config = Arc::new(config(trusted));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -122,7 +122,7 @@ fn serve(
     stream: TcpStream,
     config: &Arc<ServerConfig>,
     seen: &Mutex<Vec<Seen>>,
-    answer: &dyn Fn(&str) -> Vec<u8>,
+    answer: &dyn Fn(&Seen) -> Vec<u8>,
 ) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
@@ -130,8 +130,9 @@ fn serve(
     let request = read_request(&mut stream)?;
     let shown = stream.conn.peer_certificates().and_then(<[_]>::first);
     let certificate = shown.map(|shown| shown.to_vec()).unwrap_or_default();
-    let text = answer(&request);
-    seen.lock().expect("no test failed with it").push(Seen { certificate, request });
+    let here = Seen { certificate, request };
+    let text = answer(&here);
+    seen.lock().expect("no test failed with it").push(here);
     stream.write_all(&text)?;
     stream.conn.send_close_notify();
     stream.flush()
@@ -159,12 +160,15 @@ fn read_request(stream: &mut impl Read) -> io::Result<String> {
     }
 }
 
-/// Hands a request on to a server without TLS, and gives what that answers.
-pub(crate) fn forward(address: &str, request: &str) -> io::Result<Vec<u8>> {
+/// Hands a request on to a server without TLS, as a proxy does: with the certificate in a header. Gives
+/// what that answers.
+pub(crate) fn forward(address: &str, seen: &Seen) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // so that its answer has an end
-    stream.write_all(request.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;
+    let shown = data_encoding::BASE64.encode(&seen.certificate);
+    let more = format!("\r\nConnection: close\r\nX-Client-Certificate: {shown}\r\n");
+    stream.write_all(seen.request.replacen("\r\n", &more, 1).as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(answer)

@@ -53,9 +53,8 @@ fn refresh(provider: &Provider, secret: Option<&str>) -> Result<TokenRequest, Oa
 
 /// A server that has something for everybody.
 fn server(trusted: &[&str]) -> TlsServer {
-    TlsServer::start(trusted, |request| {
-        let path = request.split(' ').nth(1).unwrap();
-        let body = match path {
+    TlsServer::start(trusted, |seen| {
+        let body = match path(seen) {
             "/mtls/token" => "{\"access_token\":\"fake-access\"}",
             "/mtls/device" => {
                 "{\"device_code\":\"fake-device\",\"user_code\":\"AB-CD\",\
