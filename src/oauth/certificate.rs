@@ -242,6 +242,10 @@ fn time(tag: u8, text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
     use crate::model::{Boot, ClientId, Wall};
 
@@ -315,6 +319,23 @@ mod tests {
         assert_eq!(clients.count(), 0);
         let shown = format!("{:?}", Certificate::read(CLIENT).unwrap());
         assert!(!shown.contains(key.lines().nth(1).unwrap()), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_times_of_a_calendar_or_none(
+            noise in vec(any::<u8>(), 0..64),
+            place in any::<Index>(),
+        ) {
+            prop_assert!(validity(&noise).is_none());
+            let mut der = CertificateDer::from_pem_slice(CLIENT.as_bytes()).unwrap().to_vec();
+            let place = place.index(der.len());
+            let end = der.len().min(place + noise.len());
+            der[place..end].copy_from_slice(&noise[..end - place]);
+            if let Some((begins, ends)) = validity(&der) {
+                prop_assert!(begins <= LAST_YEAR && ends <= LAST_YEAR);
+            }
+        }
     }
 
     #[test]
