@@ -63,8 +63,8 @@
 //!    is followed and nothing is retried below the lifecycle: with a rotating token, a second copy of
 //!    the same request is a double spend.
 //! 3. The raw answer goes to the store, sealed, before anybody reads it.
-//! 4. It is read tolerantly and classified. Only a recognised OAuth error code can mean more than
-//!    "trouble that passes"; only `invalid_grant` and its likes can ask for a login.
+//! 4. It is read tolerantly and classified. Only a recognised OAuth error code, or a server that does not take
+//!    the client's certificate, can mean more than "trouble that passes"; only `invalid_grant` and its likes can ask for a login.
 //! 5. [`Save`](lifecycle::Effect::Save): tokens and the end of the attempt, in one commit.
 //! 6. Callers are answered, watchers told.
 //!
@@ -79,6 +79,9 @@
 //! that it is to make. What goes before it differs ([`api::Flow`]): the browser comes back with a code; the
 //! provider is asked again and again whether the user has typed one in on another device, each time by a
 //! flight of its own; the client has a secret or a key and needs nobody; a refresh token is there already.
+//! The client shows who it is in each of its requests: by a secret, by a signature, or by a certificate on the
+//! connection, for which the aliases of the endpoints are there (RFC 8705). Where that has to be known before
+//! the user is shown anything, what is on disk of it is opened for that.
 //! Grants without a refresh token that the client can renew by itself ([`model::GrantType`]) are refreshed
 //! by the same schedule. A sign-in on another device is on disk, and goes on after a restart.
 //!

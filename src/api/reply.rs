@@ -86,6 +86,10 @@ pub struct Token {
     pub scopes: Scopes,
     /// Whether it has less life left than was asked for, because no fresher one could be had.
     pub stale: bool,
+    /// Whether it works on a connection with the client's certificate alone (RFC 8705, 3), as far as is
+    /// known.
+    #[serde(default)]
+    pub certificate_bound: bool,
     /// What the provider said besides: a company's number, where the API begins (`base_url`).
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
@@ -173,6 +177,12 @@ pub struct Account {
     /// Whether that is so near that the user should know: in the last quarter of its life, and at
     /// most a week before.
     pub login_ends_soon: bool,
+    /// When the client's certificate ends, if it shows one: a new one must be given before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends_at: Option<i64>,
+    /// Whether the access token works on a connection with that certificate alone.
+    #[serde(default)]
+    pub certificate_bound: bool,
     /// The APIs that its tokens are for, where the login named some.
     #[serde(default)]
     pub resource: Vec<Resource>,
@@ -182,6 +192,17 @@ pub struct Account {
     /// What the provider said besides tokens.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
+}
+
+/// How long before the end of a client's certificate the user should know, in seconds.
+const CERTIFICATE_WARNING: i64 = 14 * 24 * 3600;
+
+impl Account {
+    /// Whether the client's certificate is over, or so near its end that the user should know.
+    #[must_use]
+    pub fn certificate_ends_soon(&self, now: i64) -> bool {
+        self.certificate_ends_at.is_some_and(|at| at - now < CERTIFICATE_WARNING)
+    }
 }
 
 /// The daemon itself.

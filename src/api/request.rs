@@ -141,7 +141,7 @@ pub struct Login {
     /// The client id. May be absent when the account or the provider has been signed in to before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
-    /// The client secret, if the client has one.
+    /// The client's secret, if it has one; or a private key, or a certificate chain with its key, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<Secret>,
     /// The redirect URI registered with the provider, for clients whose redirect is not a loopback

@@ -8,7 +8,7 @@ use super::console::{Console, Look};
 use super::failure::{Failure, login_command};
 use super::text::{Cell, Tone, moment, one_line, span, table};
 use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status, Unrevoked};
-use crate::model::{IDENTITY, SUBJECT};
+use crate::model::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, SUBJECT};
 
 /// What to say when there is nothing to show.
 pub(super) const NO_ACCOUNTS: &str = "no accounts yet; `ostler providers` lists whom you can sign in to, `ostler login NAME` does it\n";
@@ -87,6 +87,9 @@ fn overview(status: &Status, look: Look) -> String {
     for left in unrevoked {
         let _ = writeln!(text, "{}: {}", left.account, waiting(left, daemon.now));
     }
+    for account in accounts.iter().filter(|account| account.certificate_ends_soon(daemon.now)) {
+        let _ = writeln!(text, "{}: {}", account.name, certificate_ending(account, daemon.now));
+    }
     text.push_str(&about(daemon));
     text
 }
@@ -150,6 +153,30 @@ fn ending(account: &Account, now: i64) -> String {
     }
 }
 
+/// How long a certificate lasts.
+fn certificate_left(account: &Account, now: i64) -> String {
+    match account.certificate_ends_at {
+        Some(at) if at > now => format!("ends in {}", span(at - now)),
+        Some(_) => "over".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What to say of one that ends soon.
+fn certificate_ending(account: &Account, now: i64) -> String {
+    let (login, when) = (login_command(account), certificate_left(account, now));
+    let when = if when == "over" { "is over".to_owned() } else { when };
+    format!(
+        "the client's certificate {when}; sign in again with the new one: {login} --client-certificate FILE"
+    )
+}
+
+/// What a token is bound to.
+fn bound(account: &Account) -> String {
+    let bound = account.certificate_bound.then_some("to the client's certificate");
+    bound.unwrap_or_default().to_owned()
+}
+
 fn last_error(account: &Account) -> String {
     let class = account.last_failure.map(crate::model::FailureClass::as_str);
     let what = account.detail.as_deref().or(class).unwrap_or_default();
@@ -180,13 +207,16 @@ fn detail(account: &Account, now: i64) -> String {
         ("next refresh", at(account.next_refresh, next_refresh(account, now))),
         ("mode", account.mode.as_str().to_owned()),
         ("login ends", at(account.login_ends_at, login_left(account, now))),
+        ("certificate", at(account.certificate_ends_at, certificate_left(account, now))),
+        ("token bound", bound(account)),
         ("last error", last_error(account)),
     ];
     let mut text = String::new();
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "{name:14} {}", one_line(value));
     }
-    let told = |name: &str| [IDENTITY, SUBJECT].contains(&name);
+    let told =
+        |name: &str| [IDENTITY, SUBJECT, CERTIFICATE_BOUND, CERTIFICATE_ENDS].contains(&name);
     for (name, value) in account.values.iter().filter(|(name, _)| !told(name)) {
         let _ = writeln!(text, "{:14} {}", one_line(name), one_line(value));
     }

@@ -16,6 +16,7 @@ use super::args::Cli;
 use super::console::{Colour, Console, Input, Lines, Look, OpenTerminal};
 use crate::api::FaultKind;
 
+mod certificate;
 mod sign_in;
 
 const TOKEN: &str = "fake-access-token";

@@ -25,6 +25,8 @@ struct Answer<'a> {
     #[serde(borrow)]
     access_token: Cow<'a, str>,
     stale: bool,
+    #[serde(default)]
+    certificate_bound: bool,
 }
 
 pub(super) fn run(
@@ -50,11 +52,15 @@ pub(super) fn run(
         Ok(answer) => answer,
         Err(failure) => return Err(failure.sharpen(&request.account, &scopes, client)),
     };
-    let Answer { access_token, stale } = parse(answer)?;
+    let Answer { access_token, stale, certificate_bound } = parse(answer)?;
     // whoever says how long it has to last would rather have none than one that dies in use
     if let (true, Some(seconds)) = (stale, request.min_valid) {
         let message = format!("no token with {seconds} seconds left could be had");
         return Err(Fault::new(FaultKind::ProviderError, message).of(request.account).into());
+    }
+    // for people: a script that takes words on standard error for a failure has --json
+    if certificate_bound && console.watched && matches!(format, Format::Text) {
+        console.tell("this token works on a connection with the client's certificate alone\n");
     }
     match (format, access_token) {
         (Format::Json, _) => console.line(answer.get().as_bytes()),

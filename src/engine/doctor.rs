@@ -199,6 +199,9 @@ impl Engine {
         let mut origins: BTreeMap<String, Asked> = BTreeMap::new();
         for view in self.lifecycle.views() {
             let Some(provider) = self.provider_of(&view.seed.client) else { continue };
+            let has_certificate = view.seed.values.certificate_ends().is_some();
+            let provider =
+                if has_certificate { provider.for_certificates().into() } else { provider };
             let url = provider.refresh_endpoint();
             let origin = url.origin().ascii_serialization();
             let asked = origins.entry(origin.clone()).or_insert_with(|| Asked {

@@ -284,6 +284,7 @@ async fn attempt(
             }
         }
     };
+    http.forget_certificate(Client { id: &client.client, secret: left.secret.as_ref() });
     let mut outcome = Outcome { told, reason, tokens_over: true, failure: None };
     if let Some(registration) = &left.registration {
         match within(unregister(http, registration, now)).await {

@@ -29,9 +29,21 @@ pub(super) fn not_authorized(provider: &Provider, error: OauthError) -> Fault {
                 _ => fault,
             }
         }
+        OauthError::Certificate { .. } => unusable(&error),
         OauthError::NoDeviceFlow => Fault::new(FaultKind::InvalidOption, message)
             .hint("sign in by the browser: without --device"),
         _ => Fault::new(FaultKind::Internal, message),
+    }
+}
+
+/// Why a client cannot show who it is.
+pub(super) fn unusable(error: &OauthError) -> Fault {
+    let fault = Fault::new(FaultKind::InvalidOption, error.to_string());
+    match error {
+        OauthError::Certificate { .. } => {
+            fault.hint("give a certificate and its key with --client-certificate and --client-key")
+        }
+        _ => fault,
     }
 }
 

@@ -108,7 +108,10 @@ fn of_provider(asked: &Asked, by_proxy: bool) -> Vec<Finding> {
     match (&asked.probe, asked.times) {
         (Some(Ok(reached)), Some((sent, came))) => {
             let took = came.boot.since(sent.boot).as_millis();
-            let message = format!("answers (HTTP status {}, {took} ms)", reached.status);
+            let message = match reached.status {
+                Some(status) => format!("answers (HTTP status {status}, {took} ms)"),
+                None => format!("is there, and lets nobody in without a certificate ({took} ms)"),
+            };
             let answers = Finding::ok(Area::Provider, origin, message);
             let skew = reached.date.and_then(|date| of_clock(origin, date, sent, came));
             [answers].into_iter().chain(skew).collect()
@@ -219,6 +222,14 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
                     when.map_or("any moment".to_owned(), |at| format!("in {}", span(at - now)));
                 warning(format!("the login ends {when}, unless the provider moves that on"))
                     .hint(format!("sign in again in good time; run: {login}"))
+            }
+            (Renewal::Possible, _) if account.certificate_ends_soon(now) => {
+                let when = account.certificate_ends_at.filter(|at| *at > now);
+                let when =
+                    when.map_or("is over".to_owned(), |at| format!("ends in {}", span(at - now)));
+                warning(format!("the client's certificate {when}")).hint(format!(
+                    "sign in again with the new one; run: {login} --client-certificate FILE"
+                ))
             }
             (Renewal::Possible, Some(left)) => {
                 ok(format!("{}, token good for {}", account.state.as_str(), span(left)))
@@ -351,6 +362,8 @@ mod tests {
             mode: Mode::Always,
             login_ends_at: None,
             login_ends_soon: false,
+            certificate_ends_at: None,
+            certificate_bound: false,
             resource: Vec::new(),
             audience: None,
             values: crate::model::Values::default(),
@@ -386,6 +399,14 @@ mod tests {
         let ending = of_account(&ending, Renewal::Possible, NOW);
         assert_eq!(ending.level, Level::Warning);
         assert!(ending.message.contains("the login ends in 1 h"), "{}", ending.message);
+        let certified =
+            Account { certificate_ends_at: Some(1_000_000 + 13 * 86400), ..account(State::Ready) };
+        let certified = of(&certified, Renewal::Possible);
+        assert_eq!(certified.level, Level::Warning);
+        assert_eq!(certified.message, "the client's certificate ends in 13 d");
+        assert!(certified.hint.unwrap().ends_with("--as door --client-certificate FILE"));
+        let new = Account { certificate_ends_at: Some(9_000_000), ..account(State::Ready) };
+        assert_eq!(of(&new, Renewal::Possible).level, Level::Ok);
         let late = Account { expires_at: Some(999_999), ..account(State::BackingOff) };
         let late = of(&late, Renewal::Possible);
         assert_eq!(late.level, Level::Problem);
@@ -398,7 +419,7 @@ mod tests {
     #[test]
     fn clocks_are_compared_with_the_time_that_the_question_took() {
         let skew = |date| {
-            let probe = Ok(Reached { status: 404, date: Some(date) });
+            let probe = Ok(Reached { status: Some(404), date: Some(date) });
             of_provider(&asked(Some(probe)), false).pop().unwrap()
         };
         for near in [1_000_000 - 61, 1_000_000, 1_000_002 + 60] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certificate;
 use super::proof;
 use super::task::{Done, Engine};
 use crate::crash::{self, Point};
@@ -157,7 +158,7 @@ impl Engine {
         flying.sent_refresh = refresh.or(imported);
         let mut request = match request {
             Ok(request) => request,
-            Err(error) => return self.give_up(flight, &error.to_string()),
+            Err(error) => return self.not_made(flight, error.class(), &error.to_string()),
         };
         flying.sent_secrets = Some(request.take_secrets());
         flying.secret = secret;
@@ -208,6 +209,7 @@ impl Engine {
         let shown = is_odd.then(|| sketch(&answer, sent));
         if let Landing::Granted(granted) = &mut landing {
             granted.refresh = proof::renewal(flying, refresh, granted);
+            certificate::note(flying, granted);
         }
         self.vouch(flight, landing);
         if let Some(shown) = shown {
@@ -251,8 +253,11 @@ impl Engine {
     }
 
     fn give_up(&mut self, flight: FlightId, why: &str) {
-        let failure =
-            Failure::new(FailureClass::RequestBroken, format!("the request cannot be made: {why}"));
+        self.not_made(flight, FailureClass::RequestBroken, why);
+    }
+
+    fn not_made(&mut self, flight: FlightId, class: FailureClass, why: &str) {
+        let failure = Failure::new(class, format!("the request cannot be made: {why}"));
         self.settle(flight, Landing::Failed { failure, rescued: None });
     }
 

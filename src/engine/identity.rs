@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certificate;
 use super::task::{Done, Engine};
 use crate::model::{
     AccountName, Failure, FailureClass, FlightId, Granted, IDENTITY, Landing, SUBJECT, Values,
 };
 use crate::oauth::{
-    Claim, Client, IdTokenError, Keys, Person, fetch_keys, identity, introspect, userinfo,
+    Claim, Client, IdTokenError, Introspected, Keys, Person, fetch_keys, identity, introspect,
+    userinfo,
 };
 
 /// How long a provider may take to tell more about its tokens. A refresh waits for it, and callers for
@@ -27,7 +29,7 @@ pub(super) struct Known {
 #[derive(Default)]
 struct About {
     keys: Option<Keys>,
-    lifetime: Option<Duration>,
+    introspected: Option<Introspected>,
     person: Option<Person>,
 }
 
@@ -40,13 +42,13 @@ impl Engine {
         let provider = Arc::clone(&flying.provider);
         let named = granted.id_token.is_some() && flying.is_sign_in;
         let keys_at = provider.jwks_url.clone().filter(|_| named);
-        let person_at = provider.userinfo_url.clone().filter(|_| named);
+        let has_name = provider.userinfo_url.is_some() && named;
         let secret = flying.secret.take();
         let undated = granted.lifetime.is_none()
             && provider.default_lifetime.is_none()
             && provider.introspection_url.is_some()
             && secret.is_some();
-        if keys_at.is_none() && person_at.is_none() && !undated {
+        if keys_at.is_none() && !has_name && !undated {
             return self.known(Known { flight, granted, about: About::default() });
         }
         let client = flying.account.client.client.clone();
@@ -57,13 +59,13 @@ impl Engine {
                 if let Some(url) = &keys_at {
                     about.keys = fetch_keys(&http, url).await;
                 }
+                let (client, access) =
+                    (Client { id: &client, secret: secret.as_ref() }, &granted.access);
                 if undated {
-                    let client = Client { id: &client, secret: secret.as_ref() };
-                    about.lifetime =
-                        introspect(&http, &provider, client, &granted.access, now).await;
+                    about.introspected = introspect(&http, &provider, client, access, now).await;
                 }
-                if let Some(url) = &person_at {
-                    about.person = userinfo(&http, url, &granted.access).await;
+                if has_name {
+                    about.person = userinfo(&http, &provider, client, access, now).await;
                 }
             };
             // what is not known by then is done without
@@ -75,7 +77,10 @@ impl Engine {
     pub(super) fn known(&mut self, known: Known) {
         let Known { flight, mut granted, about } = known;
         let Some(flying) = self.flying.get(&flight) else { return };
-        granted.lifetime = granted.lifetime.or(about.lifetime);
+        if let Some(said) = about.introspected {
+            granted.lifetime = granted.lifetime.or(said.lifetime);
+            certificate::note_introspected(&mut granted, said);
+        }
         let Some(token) = granted.id_token.take() else {
             return self.settle(flight, Landing::Granted(granted));
         };

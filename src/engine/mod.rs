@@ -15,6 +15,7 @@
 
 mod access;
 mod asks;
+mod certificate;
 mod definitions;
 mod devices;
 mod doctor;

@@ -247,6 +247,11 @@ impl Plan {
         }
     }
 
+    /// The client's secret: the one that was given, or else the one on disk.
+    fn secret(&self) -> Option<&ClientSecret> {
+        self.secret.as_deref().or(self.stored.as_deref())
+    }
+
     pub(super) async fn prepare(&mut self, http: &Http, now: Now) -> Result<Way, Fault> {
         let mut provider = match &self.source {
             Source::Known(provider) => Arc::clone(provider),
@@ -273,11 +278,13 @@ impl Plan {
             client
         };
         check_secret(&client, self.secret.as_deref())?;
+        // before it is written down, and before anybody visits a page in vain
+        let asks = Client { id: &client, secret: self.secret() };
+        http.check_certificate(asks, now).map_err(|error| faults::unusable(&error))?;
         let means = match self.flow {
             Flow::Browser => self.browser(&provider, &client, http, now).await?,
             Flow::Device => {
-                let secret = self.secret.as_deref().or(self.stored.as_deref());
-                let client = Client { id: &client, secret };
+                let client = Client { id: &client, secret: self.secret() };
                 let scopes = self.scopes.clone().unwrap_or_default();
                 let asked =
                     authorize_device(http, &provider, client, &scopes, &self.target, now).await;
@@ -412,8 +419,7 @@ impl Plan {
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
         let (authorization, url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
-        let secret = self.secret.as_deref().or(self.stored.as_deref());
-        let client = Client { id, secret };
+        let client = Client { id, secret: self.secret() };
         let pushed = push(http, provider, client, url, now).await;
         let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);

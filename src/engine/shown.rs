@@ -18,6 +18,7 @@ pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token
         expires_at: hand_out.expires.map(|at| now.wall_at(at).seconds()),
         scopes: issued.scopes.clone(),
         stale: hand_out.stale,
+        certificate_bound: issued.values.is_certificate_bound(),
         values: issued.values.clone(),
     }
 }
@@ -48,6 +49,8 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
         mode: view.mode,
         login_ends_at: view.ends.map(seconds),
         login_ends_soon: view.warns.is_some_and(|from| from <= now.boot),
+        certificate_ends_at: view.seed.values.certificate_ends(),
+        certificate_bound: view.seed.values.is_certificate_bound(),
         resource: view.seed.target.resources.iter().cloned().collect(),
         audience: view.seed.target.audience.clone(),
         values: view.seed.values.clone(),
@@ -165,6 +168,8 @@ fn signing_in(seed: &AccountSeed) -> Account {
         mode: Mode::default(),
         login_ends_at: None,
         login_ends_soon: false,
+        certificate_ends_at: None,
+        certificate_bound: false,
         resource: seed.target.resources.iter().cloned().collect(),
         audience: seed.target.audience.clone(),
         values: Values::default(),

@@ -58,4 +58,4 @@ pub use secret::{
 };
 pub use target::{Audience, Resource, Target};
 pub use time::{Boot, BootId, Now, Stamp, Wall, span};
-pub use values::{IDENTITY, SUBJECT, Values};
+pub use values::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, SUBJECT, Values};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most values of an account.
-const VALUES_MAX: usize = 16;
+/// The most values of an account: 16 that a definition has kept, and ostler's own.
+const VALUES_MAX: usize = 24;
 /// The longest name, in bytes.
 const NAME_MAX: usize = 64;
 /// The longest value, in bytes.
@@ -17,6 +17,12 @@ pub const IDENTITY: &str = "identity";
 
 /// Under this name: the name that the provider knows its user by, which never changes.
 pub const SUBJECT: &str = "subject";
+
+/// Under this name: whether the access token works with the client's certificate alone, `true` or `false`.
+pub const CERTIFICATE_BOUND: &str = "certificate_bound";
+
+/// Under this name: when the client's certificate ends, in seconds since the epoch.
+pub const CERTIFICATE_ENDS: &str = "certificate_ends";
 
 /// Values by name. Cheap to clone, and nothing at all where there are none. They are a provider's
 /// words: bounded, and without control characters.
@@ -42,6 +48,18 @@ impl Values {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Whether the access token works with the client's certificate alone (RFC 8705, 3).
+    #[must_use]
+    pub fn is_certificate_bound(&self) -> bool {
+        self.get(CERTIFICATE_BOUND) == Some("true")
+    }
+
+    /// When the client's certificate ends, in seconds since the epoch, if it has one.
+    #[must_use]
+    pub fn certificate_ends(&self) -> Option<i64> {
+        self.get(CERTIFICATE_ENDS)?.parse().ok()
     }
 
     /// These, with those in the place of what has their names.

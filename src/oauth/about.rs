@@ -7,11 +7,10 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
-use url::Url;
 
-use super::client::{Client, authenticate, bearer};
+use super::client::{Client, authenticate, bearer, reach};
 use super::http::Http;
-use super::lifetime::LIFETIME_MAX;
+use super::lifetime::{LIFETIME_MAX, jwt_claims};
 use super::request::{Outgoing, Params, form_body, plain_headers};
 use super::scrub::plain;
 use crate::model::{AccessToken, Now};
@@ -26,10 +25,27 @@ pub struct Person {
     pub shown: String,
 }
 
+/// What a provider says of an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Introspected {
+    /// How long it lives from now.
+    pub lifetime: Option<Duration>,
+    /// Whether it is bound to a certificate (RFC 8705, 3.2).
+    pub is_bound: bool,
+}
+
 #[derive(Deserialize)]
 struct Introspection {
     active: bool,
     exp: Option<f64>,
+    cnf: Option<Confirmation>,
+}
+
+/// By what the owner of a token shows that it is his (RFC 7800, 3.1).
+#[derive(Deserialize)]
+struct Confirmation {
+    #[serde(rename = "x5t#S256")]
+    certificate: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +56,7 @@ struct UserInfo {
     name: Option<String>,
 }
 
-/// Asks how long an access token lives, from now. The provider wants to know who asks, so a client
+/// Asks how long an access token lives, and what it is bound to. The provider wants to know who asks, so a client
 /// without a secret does not (RFC 7662, 2.1).
 pub async fn introspect(
     http: &Http,
@@ -48,7 +64,8 @@ pub async fn introspect(
     client: Client<'_>,
     access: &AccessToken,
     now: Now,
-) -> Option<Duration> {
+) -> Option<Introspected> {
+    let provider = &*reach(provider, client);
     let url = provider.introspection_url.as_ref().filter(|_| client.secret.is_some())?;
     check_endpoint(url).ok()?;
     let mut params = Params::default();
@@ -57,9 +74,25 @@ pub async fn introspect(
     let mut headers = plain_headers();
     authenticate(provider, client, &mut params, &mut headers, now).ok()?;
     let body = Some(form_body(&params, provider, &mut headers));
-    let said: Introspection =
-        answer(http, Outgoing::new(Method::POST, url.clone(), headers, body)).await?;
-    lifetime(&said, now)
+    let request = Outgoing::new(Method::POST, url.clone(), headers, body).from(client, now).ok()?;
+    let said: Introspection = answer(http, request).await?;
+    let is_bound = said.active && is_confirmed(said.cnf.as_ref());
+    Some(Introspected { lifetime: lifetime(&said, now), is_bound })
+}
+
+fn is_confirmed(cnf: Option<&Confirmation>) -> bool {
+    cnf.is_some_and(|cnf| cnf.certificate.is_some())
+}
+
+/// Whether an access token says of itself that it is bound to a certificate (RFC 8705, 3.1). That is not
+/// verified: it is for people and programs to know, and nothing depends on it.
+#[must_use]
+pub fn is_bound(access: &AccessToken) -> bool {
+    #[derive(Deserialize)]
+    struct Claims {
+        cnf: Confirmation,
+    }
+    jwt_claims::<Claims>(access.expose()).is_some_and(|claims| is_confirmed(Some(&claims.cnf)))
 }
 
 fn lifetime(said: &Introspection, now: Now) -> Option<Duration> {
@@ -71,12 +104,21 @@ fn lifetime(said: &Introspection, now: Now) -> Option<Duration> {
 }
 
 /// Asks what the user is called.
-pub async fn userinfo(http: &Http, url: &Url, access: &AccessToken) -> Option<Person> {
+pub async fn userinfo(
+    http: &Http,
+    provider: &Provider,
+    client: Client<'_>,
+    access: &AccessToken,
+    now: Now,
+) -> Option<Person> {
+    let provider = &*reach(provider, client);
+    let url = provider.userinfo_url.as_ref()?;
     check_endpoint(url).ok()?;
     let mut headers = plain_headers();
     headers.insert(AUTHORIZATION, bearer(access.expose()).ok()?);
-    let said: UserInfo =
-        answer(http, Outgoing::new(Method::GET, url.clone(), headers, None)).await?;
+    // a token may be bound to the certificate
+    let request = Outgoing::new(Method::GET, url.clone(), headers, None).from(client, now).ok()?;
+    let said: UserInfo = answer(http, request).await?;
     person(said)
 }
 
@@ -111,6 +153,25 @@ mod tests {
         ] {
             assert_eq!(read(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_token_that_is_bound_to_a_certificate_says_so_in_its_own_words_or_the_providers() {
+        let token = |claims: &str| {
+            let claims = data_encoding::BASE64URL_NOPAD.encode(claims.as_bytes());
+            is_bound(&AccessToken::new(format!("e30.{claims}.c2ln")))
+        };
+        assert!(token("{\"cnf\":{\"x5t#S256\":\"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2\"}}"));
+        assert!(!token("{\"cnf\":{\"jkt\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"}}"));
+        assert!(!token("{\"cnf\":{\"x5t#S256\":5}}"));
+        assert!(!token("{}"));
+        assert!(!is_bound(&AccessToken::new("fake-access".into())));
+        let said = |json: &str| {
+            let said: Introspection = serde_json::from_str(json).unwrap();
+            is_confirmed(said.cnf.as_ref())
+        };
+        assert!(said("{\"active\":true,\"cnf\":{\"x5t#S256\":\"bwcK\"}}"));
+        assert!(!said("{\"active\":true}"));
     }
 
     #[test]

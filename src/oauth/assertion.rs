@@ -140,10 +140,11 @@ impl Key {
     }
 }
 
-/// Whether a secret has the form of a private key.
+/// Whether a secret has the form of a private key. Some programs write words before it: what holds a key is
+/// never taken for a password.
 pub(super) fn is_key(text: &str) -> bool {
     let text = text.trim_start();
-    text.starts_with("-----BEGIN") || text.starts_with('{')
+    text.starts_with("-----BEGIN") || text.starts_with('{') || text.contains("PRIVATE KEY-----")
 }
 
 /// Whether a text is a key that can be signed with.
@@ -236,6 +237,16 @@ mod tests {
             (&"robot@x.example".into(), &"me@x.example".into())
         );
         assert_eq!((&said["scope"], &said["aud"]), (&"a b".into(), &"https://x.example/t".into()));
+    }
+
+    #[test]
+    fn a_key_with_words_before_it_is_a_key_and_no_password() {
+        let (private, key) = ec();
+        let text = format!("Bag Attributes\n    friendlyName: app\n{private}");
+        assert!(is_key(&text) && is_key(&private) && !is_key("fake-secret"));
+        let id: ClientId = "app".parse().unwrap();
+        let jwt = of_client(&provider(""), &id, &text, ClientAuth::PrivateKeyJwt, NOW).unwrap();
+        assert_eq!(claims(&jwt, &key, Algorithm::ES256)["sub"], "app");
     }
 
     #[test]

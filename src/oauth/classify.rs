@@ -103,8 +103,10 @@ pub(super) fn answer_class(
 /// Whether a 401 is the answer to credentials in the header (RFC 6749, 5.2): the challenge has to
 /// name the scheme that was used.
 fn rejects_basic(provider: &Provider, answer: &RawAnswer) -> bool {
-    let sent =
-        matches!(provider.client_auth, None | Some(ClientAuth::Basic | ClientAuth::BasicRaw));
+    let sent = matches!(
+        provider.client_auth,
+        None | Some(ClientAuth::Basic | ClientAuth::BasicAlways | ClientAuth::BasicRaw)
+    );
     let challenge = answer.www_authenticate.as_deref().unwrap_or("").trim_start();
     let scheme = challenge.split([' ', ',']).next().unwrap_or("");
     sent && scheme.eq_ignore_ascii_case("basic")

@@ -1,10 +1,13 @@
-//! Client authentication (RFC 6749, 2.3; RFC 7523; OpenID Connect Core, 9).
+//! Client authentication (RFC 6749, 2.3; RFC 7523; RFC 8705; OpenID Connect Core, 9).
+
+use std::borrow::Cow;
 
 use data_encoding::BASE64;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::assertion;
+use super::certificate;
 use super::encode;
 use super::error::OauthError;
 use super::request::Params;
@@ -16,22 +19,44 @@ use crate::provider::{ClientAuth, Provider};
 pub struct Client<'a> {
     /// Its identifier.
     pub id: &'a ClientId,
-    /// Its secret; a public client has none.
+    /// Its secret, its key, or its certificate with the key; a public client has none.
     pub secret: Option<&'a ClientSecret>,
 }
 
-/// How this client authenticates: a definition's choice holds for clients that have a secret.
+/// How this client authenticates: a definition's choice holds for clients that have a secret, but for the
+/// methods that are all that a provider takes.
 pub(super) fn authentication(provider: &Provider, client: Client<'_>) -> ClientAuth {
     match client.secret {
-        None => ClientAuth::None,
+        None => match provider.client_auth {
+            Some(
+                method @ (ClientAuth::BasicAlways
+                | ClientAuth::TlsClientAuth
+                | ClientAuth::SelfSignedTlsClientAuth),
+            ) => method,
+            _ => ClientAuth::None,
+        },
+        // on the wire it makes no difference who signed it
+        Some(secret) if certificate::is_certificate(secret.expose()) => ClientAuth::TlsClientAuth,
         // a key is never sent: it can only be signed with
         Some(secret) if assertion::is_key(secret.expose()) => ClientAuth::PrivateKeyJwt,
         Some(_) => provider.client_auth.unwrap_or(ClientAuth::Basic),
     }
 }
 
+/// The provider as it is for this client: one that shows a certificate goes to the aliases of the
+/// endpoints (RFC 8705, 5).
+pub(super) fn reach<'a>(provider: &'a Provider, client: Client<'_>) -> Cow<'a, Provider> {
+    match client.secret {
+        Some(secret) if certificate::is_certificate(secret.expose()) => {
+            Cow::Owned(provider.for_certificates())
+        }
+        _ => Cow::Borrowed(provider),
+    }
+}
+
 /// Adds the client's authentication, by one method and never two (RFC 6749, 2.3): as a header, or
-/// among the parameters.
+/// among the parameters. A certificate is shown by the connection, and the id says whose it is (RFC 8705,
+/// 2).
 pub(super) fn authenticate(
     provider: &Provider,
     client: Client<'_>,
@@ -45,7 +70,7 @@ pub(super) fn authenticate(
         return Err(OauthError::DocumentSecret);
     }
     match method {
-        ClientAuth::Basic => {
+        ClientAuth::Basic | ClientAuth::BasicAlways => {
             // RFC 6749, 2.3.1: both are form-encoded before they are put together
             let (id, secret) = (encode::form(client.id.as_str()), encode::form(secret));
             headers.insert(AUTHORIZATION, basic(&id, &secret)?);
@@ -66,6 +91,13 @@ pub(super) fn authenticate(
             params.set("client_assertion_type", assertion::CLIENT_ASSERTION);
             let jwt = assertion::of_client(provider, client.id, secret, method, now)?;
             params.set("client_assertion", &jwt);
+        }
+        ClientAuth::TlsClientAuth | ClientAuth::SelfSignedTlsClientAuth => {
+            if !certificate::is_certificate(secret) {
+                let problem = "is missing, and the provider takes nothing else".to_owned();
+                return Err(OauthError::Certificate { problem });
+            }
+            params.set("client_id", client.id.as_str());
         }
         ClientAuth::None => params.set("client_id", client.id.as_str()),
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::answer::read_failure;
-use super::client::{Client, authenticate};
+use super::client::{Client, authenticate, reach};
 use super::error::OauthError;
 use super::http::Http;
 use super::request::{Outgoing, Params, SentSecrets, form_body, plain_headers, targets};
@@ -70,6 +70,7 @@ pub async fn authorize_device(
     target: &Target,
     now: Now,
 ) -> Result<DeviceAuthorization, OauthError> {
+    let provider = &*reach(provider, client);
     let Some(url) = &provider.device_url else { return Err(OauthError::NoDeviceFlow) };
     check_endpoint(url)
         .map_err(|problem| OauthError::Endpoint { what: "device endpoint", problem })?;
@@ -86,7 +87,7 @@ pub async fn authorize_device(
     // RFC 8628, 3.1: the client says who it is, also where it authenticates itself in a header
     params.set("client_id", client.id.as_str());
     let body = Some(form_body(&params, provider, &mut headers));
-    let request = Outgoing::new(Method::POST, url.clone(), headers, body);
+    let request = Outgoing::new(Method::POST, url.clone(), headers, body).from(client, now)?;
     let answer = http.carry(request).await;
     let answer = answer.map_err(|error| OauthError::Device(error.into_failure()))?;
     if (200..300).contains(&answer.status)

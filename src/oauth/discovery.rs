@@ -11,8 +11,8 @@ use super::request::{Outgoing, plain_headers};
 use super::scrub::Scrub;
 use crate::model::{ProviderId, RawAnswer, Scope, Scopes};
 use crate::provider::{
-    Answer, AtRefresh, Capture, ClientAuth, Http as HttpDialect, Pkce, Provider, Redirect, Refresh,
-    Revocation, RevocationStyle, Rotation, ScopeRules, check_endpoint, is_loopback,
+    Answer, AtRefresh, Capture, ClientAuth, Http as HttpDialect, Mtls, Pkce, Provider, Redirect,
+    Refresh, Revocation, RevocationStyle, Rotation, ScopeRules, check_endpoint, is_loopback,
 };
 
 /// Why an issuer's metadata could not be had or not be used.
@@ -71,8 +71,9 @@ pub async fn discover(http: &Http, issuer: &str) -> Result<Provider, DiscoveryEr
     Err(DiscoveryError::NoMetadata { status })
 }
 
-/// Authorization server metadata, as far as it is used (RFC 8414, 2; RFC 9207, 3).
+/// Authorization server metadata, as far as it is used (RFC 8414, 2; RFC 9207, 3; RFC 8705, 3.3 and 5).
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the names are the standards'")]
 struct Metadata {
     issuer: String,
     authorization_endpoint: Option<String>,
@@ -92,6 +93,27 @@ struct Metadata {
     authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
     client_id_metadata_document_supported: bool,
+    #[serde(default)]
+    tls_client_certificate_bound_access_tokens: bool,
+    #[serde(default)]
+    mtls_endpoint_aliases: Aliases,
+}
+
+/// Where clients go that show a certificate (RFC 8705, 5).
+#[derive(Default, Deserialize)]
+struct Aliases {
+    #[serde(rename = "token_endpoint")]
+    token: Option<String>,
+    #[serde(rename = "revocation_endpoint")]
+    revocation: Option<String>,
+    #[serde(rename = "device_authorization_endpoint")]
+    device: Option<String>,
+    #[serde(rename = "pushed_authorization_request_endpoint")]
+    par: Option<String>,
+    #[serde(rename = "introspection_endpoint")]
+    introspection: Option<String>,
+    #[serde(rename = "userinfo_endpoint")]
+    userinfo: Option<String>,
 }
 
 /// The metadata in an answer. A page, another kind of JSON, or an error is none.
@@ -130,6 +152,9 @@ impl Metadata {
             .pushed_authorization_request_endpoint
             .as_ref()
             .filter(|_| self.require_pushed_authorization_requests);
+        let mtls = self
+            .mtls_endpoint_aliases
+            .into_mtls(issuer, self.tls_client_certificate_bound_access_tokens)?;
         let scopes = scope_rules(self.scopes_supported.as_deref().unwrap_or_default());
         Ok(Provider {
             title: issuer.to_owned(),
@@ -159,6 +184,7 @@ impl Metadata {
             revocation,
             http: HttpDialect::default(),
             client_auth: client_auth(self.token_endpoint_auth_methods_supported.as_deref())?,
+            mtls,
             param_names: BTreeMap::new(),
             auth_params: auth_params(&scopes),
             scopes,
@@ -181,6 +207,24 @@ impl Metadata {
             capture: Capture::default(),
             variables: Vec::new(),
             id,
+        })
+    }
+}
+
+impl Aliases {
+    fn into_mtls(self, issuer: &str, bound_tokens: bool) -> Result<Mtls, DiscoveryError> {
+        let alias = |text: Option<String>| {
+            text.map(|text| endpoint(issuer, "mtls_endpoint_aliases", &text)).transpose()
+        };
+        Ok(Mtls {
+            bound_tokens,
+            token_url: alias(self.token)?,
+            refresh_url: None,
+            device_url: alias(self.device)?,
+            par_url: alias(self.par)?,
+            introspection_url: alias(self.introspection)?,
+            userinfo_url: alias(self.userinfo)?,
+            revocation_url: alias(self.revocation)?,
         })
     }
 }
@@ -237,6 +281,10 @@ fn client_auth(methods: Option<&[String]>) -> Result<Option<ClientAuth>, Discove
         Ok(Some(ClientAuth::PrivateKeyJwt))
     } else if offers("client_secret_jwt") {
         Ok(Some(ClientAuth::ClientSecretJwt))
+    } else if offers("tls_client_auth") {
+        Ok(Some(ClientAuth::TlsClientAuth))
+    } else if offers("self_signed_tls_client_auth") {
+        Ok(Some(ClientAuth::SelfSignedTlsClientAuth))
     } else {
         Err(DiscoveryError::Authentication)
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::model::Failure;
+use crate::model::{Failure, FailureClass};
 
 /// Why something could not be asked, listened for or revoked.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,12 @@ pub enum OauthError {
          a service account's file in JSON"
     )]
     SigningKey,
+    /// The client's certificate cannot be shown.
+    #[error("the client's certificate {problem}")]
+    Certificate {
+        /// What is wrong with it. Nothing of it, and nothing of its key.
+        problem: String,
+    },
     /// The kernel gave no random numbers.
     #[error("no random numbers from the kernel: {0}")]
     Random(getrandom::Error),
@@ -79,4 +85,15 @@ pub enum OauthError {
     /// The provider did not confirm a revocation.
     #[error("the tokens could not be revoked: {0}")]
     Revocation(Failure),
+}
+
+impl OauthError {
+    /// What it means for a grant whose request could not be made.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Certificate { .. } => FailureClass::ClientBroken,
+            _ => FailureClass::RequestBroken,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! request is re-sent only on a reused connection), no redirect (a 307 would carry the secrets
 //! elsewhere) and no retry policy.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
@@ -14,14 +15,18 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::tls::Version;
+use rustls::AlertDescription;
+use url::Url;
 use zeroize::Zeroizing;
 
+use super::certificate::{self, Certificate, Clients, Route};
+use super::client::Client;
 use super::error::OauthError;
 use super::fields;
 use super::request::{Outgoing, TokenRequest};
 use super::scrub::plain;
 use crate::crash::{self, Point};
-use crate::model::{Failure, FailureClass, RawAnswer};
+use crate::model::{Failure, FailureClass, Now, RawAnswer};
 use crate::provider::{check_endpoint, is_loopback};
 
 /// The longest answer that is read, in bytes.
@@ -64,6 +69,8 @@ pub struct Http {
     /// first needed: that reads the trust store once more, and providers here are for trying things
     /// out.
     direct: Arc<OnceLock<Option<reqwest::Client>>>,
+    /// For clients that show certificates, one for each: no connection is shared.
+    certified: Arc<Clients>,
     options: Arc<HttpOptions>,
 }
 
@@ -87,7 +94,8 @@ impl Courier for Http {
 #[error("{detail}")]
 pub struct SendError {
     /// How far the request got: [`FailureClass::NotSent`], [`FailureClass::Ambiguous`],
-    /// [`FailureClass::Captive`] for a server that could not prove its name, or
+    /// [`FailureClass::Captive`] for a server that could not prove its name,
+    /// [`FailureClass::ClientBroken`] for one that does not take the client's certificate, or
     /// [`FailureClass::Transient`] for a refusal that is too long.
     pub class: FailureClass,
     /// The status, if an answer began.
@@ -115,7 +123,12 @@ impl Http {
     pub fn new(options: &HttpOptions) -> Result<Self, OauthError> {
         let routed = builder(options).https_only(true).build();
         let routed = routed.map_err(|error| OauthError::Setup { detail: innermost(&error) })?;
-        Ok(Self { routed, direct: Arc::default(), options: Arc::new(options.clone()) })
+        Ok(Self {
+            routed,
+            direct: Arc::default(),
+            certified: Arc::default(),
+            options: Arc::new(options.clone()),
+        })
     }
 
     /// Sends a token request and reads the answer whole.
@@ -147,11 +160,12 @@ impl Http {
 
     /// The request, ready to be sent on the way that leads to its address.
     pub(super) fn prepare(&self, request: Outgoing) -> Result<reqwest::RequestBuilder, SendError> {
-        let Outgoing { method, url, headers, body, refresh_fields: _, patience } = request;
+        let Outgoing { method, url, headers, body, refresh_fields: _, patience, certificate } =
+            request;
         if let Err(problem) = check_endpoint(&url) {
             return Err(unsent(format!("the endpoint {problem}")));
         }
-        let client = if is_loopback(&url) { self.direct()? } else { &self.routed };
+        let client = self.client(&url, certificate.as_ref())?;
         let mut request = client.request(method, url).headers(headers);
         if let Some(body) = body {
             request = request.body(body.to_vec());
@@ -160,6 +174,48 @@ impl Http {
             request = request.timeout(patience.min(self.options.total_timeout));
         }
         Ok(request)
+    }
+
+    /// Forgets the certificate of a client, and with it the key.
+    pub fn forget_certificate(&self, client: Client<'_>) {
+        if let Some(secret) = client.secret {
+            self.certified.forget(secret.expose());
+        }
+    }
+
+    /// The client for an address, or for an address and what is shown there.
+    fn client(
+        &self,
+        url: &Url,
+        certificate: Option<&Certificate>,
+    ) -> Result<Cow<'_, reqwest::Client>, SendError> {
+        let is_here = is_loopback(url);
+        let Some(certificate) = certificate else {
+            return Ok(Cow::Borrowed(if is_here { self.direct()? } else { &self.routed }));
+        };
+        let client = if is_here {
+            self.certified.showing(certificate, Route::Direct, builder(&self.options).no_proxy())
+        } else {
+            let builder = builder(&self.options).https_only(true);
+            self.certified.showing(certificate, Route::Routed, builder)
+        };
+        client.map(Cow::Owned).map_err(|error| SendError {
+            class: error.class(),
+            status: None,
+            detail: error.to_string(),
+        })
+    }
+
+    /// Whether a client's secret is a certificate that can be shown now, with its key; fine as well if it
+    /// is none at all.
+    pub fn check_certificate(&self, client: Client<'_>, now: Now) -> Result<(), OauthError> {
+        match certificate::shown(client, now)? {
+            Some(certificate) => self
+                .certified
+                .showing(&certificate, Route::Routed, builder(&self.options).https_only(true))
+                .map(drop),
+            None => Ok(()),
+        }
     }
 
     fn direct(&self) -> Result<&reqwest::Client, SendError> {
@@ -265,6 +321,12 @@ pub(super) fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> 
 /// How far a request got that has no answer. Only what failed before there was a connection is
 /// known not to have been sent.
 pub(super) fn without_answer(error: &reqwest::Error) -> SendError {
+    // said in the handshake, or behind it, but before anything is read (RFC 8446, 4.4.2.4)
+    if let Some(problem) = certificate_refused(error) {
+        let class = FailureClass::ClientBroken;
+        let detail = format!("the server does not take the client's certificate: {problem}");
+        return SendError { class, status: None, detail };
+    }
     if !error.is_connect() && !error.is_builder() {
         let detail = if error.is_timeout() {
             "no answer in time".to_owned()
@@ -294,6 +356,23 @@ fn unsent(detail: String) -> SendError {
 pub(super) fn certificate_problem(error: &reqwest::Error) -> Option<String> {
     causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(problem) => Some(fit(&problem.to_string())),
+        _ => None,
+    })
+}
+
+/// What a server says that wants another certificate of the client, or one at all.
+pub(super) fn certificate_refused(error: &reqwest::Error) -> Option<&'static str> {
+    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired => Some("it wants one"),
+            AlertDescription::CertificateExpired => Some("it ended"),
+            AlertDescription::CertificateRevoked => Some("it was revoked"),
+            AlertDescription::UnknownCA => Some("nobody known to it signed it"),
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown => Some("no reason is given"),
+            _ => None,
+        },
         _ => None,
     })
 }

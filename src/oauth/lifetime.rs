@@ -6,6 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -134,9 +135,14 @@ fn seconds(now: Now) -> f64 {
 
 /// `exp - iat` of a JWT: a hint for the schedule and for nothing else, for it is not verified.
 fn jwt_lifetime(token: &str) -> Option<Duration> {
+    let claims: Value = jwt_claims(token)?;
+    span(claims.get("exp")?.as_f64()? - claims.get("iat")?.as_f64()?)
+}
+
+/// What a JWT says of itself, unverified.
+pub(super) fn jwt_claims<T: DeserializeOwned>(token: &str) -> Option<T> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let bytes = Zeroizing::new(BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?);
-    let claims: Value = serde_json::from_slice(&bytes).ok()?;
-    span(claims.get("exp")?.as_f64()? - claims.get("iat")?.as_f64()?)
+    serde_json::from_slice(&bytes).ok()
 }

@@ -28,6 +28,7 @@ mod answer;
 mod assertion;
 mod authorize;
 mod callback;
+mod certificate;
 mod classify;
 mod client;
 mod device;
@@ -55,11 +56,12 @@ mod sketch;
 #[cfg(test)]
 mod tests;
 
-pub use about::{Person, introspect, userinfo};
+pub use about::{Introspected, Person, introspect, is_bound, userinfo};
 pub use answer::{Sent, read_answer};
 pub use assertion::check_key;
 pub use authorize::Authorization;
 pub use callback::CallbackError;
+pub use certificate::certificate_end;
 pub use client::Client;
 pub use device::{DeviceAuthorization, authorize_device};
 pub use discovery::{DiscoveryError, discover};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::answer::read_failure;
-use super::client::{Client, authenticate};
+use super::client::{Client, authenticate, reach};
 use super::encode;
 use super::error::OauthError;
 use super::http::Http;
@@ -34,6 +34,7 @@ pub async fn push(
     url: Url,
     now: Now,
 ) -> Result<Url, OauthError> {
+    let provider = &*reach(provider, client);
     let Some(endpoint) = &provider.par_url else { return Ok(url) };
     check_endpoint(endpoint).map_err(|problem| OauthError::Endpoint {
         what: "pushed authorization request endpoint",
@@ -50,7 +51,7 @@ pub async fn push(
     // the address has the provider's own names already
     let unnamed = Provider { param_names: BTreeMap::new(), ..provider.clone() };
     let body = Some(form_body(&params, &unnamed, &mut headers));
-    let request = Outgoing::new(Method::POST, endpoint.clone(), headers, body);
+    let request = Outgoing::new(Method::POST, endpoint.clone(), headers, body).from(client, now)?;
     let answer = http.carry(request).await;
     let answer = answer.map_err(|error| OauthError::Pushed(error.into_failure()))?;
     let fits = |text: &str| {

@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::header::{AGE, DATE, HeaderMap};
 use url::Url;
 
-use super::http::{Http, certificate_problem, text_of, without_answer};
+use super::http::{Http, certificate_problem, certificate_refused, text_of, without_answer};
 use super::request::{Outgoing, plain_headers};
 
 /// How long a question may take, from the name to the answer's head.
@@ -21,8 +21,9 @@ pub type Probe = Result<Reached, Unreached>;
 /// A server that proved its name and answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
-    /// The HTTP status. None is wrong: the root of a token server may well be missing.
-    pub status: u16,
+    /// The HTTP status. None is wrong: the root of a token server may well be missing. Absent if it lets
+    /// nobody in without a certificate (RFC 8705).
+    pub status: Option<u16>,
     /// What its clock showed, in seconds since the epoch; `None` if it does not say, or if the answer
     /// comes from a cache.
     pub date: Option<i64>,
@@ -61,7 +62,11 @@ impl Http {
             .timeout(PATIENCE);
         match request.send().await {
             Ok(response) => {
-                Ok(Reached { status: response.status().as_u16(), date: date(response.headers()) })
+                let status = Some(response.status().as_u16());
+                Ok(Reached { status, date: date(response.headers()) })
+            }
+            Err(error) if certificate_refused(&error).is_some() => {
+                Ok(Reached { status: None, date: None })
             }
             Err(error) => {
                 let missing = missing(&error);

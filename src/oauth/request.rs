@@ -15,7 +15,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::assertion;
-use super::client::{Client, authenticate};
+use super::certificate::{self, Certificate};
+use super::client::{Client, authenticate, reach};
 use super::encode;
 use super::error::OauthError;
 use crate::model::{
@@ -88,6 +89,8 @@ pub(super) struct Outgoing {
     pub(super) refresh_fields: Vec<String>,
     /// How long all may take, to the last byte of the answer; as long as any request if absent.
     pub(super) patience: Option<Duration>,
+    /// What the client shows on the connection.
+    pub(super) certificate: Option<Certificate>,
 }
 
 impl Outgoing {
@@ -98,7 +101,19 @@ impl Outgoing {
         headers: HeaderMap,
         body: Option<Zeroizing<Vec<u8>>>,
     ) -> Self {
-        Self { method, url, headers, body, refresh_fields: Vec::new(), patience: None }
+        let refresh_fields = Vec::new();
+        Self { method, url, headers, body, refresh_fields, patience: None, certificate: None }
+    }
+
+    /// The same from this client, on a connection with its certificate if it has one: without TLS there
+    /// is nothing to show it on.
+    pub(super) fn from(self, client: Client<'_>, now: Now) -> Result<Self, OauthError> {
+        let certificate = certificate::shown(client, now)?;
+        if certificate.is_some() && self.url.scheme() != "https" {
+            let problem = "must be https, for the client shows a certificate";
+            return Err(OauthError::Endpoint { what: "endpoint", problem });
+        }
+        Ok(Self { certificate, ..self })
     }
 }
 
@@ -113,6 +128,7 @@ impl TokenRequest {
         target: &Target,
         now: Now,
     ) -> Result<Self, OauthError> {
+        let provider = &*reach(provider, client);
         let mut params = Params::default();
         params.set("grant_type", "refresh_token");
         let usual = match provider.refresh.send {
@@ -148,6 +164,7 @@ impl TokenRequest {
         target: &Target,
         now: Now,
     ) -> Result<Self, OauthError> {
+        let provider = &*reach(provider, client);
         let mut params = Params::default();
         params.set("grant_type", "authorization_code");
         params.set("code", code.expose());
@@ -227,6 +244,7 @@ impl TokenRequest {
         more: impl IntoIterator<Item = &'a str>,
         now: Now,
     ) -> Result<Self, OauthError> {
+        let provider = &*reach(provider, client);
         let outgoing = build(provider, Form::exchange(provider, client), params, now)?;
         let secrets = SentSecrets::new(more);
         let secrets = secrets.and(SentSecrets::of(&outgoing, client, []));
@@ -377,7 +395,11 @@ fn build(
         Method::Put => HttpMethod::PUT,
     };
     let refresh_fields = refresh_fields(provider);
-    Ok(Outgoing { refresh_fields, ..Outgoing::new(method, url, headers, body) })
+    let outgoing = Outgoing { refresh_fields, ..Outgoing::new(method, url, headers, body) };
+    match client {
+        Some(client) => outgoing.from(client, now),
+        None => Ok(outgoing),
+    }
 }
 
 /// The parameters by which tokens are asked for that are for something.
@@ -496,6 +518,16 @@ mod tests {
     fn basic_raw_leaves_them_as_they_are() {
         let request = refresh(&provider("client_auth = \"basic_raw\""), Some("a:b%c+d e\u{e9}"));
         assert_eq!(credentials(&request), "id:1 %:a:b%c+d e\u{e9}");
+    }
+
+    #[test]
+    fn reddit_is_sent_an_empty_password_where_there_is_no_secret() {
+        let reddit = crate::provider::preset(&"reddit".parse().unwrap()).unwrap();
+        for (secret, said) in [(None, "id%3A1+%25:"), (Some("fake"), "id%3A1+%25:fake")] {
+            let request = refresh(&reddit, secret);
+            assert_eq!(credentials(&request), said);
+            assert!(!body(&request).contains("client_"), "{}", body(&request));
+        }
     }
 
     #[test]

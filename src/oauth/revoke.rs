@@ -6,7 +6,9 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::answer::read_failure;
-use super::client::{Client, authenticate, basic, bearer};
+use super::assertion;
+use super::certificate;
+use super::client::{Client, authenticate, basic, bearer, reach};
 use super::encode;
 use super::error::OauthError;
 use super::http::Http;
@@ -35,6 +37,7 @@ pub async fn revoke(
     access: Option<&AccessToken>,
     now: Now,
 ) -> Result<Revoked, OauthError> {
+    let provider = &*reach(provider, client);
     let Some(revocation) = &provider.revocation else { return Ok(Revoked::Unsupported) };
     check_endpoint(&revocation.url)
         .map_err(|problem| OauthError::Endpoint { what: "revocation endpoint", problem })?;
@@ -58,6 +61,7 @@ pub async fn revoke(
             RevocationStyle::DeleteJson => by_delete(&revocation.url, client, token)?,
             RevocationStyle::Bearer => by_bearer(&revocation.url, token)?,
         };
+        let request = request.from(client, now)?;
         let secret = client.secret.map(ClientSecret::expose);
         let sent = SentSecrets::new(secret.into_iter().chain([token]));
         if ended(http, provider, request, &sent, now).await? {
@@ -159,6 +163,11 @@ fn by_delete(url: &Url, client: Client<'_>, token: &str) -> Result<Outgoing, Oau
     url.set_path(&path);
     let mut headers = plain_headers();
     let secret = client.secret.map_or("", ClientSecret::expose);
+    if assertion::is_key(secret) || certificate::is_certificate(secret) {
+        // neither is ever sent
+        let problem = "takes a secret, and the client has a key";
+        return Err(OauthError::Endpoint { what: "revocation endpoint", problem });
+    }
     headers.insert(AUTHORIZATION, basic(client.id.as_str(), secret)?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = serde_json::to_vec(&serde_json::json!({ "access_token": token }))

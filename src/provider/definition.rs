@@ -8,6 +8,7 @@ use url::Url;
 use super::answer::Answer;
 use super::dialect::{Capture, ClientAuth, Http, Pkce, Redirect, Refresh, Revocation, ScopeRules};
 use super::life::{AtRefresh, MaxRefreshes, Rotation};
+use super::mtls::Mtls;
 use super::template::Variable;
 use crate::model::ProviderId;
 
@@ -78,6 +79,9 @@ pub struct Provider {
     /// How the client authenticates; `basic` with a secret and `none` without, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
+    /// What is different for clients that show a certificate (RFC 8705).
+    #[serde(default, skip_serializing_if = "Mtls::is_empty")]
+    pub mtls: Mtls,
     /// Renamed request parameters: the standard's name to the provider's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub param_names: BTreeMap<String, String>,

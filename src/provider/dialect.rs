@@ -61,6 +61,8 @@ pub enum ClientAuth {
     Basic,
     /// HTTP Basic without that encoding, for servers that do not decode.
     BasicRaw,
+    /// HTTP Basic as in `basic`, and from a client without a secret, too: its password is empty.
+    BasicAlways,
     /// Id and secret as parameters.
     Post,
     /// The secret as a bearer token, the id as a parameter.
@@ -69,6 +71,11 @@ pub enum ClientAuth {
     ClientSecretJwt,
     /// A JWT signed with a key of the client's own (RFC 7523).
     PrivateKeyJwt,
+    /// A certificate on the connection that an authority known to the provider signed, and the id as a
+    /// parameter (RFC 8705, 2.1).
+    TlsClientAuth,
+    /// The same with one that the client signed itself and the provider has been told of (RFC 8705, 2.2).
+    SelfSignedTlsClientAuth,
     /// The id as a parameter and no secret: a public client.
     None,
 }

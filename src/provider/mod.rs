@@ -14,6 +14,7 @@ mod dialect;
 mod example;
 mod extend;
 mod life;
+mod mtls;
 mod presets;
 mod soundness;
 mod template;
@@ -28,6 +29,7 @@ pub use dialect::{
 };
 pub use example::{Example, ExampleOf, Expectation, examples};
 pub use life::{AtRefresh, MaxRefreshes, Rotation};
+pub use mtls::Mtls;
 pub use presets::{preset, preset_text, presets};
 pub use soundness::{DefinitionError, check_endpoint, is_loopback};
 pub use template::{Variable, VariableKind};

@@ -181,7 +181,7 @@ impl Provider {
             ("base_url", self.base_url.as_ref()),
             ("revocation.url", self.revocation.as_ref().map(|revocation| &revocation.url)),
         ];
-        for (field, url) in endpoints {
+        for (field, url) in endpoints.into_iter().chain(self.mtls.endpoints()) {
             if let Some(url) = url
                 && let Err(problem) = check_endpoint(url)
             {

@@ -19,7 +19,7 @@ use crate::support::secret;
 
 /// What the doctor says, and how the command ended.
 #[track_caller]
-fn report(home: &Home) -> (Value, i32) {
+pub(crate) fn report(home: &Home) -> (Value, i32) {
     let patience = std::time::Duration::from_mins(1);
     let finished = process::run(&mut home.command(&["doctor", "--json"]), "", patience).unwrap();
     assert_eq!(finished.stderr, "", "{finished:?}");

@@ -8,7 +8,9 @@
 mod access;
 mod answers;
 mod bus;
+mod certificate;
 mod change;
+mod confidential;
 mod crash;
 mod crash_points;
 mod crowd;

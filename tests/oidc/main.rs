@@ -2,6 +2,7 @@
 //! written by us: what a user has, held to what the standards say.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod certificate;
 mod crash;
 mod device;
 mod discovery;

@@ -1,6 +1,8 @@
 // What the provider offers: the code flow with PKCE, rotation with reuse detection, revocation,
-// introspection, PAR, DPoP, the device flow and resource indicators.
+// introspection, PAR, DPoP, the device flow, resource indicators, and clients known by certificates, which a
+// server in front of it has checked and passes on.
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import { errors } from 'oidc-provider';
 
 const DAY = 86400;
@@ -25,7 +27,8 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey, doc
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: [crypto.randomBytes(32).toString('hex')] },
     jwks: { keys: [key('rsa', 'RS256', { modulusLength: 2048 }), key('ec', 'ES256', { namedCurve: 'P-256' })] },
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt',
+      'tls_client_auth', 'self_signed_tls_client_auth'],
     pkce: { required: () => true },
     rotateRefreshToken: true,
     ttl: {
@@ -45,6 +48,15 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey, doc
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       deviceFlow: { enabled: true, ...pages },
       dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32) },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        tlsClientAuth: true,
+        selfSignedTlsClientAuth: true,
+        getCertificate: (ctx) => shown(ctx)?.toString(),
+        certificateAuthorized: (ctx) => shown(ctx)?.issuer === 'CN=ostler test authority',
+        certificateSubjectMatches: (ctx, _property, expected) => shown(ctx)?.subject === expected,
+      },
       introspection: { enabled: true, allowedPolicy: () => true },
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: { enabled: true, ...resources(accessTtl) },
@@ -62,6 +74,19 @@ const pages = {
   successSource(ctx) { ctx.body = '<h1>Sign-in Success</h1>'; },
 };
 
+/** The certificate that the client has shown to the server in front. */
+function shown(ctx) {
+  const text = ctx.get('x-client-certificate');
+  return text ? new crypto.X509Certificate(Buffer.from(text, 'base64')) : undefined;
+}
+
+/** The key set of a client that signs its own certificate (RFC 8705, 2.2.2). */
+function selfSigned() {
+  const pem = fs.readFileSync(new URL('../../src/oauth/tests/certificates/stranger.pem', import.meta.url));
+  const certificate = new crypto.X509Certificate(pem);
+  return { keys: [{ ...certificate.publicKey.export({ format: 'jwk' }), x5c: [certificate.raw.toString('base64')] }] };
+}
+
 function clients(client_secret, clientKey) {
   const grant_types = ['authorization_code', 'refresh_token'];
   const native = {
@@ -75,6 +100,20 @@ function clients(client_secret, clientKey) {
   return [
     { ...native, client_id: 'native', grant_types: [...grant_types, DEVICE_CODE] },
     { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true },
+    {
+      ...native,
+      client_id: 'certified',
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_auth_subject_dn: 'CN=ostler test client',
+      tls_client_certificate_bound_access_tokens: true,
+    },
+    {
+      ...native,
+      client_id: 'self-signed',
+      token_endpoint_auth_method: 'self_signed_tls_client_auth',
+      jwks: selfSigned(),
+      tls_client_certificate_bound_access_tokens: true,
+    },
     { ...native, client_id: 'native-par', require_pushed_authorization_requests: true },
     { ...web, client_id: 'confidential', token_endpoint_auth_method: 'client_secret_basic' },
     { ...web, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },

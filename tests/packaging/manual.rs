@@ -61,6 +61,7 @@ fn the_pages_of_files_name_every_field() {
         ("packaging/man/ostler.toml.5", "src/config/mod.rs", 5),
         ("packaging/man/ostler-provider.5", "src/provider/definition.rs", 39),
         ("packaging/man/ostler-provider.5", "src/provider/dialect.rs", 19),
+        ("packaging/man/ostler-provider.5", "src/provider/mtls.rs", 8),
         ("packaging/man/ostler-provider.5", "src/provider/answer.rs", 9),
         ("packaging/man/ostler-provider.5", "src/provider/life.rs", 2),
         ("packaging/man/ostler-provider.5", "src/provider/template.rs", 5),
@@ -76,8 +77,11 @@ fn the_pages_of_files_name_every_field() {
     let page = text("packaging/man/ostler-provider.5");
     for value in [
         "basic_raw",
+        "basic_always",
         "bearer_secret",
         "private_key_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
         "until_confirmed",
         "overlapping",
         "zero_means_never",

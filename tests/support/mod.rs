@@ -21,4 +21,5 @@ pub(crate) mod provider;
 pub(crate) mod said;
 pub(crate) mod sandbox;
 pub(crate) mod secret;
+pub(crate) mod tls;
 pub(crate) mod varlink;

@@ -30,6 +30,9 @@ pub(in crate::cli) struct Login {
     /// Take the client secret from the first line that a shell command prints
     #[arg(long, value_name = "COMMAND", conflicts_with = "client_secret_stdin")]
     pub(in crate::cli) client_secret_command: Option<String>,
+    /// Take the client's certificate, a chain in PEM, from a file, which may hold its key, too
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["client_secret_stdin", "client_secret_command"])]
+    pub(in crate::cli) client_certificate: Option<PathBuf>,
     /// Take the client's private key, in PEM or as a service account's JSON, from a file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["client_secret_stdin", "client_secret_command"])]
     pub(in crate::cli) client_key: Option<PathBuf>,

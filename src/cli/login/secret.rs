@@ -1,4 +1,4 @@
-//! Where the client's secret or key comes from: never the command line, which everybody can see.
+//! Where the client's secret, key or certificate comes from: never the command line, which everybody can see.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,6 +22,9 @@ pub(super) fn client_secret(
     args: &Login,
     console: &mut Console<'_>,
 ) -> Result<Option<api::Secret>, Failure> {
+    if let Some(path) = &args.client_certificate {
+        return certified(path, args.client_key.as_deref()).map(Some);
+    }
     if let Some(path) = &args.client_key {
         return key(path).map(Some);
     }
@@ -81,8 +84,41 @@ pub(in crate::cli) fn secret_of(command: Option<&str>) -> Result<Option<api::Sec
     given(secret_of_command(command)?).map(Some)
 }
 
+/// A certificate and its key in one text.
+fn certified(certificate: &Path, key: Option<&Path>) -> Result<api::Secret, Failure> {
+    let shown = certificate.display();
+    let chain = read(certificate)?;
+    if !chain.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(Failure::Usage(format!("there is no certificate in PEM in {shown}")));
+    }
+    let has_key = chain.contains("PRIVATE KEY-----");
+    let key = match key {
+        Some(_) if has_key => {
+            let message = format!("{shown} has a key already; leave --client-key out");
+            return Err(Failure::Usage(message));
+        }
+        Some(key) => read(key)?,
+        None if has_key => Zeroizing::default(),
+        None => {
+            let message = format!("{shown} has no key; give it with --client-key");
+            return Err(Failure::Usage(message));
+        }
+    };
+    let mut text = String::with_capacity(chain.len() + 1 + key.len());
+    text.push_str(&chain);
+    text.push('\n');
+    text.push_str(&key);
+    Ok(Arc::new(ClientSecret::new(text)))
+}
+
 /// A private key, whole: it has many lines.
 fn key(path: &Path) -> Result<api::Secret, Failure> {
+    let mut text = read(path)?;
+    Ok(Arc::new(ClientSecret::new(std::mem::take(&mut *text))))
+}
+
+/// A file with a key or a certificate.
+fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let shown = path.display();
     let failed =
         |why: &dyn std::fmt::Display| Failure::Usage(format!("cannot read {shown}: {why}"));
@@ -94,5 +130,5 @@ fn key(path: &Path) -> Result<api::Secret, Failure> {
     if text.trim().is_empty() || text.len() as u64 > KEY_MAX {
         return Err(failed(&"that is no key"));
     }
-    Ok(Arc::new(ClientSecret::new(std::mem::take(&mut *text))))
+    Ok(text)
 }

@@ -328,6 +328,24 @@ impl AccountObject {
     }
 
     #[zbus(property)]
+    async fn certificate_ends_at(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<i64, Refusal> {
+        Ok(seconds(self.shown(header, connection).await?.certificate_ends_at))
+    }
+
+    #[zbus(property)]
+    async fn certificate_bound(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<bool, Refusal> {
+        Ok(self.shown(header, connection).await?.certificate_bound)
+    }
+
+    #[zbus(property)]
     async fn resources(
         &self,
         #[zbus(header)] header: Option<Header<'_>>,

@@ -121,7 +121,7 @@ pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> z
 }
 
 /// What an account shows, by the names of its properties.
-pub(super) type Shown = [(&'static str, Variant<'static>); 18];
+pub(super) type Shown = [(&'static str, Variant<'static>); 20];
 
 pub(super) fn properties(account: &Account) -> Shown {
     let text = |text: &str| Variant::from(text.to_owned());
@@ -139,6 +139,8 @@ pub(super) fn properties(account: &Account) -> Shown {
         ("Mode", account.mode.as_str().into()),
         ("LoginEndsAt", seconds(account.login_ends_at).into()),
         ("LoginEndsSoon", account.login_ends_soon.into()),
+        ("CertificateEndsAt", seconds(account.certificate_ends_at).into()),
+        ("CertificateBound", account.certificate_bound.into()),
         ("Resources", resources(account).into()),
         ("Audience", text(account.audience.as_ref().map_or("", |it| it.as_str()))),
         ("Identity", identity(account).into()),

@@ -293,6 +293,8 @@ mod tests {
             mode: crate::model::Mode::Always,
             login_ends_at: None,
             login_ends_soon: false,
+            certificate_ends_at: None,
+            certificate_bound: false,
             resource: Vec::new(),
             audience: None,
             values: crate::model::Values::default(),

@@ -85,6 +85,9 @@ async fn ask(
         ("stale", token.stale.into()),
         ("account", account_path(context, &token.account).await?.into()),
     ]);
+    if token.certificate_bound {
+        details.insert("certificate_bound", true.into());
+    }
     if !token.values.is_empty() {
         details.insert("values", values(&token.values).into());
     }

@@ -27,6 +27,7 @@ fn token(account: &AccountName) -> Response {
         expires_at: Some(1_800_000_000),
         scopes: Scopes::parse_lenient("a b"),
         stale: false,
+        certificate_bound: false,
         values: [("base_url", "https://api.invalid/")].into_iter().collect(),
     })
 }
@@ -48,6 +49,8 @@ fn account(name: &str) -> api::Account {
         mode: Mode::Always,
         login_ends_at: None,
         login_ends_soon: false,
+        certificate_ends_at: None,
+        certificate_bound: false,
         resource: Vec::new(),
         audience: None,
         values: crate::model::Values::default(),

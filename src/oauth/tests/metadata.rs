@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::NOW;
-use super::server::{Server, answer, client_id, client_secret, http, json as json_answer};
+use super::server::{Server, answer, client_id, client_secret, http, json as json_answer, refresh};
 use crate::model::{AccessToken, FailureClass, RefreshToken};
 use crate::oauth::{Client, DiscoveryError, OauthError, Revoked, discover, revoke};
 use crate::provider::{ClientAuth, Pkce, Provider, Rotation};
@@ -82,6 +82,12 @@ async fn what_the_metadata_says_becomes_a_definition() {
                 "code_challenge_methods_supported": ["plain", "S256"],
                 "scopes_supported": ["openid", "mail", "offline_access", "odd\"one"],
                 "something_else": [1, 2],
+                "tls_client_certificate_bound_access_tokens": true,
+                "mtls_endpoint_aliases": {
+                    "token_endpoint": format!("{url}/mtls/token"),
+                    "revocation_endpoint": format!("{url}/mtls/revoke"),
+                    "something_else": 5,
+                },
             }),
         )
     })
@@ -98,6 +104,11 @@ async fn what_the_metadata_says_becomes_a_definition() {
     assert_eq!(provider.scopes.known.join(" "), "mail offline_access openid");
     assert_eq!(provider.scopes.offline_scope.as_ref().unwrap().as_str(), "offline_access");
     assert_eq!(provider.revocation.as_ref().unwrap().url.as_str(), server.url("/revoke"));
+    assert!(provider.mtls.bound_tokens);
+    assert_eq!(provider.token_url.as_str(), server.url("/token"), "aliases are for certificates");
+    let theirs = provider.for_certificates();
+    assert_eq!(theirs.token_url.as_str(), server.url("/mtls/token"));
+    assert_eq!(theirs.revocation.unwrap().url.as_str(), server.url("/mtls/revoke"));
     let kept = Provider::parse(&provider.to_toml()).unwrap();
     assert_eq!(kept, provider, "it can be pinned");
 }
@@ -115,6 +126,16 @@ async fn authentication_follows_the_lists_and_pkce_is_never_off() {
         (
             json!({"token_endpoint_auth_methods_supported": ["none"]}),
             Some(ClientAuth::None),
+            Pkce::S256,
+        ),
+        (
+            json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]}),
+            Some(ClientAuth::TlsClientAuth),
+            Pkce::S256,
+        ),
+        (
+            json!({"token_endpoint_auth_methods_supported": ["self_signed_tls_client_auth"]}),
+            Some(ClientAuth::SelfSignedTlsClientAuth),
             Pkce::S256,
         ),
         (json!({"code_challenge_methods_supported": []}), None, Pkce::S256),
@@ -140,7 +161,8 @@ async fn metadata_that_must_not_be_used_is_refused() {
         (json!({"token_endpoint": null}), unusable),
         (json!({"authorization_endpoint": "not an address"}), unusable),
         (json!({"revocation_endpoint": "http://x.example/"}), unusable),
-        (json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]}), |error| {
+        (json!({"mtls_endpoint_aliases": {"token_endpoint": "http://x.example/"}}), unusable),
+        (json!({"token_endpoint_auth_methods_supported": ["magic"]}), |error| {
             matches!(error, DiscoveryError::Authentication)
         }),
     ];
@@ -197,6 +219,58 @@ fn revoking(server: &Server, style: &str) -> Provider {
 fn bodies(server: &Server) -> Vec<String> {
     let body = |request: &String| request.split_once("\r\n\r\n").unwrap().1.to_owned();
     server.seen().iter().map(body).collect()
+}
+
+/// The secret is in a header of its own, and no token is: in token requests and in revocations.
+#[tokio::test]
+async fn a_secret_as_the_bearer_token_is_the_clients_and_goes_with_its_id() {
+    let server = Server::answering(|_| json_answer("{\"access_token\":\"fake-new\"}")).await;
+    let url = server.url("/revoke");
+    let mut provider = server.provider(&format!("[revocation]\nurl = \"{url}\""));
+    provider.client_auth = Some(ClientAuth::BearerSecret);
+    http().send(refresh(&provider)).await.unwrap();
+    assert_eq!(revoke_at(&provider).await.unwrap(), Revoked::Confirmed);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 3);
+    for request in &seen {
+        let head = request.split_once("\r\n\r\n").unwrap().0.to_ascii_lowercase();
+        assert!(head.contains("authorization: bearer fake-client-secret\r\n"), "{request}");
+        assert_eq!(request.matches("fake-client-secret").count(), 1, "{request}");
+    }
+    assert_eq!(
+        bodies(&server),
+        [
+            "grant_type=refresh_token&refresh_token=fake-refresh-token&client_id=fake-client",
+            "token=fake-refresh&token_type_hint=refresh_token&client_id=fake-client",
+            "token=fake-access&token_type_hint=access_token&client_id=fake-client",
+        ]
+    );
+    // it stays out of words
+    let refused = |_: &str| {
+        answer(
+            "401 No",
+            "",
+            "{\"error\":\"invalid_client\",\"error_description\":\"fake-client-secret\"}",
+        )
+    };
+    let server = Server::answering(refused).await;
+    let url = server.url("/revoke");
+    provider.revocation.as_mut().unwrap().url = url.parse().unwrap();
+    let Err(error) = revoke_at(&provider).await else { panic!() };
+    assert!(!error.to_string().contains("fake-client-secret"), "{error}");
+}
+
+/// The token is where an API has it, and the client says nothing of itself.
+#[tokio::test]
+async fn a_revocation_by_the_access_token_itself() {
+    let server = Server::answering(|_| answer("200 OK", "", "")).await;
+    assert_eq!(revoke_at(&revoking(&server, "bearer")).await.unwrap(), Revoked::Confirmed);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1, "the access token takes the grant with it");
+    assert!(seen[0].starts_with("POST /apps/"), "{seen:?}");
+    let head = seen[0].to_ascii_lowercase();
+    assert!(head.contains("authorization: bearer fake-access\r\n"), "{seen:?}");
+    assert!(!head.contains("fake-client-secret") && seen[0].ends_with("\r\n\r\n"), "{seen:?}");
 }
 
 /// RFC 7009, 2.1 and 2.2.

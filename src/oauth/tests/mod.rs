@@ -1,9 +1,10 @@
 //! The room held to its promises: [`table`] and [`grants`] read answers of every kind, [`noise`]
 //! reads what is none, [`wire`] sends to servers that misbehave, [`metadata`] asks well-behaved
-//! ones, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`sketch`] shows answers without their secrets.
+//! ones, [`mtls`] those that want a certificate, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`sketch`] shows answers without their secrets.
 
 mod grants;
 mod metadata;
+mod mtls;
 mod noise;
 mod presets;
 mod probe;

@@ -232,7 +232,7 @@ fn check_client<'a>(
     }
     let basic = |pair: String| format!("Basic {}", BASE64.encode(pair.as_bytes()));
     match provider.client_auth.unwrap_or(ClientAuth::Basic) {
-        ClientAuth::Basic => {
+        ClientAuth::Basic | ClientAuth::BasicAlways => {
             let pair = "fake+client%3A1:fake%2Bsecret%2F1+%25".to_owned();
             assert_eq!(credentials, Some(basic(pair).as_str()), "{what}");
             assert_eq!((named("client_secret"), named("client_id")), (None, None), "{what}");

@@ -43,6 +43,8 @@ pub(super) fn account(name: &str) -> Account {
         mode: Mode::Always,
         login_ends_at: None,
         login_ends_soon: false,
+        certificate_ends_at: None,
+        certificate_bound: false,
         resource: Vec::new(),
         audience: None,
         values: Values::default(),
@@ -244,6 +246,7 @@ impl Play {
                     expires_at: account.expires_at,
                     scopes: account.scopes.clone(),
                     stale: account.state == State::BackingOff,
+                    certificate_bound: account.certificate_bound,
                     values: Values::default(),
                 })
             }

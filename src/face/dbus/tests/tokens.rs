@@ -10,7 +10,7 @@ use zbus::Variant;
 use super::Stage;
 use super::client::{AccessControlProxy, AccountProxy, HandOut, ManagerProxy, error, fault, text};
 use super::play::{Play, TOKEN, account};
-use crate::api::{Fault, FaultKind, GetToken, Request, State};
+use crate::api::{Account, Fault, FaultKind, GetToken, Request, State};
 use crate::model::{Face, Fingerprint};
 
 fn question(request: &Request) -> Option<GetToken> {
@@ -70,6 +70,23 @@ async fn the_engine_hears_the_options_and_who_asks() {
     assert_eq!(asked.min_valid, Some(300));
     assert_eq!(asked.scopes.unwrap().join(" "), "OPENDOOR");
     assert_eq!(asked.rejected, Some(print));
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_certificate_says_so() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    let bound = Account {
+        certificate_bound: true,
+        certificate_ends_at: Some(1_900_000_000),
+        ..account("parqex")
+    };
+    stage.play.change(bound, false);
+    let path = manager.lookup_account("parqex").await.unwrap();
+    let (_, _, _, details) = manager.get_access_token("parqex", HashMap::new()).await.unwrap();
+    assert!(bool::try_from(&details["certificate_bound"]).unwrap(), "{details:?}");
+    assert!(path.as_str().contains(account("parqex").id.as_str()));
 }
 
 #[tokio::test]
