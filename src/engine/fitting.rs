@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::plan::{Plan, Source};
+use super::plan::{Plan, Prepared, Source};
 use super::task::{Done, Engine};
-use crate::api::Flow;
+use crate::api::{Fault, FaultKind, Flow};
 use crate::model::{ClientKey, Failure, Now};
 use crate::oauth::{Http, Managed, OauthError, Renewed, adapt};
 use crate::store::{Command, OpenedClient, Opener, StoreError};
@@ -48,8 +48,10 @@ impl Engine {
         let OpenedClient { secret, registration } = match result {
             Ok(opened) => opened,
             Err(error) => {
-                tracing::warn!(client = %client.client, %error, "a login without what is kept");
-                return self.prepare(plan);
+                // who asks without it is told that the client is not known
+                let message = format!("the client's secret cannot be read: {error}");
+                let result = Err(Fault::new(FaultKind::Storage, message));
+                return self.prepared(Prepared { plan, result });
             }
         };
         plan.stored = secret.map(Arc::new);

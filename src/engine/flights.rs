@@ -9,8 +9,8 @@ use super::task::{Done, Engine};
 use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
-    AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken,
-    RequestId, Scopes, Stamp,
+    AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Issued, Landing, RawAnswer,
+    RefreshToken, RequestId, Scopes, Stamp,
 };
 use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
@@ -25,6 +25,8 @@ pub(super) struct Flying {
     pub(super) account: AccountSeed,
     /// The scopes that are asked for, if not all that were granted.
     narrowed: Option<Scopes>,
+    /// The token that is exchanged, if the refresh token is left alone.
+    pub(super) subject: Option<Arc<Issued>>,
     pub(super) provider: Arc<Provider>,
     pub(super) sent: Stamp,
     /// For whose sign-in the code is redeemed, if it is not a refresh.
@@ -61,6 +63,7 @@ impl Flying {
         Self {
             account,
             narrowed: None,
+            subject: None,
             provider,
             sent,
             request: None,
@@ -78,9 +81,10 @@ impl Engine {
     /// Makes the intent to fly durable.
     pub(super) fn begin(&mut self, flight: FlightId, mut account: AccountSeed, purpose: Purpose) {
         let sent = self.clock.stamp();
-        let mut narrowed = None;
+        let (mut narrowed, mut subject) = (None, None);
         let (provider, request, kind) = match purpose {
-            Purpose::Refresh { generation, portion } => {
+            Purpose::Refresh { generation, portion, subject: exchanged } => {
+                subject = exchanged;
                 if let Some(portion) = &portion {
                     account.target = portion.target.clone();
                     if !portion.scopes.is_empty() {
@@ -112,6 +116,7 @@ impl Engine {
         let flying = Flying {
             account,
             narrowed,
+            subject,
             provider,
             sent: sent.clone(),
             is_sign_in: request.is_some(),
@@ -139,12 +144,14 @@ impl Engine {
         let client = Client { id: &flying.account.client.client, secret: secret.as_ref() };
         let request = match (&refresh, &flying.request) {
             (Some(refresh), None) => {
+                let (scopes, target) = (flying.narrowed.as_ref(), &flying.account.target);
                 let (provider, now) = (&flying.provider, flying.sent.at);
-                if flying.account.grant.renews_itself() {
+                if let Some(subject) = &flying.subject {
+                    let subject = &subject.access;
+                    TokenRequest::token_exchange(provider, client, subject, scopes, target, now)
+                } else if flying.account.grant.renews_itself() {
                     proof::by_client(provider, client, &flying.account, now)
                 } else {
-                    let target = &flying.account.target;
-                    let scopes = flying.narrowed.as_ref();
                     TokenRequest::refresh(provider, client, refresh, scopes, target, now)
                 }
             }
@@ -188,6 +195,10 @@ impl Engine {
             Ok(answer) => {
                 let answer = Arc::new(answer);
                 flying.answer = Some(Arc::clone(&answer));
+                if flying.subject.is_some() {
+                    // it holds nothing that could not be had again, and must not be taken for a refresh's
+                    return self.interpret(flight);
+                }
                 self.write(Command::Answered { flight, answer });
             }
             Err(failure) => self.settle(flight, Landing::Failed { failure, rescued: None }),
@@ -207,6 +218,9 @@ impl Engine {
         let name = flying.account.name.clone();
         let is_odd = matches!(&landing, Landing::Failed { failure, .. } if !is_pending(failure));
         let shown = is_odd.then(|| sketch(&answer, sent));
+        if flying.subject.is_some() {
+            landing = proof::exchanged(&flying.provider, &answer, landing);
+        }
         if let Landing::Granted(granted) = &mut landing {
             granted.refresh = proof::renewal(flying, refresh, granted);
             certificate::note(flying, granted);

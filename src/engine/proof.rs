@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::flights::Flying;
 use super::signins::SignIn;
 use crate::model::{
-    AccountSeed, AuthorizationCode, DeviceCode, GrantType, Granted, Now, RefreshToken,
+    AccountSeed, AuthorizationCode, DeviceCode, Failure, FailureClass, GrantType, Granted, Landing,
+    Now, RawAnswer, RefreshToken,
 };
-use crate::oauth::{Authorization, Client, OauthError, TokenRequest};
+use crate::oauth::{Authorization, Client, OauthError, TokenRequest, is_access_token};
 use crate::provider::{Provider, Send};
 
 /// What a sign-in is completed with.
@@ -75,6 +76,9 @@ pub(super) fn renewal(
     granted: &mut Granted,
 ) -> Option<RefreshToken> {
     let is_sign_in = flying.is_sign_in;
+    if flying.subject.is_some() {
+        return None;
+    }
     if flying.account.grant.renews_itself() {
         return is_sign_in.then(RefreshToken::unneeded);
     }
@@ -83,6 +87,20 @@ pub(super) fn renewal(
     }
     // one that was taken over and is not replaced is the one from now on
     granted.refresh.take().or(sent.filter(|_| is_sign_in))
+}
+
+/// What an exchange of access tokens brought: an access token and nothing else. A refresh token that came with
+/// it is not the login's, and is dropped.
+pub(super) fn exchanged(provider: &Provider, answer: &RawAnswer, landing: Landing) -> Landing {
+    match landing {
+        Landing::Granted(_) if !is_access_token(provider, answer) => {
+            let words = "the provider gave a token of another kind in exchange";
+            let failure = Failure::new(FailureClass::RequestBroken, words);
+            Landing::Failed { failure, rescued: None }
+        }
+        Landing::Granted(_) => landing,
+        Landing::Failed { failure, .. } => Landing::Failed { failure, rescued: None },
+    }
 }
 
 /// The request by which a client has tokens without a user.

@@ -34,6 +34,7 @@ pub(super) fn rules(provider: &Provider) -> Rules {
         not_before: provider.refresh_not_before.map(Duration::from_secs),
         refresh_late: provider.at_dies_at_refresh == AtRefresh::Dies,
         narrows: provider.narrows(),
+        exchanges: provider.token_exchange,
         throttle,
         refresh_lifetime: provider.rt_lifetime.map(Duration::from_secs),
         refresh_idle: provider.rt_idle.map(Duration::from_secs),

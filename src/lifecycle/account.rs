@@ -113,6 +113,8 @@ pub(super) struct Pending {
     pub(super) brings_refresh: bool,
     /// The part of the login that the token is for, if not all of it.
     pub(super) portion: Option<Arc<Portion>>,
+    /// Whether it came by an exchange: then the refresh token was not used.
+    pub(super) by_exchange: bool,
     /// The failure that the rest of the answer was, if only a refresh token could be rescued.
     pub(super) failure: Option<Failure>,
     /// The change itself, while it waits to be saved again.

@@ -88,8 +88,18 @@ pub(super) struct Flight {
 /// What a flight is for.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
-    Refresh { place: usize, origin: Origin, generation: Generation, portion: Option<Arc<Portion>> },
-    Exchange { request: RequestId, seed: AccountSeed, rules: Box<Rules> },
+    Refresh {
+        place: usize,
+        origin: Origin,
+        generation: Generation,
+        portion: Option<Arc<Portion>>,
+        by_exchange: bool,
+    },
+    Exchange {
+        request: RequestId,
+        seed: AccountSeed,
+        rules: Box<Rules>,
+    },
 }
 
 impl Lifecycle {
@@ -279,9 +289,11 @@ impl Lifecycle {
         account.starts(portion.as_deref(), now.boot);
         let generation = account.generation;
         let resolves = account.unresolved;
-        let purpose = Purpose::Refresh { generation, portion: portion.clone() };
+        let subject = portion.as_ref().and_then(|_| account.subject(now.boot));
+        let by_exchange = subject.is_some();
+        let purpose = Purpose::Refresh { generation, portion: portion.clone(), subject };
         out.push(Effect::Begin { flight, account: account.seed.clone(), purpose });
-        let task = Task::Refresh { place, origin, generation, portion };
+        let task = Task::Refresh { place, origin, generation, portion, by_exchange };
         self.flights.insert(flight, Flight { task, resolves, pending: None });
         self.rearm(place);
     }
@@ -514,6 +526,11 @@ impl Flight {
             Task::Refresh { portion, .. } => portion.as_ref(),
             Task::Exchange { .. } => None,
         }
+    }
+
+    /// Whether it exchanges an access token, and leaves the refresh token alone.
+    pub(super) fn is_exchange(&self) -> bool {
+        matches!(self.task, Task::Refresh { by_exchange: true, .. })
     }
 
     /// When the grant it brought is sent to the disk again, if that failed.

@@ -2,6 +2,7 @@
 //! flights as the login's own, kept in memory, and renewed only for those who ask again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::account::{Account, Cached, News};
 use super::machine::Lifecycle;
@@ -13,11 +14,18 @@ use crate::model::{Boot, Failure, FlightId, Identity, Issued, Now, Portion, Scop
 /// How many parts of one login there are tokens of.
 const PARTS_MAX: usize = 16;
 
+/// The life that a token must have left to be exchanged.
+const SUBJECT_LIFE: Duration = Duration::from_secs(30);
+
 const TOO_MUCH: &str = "it was asked for less, and gave a token that is good for more";
 
 /// The parts of a login that somebody wanted a token of.
 #[derive(Default)]
-pub(super) struct Portions(Vec<Part>);
+pub(super) struct Portions {
+    parts: Vec<Part>,
+    /// Whether the provider would not exchange the login's token for one that is good for less.
+    exchange_refused: bool,
+}
 
 struct Part {
     portion: Arc<Portion>,
@@ -39,29 +47,37 @@ impl Portions {
         }
     }
 
+    /// From now on such tokens are asked for by a refresh; the next one for that part at once.
+    fn exchange_refused(&mut self, portion: &Portion) {
+        self.exchange_refused = true;
+        if let Some(part) = self.find_mut(portion) {
+            part.last_start = None;
+        }
+    }
+
     /// Makes room for a part, if need be that of one whose token is over; `false` if there is none.
     fn admit(&mut self, portion: &Arc<Portion>, now: Boot) -> bool {
         if self.find(portion).is_some() {
             return true;
         }
-        if self.0.len() >= PARTS_MAX {
+        if self.parts.len() >= PARTS_MAX {
             let over = |token: &Cached| token.expires.is_some_and(|expires| expires <= now);
-            let spent = self.0.iter().position(|part| part.token.as_ref().is_some_and(over));
+            let spent = self.parts.iter().position(|part| part.token.as_ref().is_some_and(over));
             let Some(spent) = spent else { return false };
-            self.0.swap_remove(spent);
+            self.parts.swap_remove(spent);
         }
         let portion = Arc::clone(portion);
         let guard = StormGuard::default();
-        self.0.push(Part { portion, token: None, last_start: None, guard });
+        self.parts.push(Part { portion, token: None, last_start: None, guard });
         true
     }
 
     fn find(&self, portion: &Portion) -> Option<&Part> {
-        self.0.iter().find(|part| *part.portion == *portion)
+        self.parts.iter().find(|part| *part.portion == *portion)
     }
 
     fn find_mut(&mut self, portion: &Portion) -> Option<&mut Part> {
-        self.0.iter_mut().find(|part| *part.portion == *portion)
+        self.parts.iter_mut().find(|part| *part.portion == *portion)
     }
 }
 
@@ -165,6 +181,14 @@ impl Account {
         }
     }
 
+    /// The token that the next one for a part is asked for with, where it is exchanged.
+    pub(super) fn subject(&self, now: Boot) -> Option<Arc<Issued>> {
+        let token = self.token.as_ref()?;
+        let exchanges = self.rules.as_ref().is_some_and(|rules| rules.exchanges);
+        let lives = token.expires.is_none_or(|expires| expires.since(now) > SUBJECT_LIFE);
+        (exchanges && !self.portions.exchange_refused && lives).then(|| Arc::clone(&token.issued))
+    }
+
     /// Whether a question for a part meets the storm guard, for the first time in this storm.
     pub(super) fn storms_for(&mut self, portion: &Portion, now: Boot) -> bool {
         let kept = self.began(portion, now).1.is_some();
@@ -184,14 +208,14 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        self.flights.remove(&flight);
+        let by_exchange = self.flights.remove(&flight).is_some_and(|flight| flight.is_exchange());
         let Some(account) = &mut self.accounts[place] else { return };
         account.rest_if_flying();
         // the provider has spoken
         account.unresolved = None;
         let account = account.seed.id.clone();
         out.push(Effect::Abandon { flight, account, standing: None });
-        self.refuse_part(place, portion, &failure.to_string(), now, out);
+        self.refuse_or_refresh(place, portion, &failure.to_string(), by_exchange, now, out);
         self.leave_if_free(place, out);
         self.rearm(place);
     }
@@ -203,18 +227,39 @@ impl Lifecycle {
         place: usize,
         portion: &Portion,
         issued: &Arc<Issued>,
+        by_exchange: bool,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         self.touch(place, News::Changed);
         if portion.is_exceeded_by(&issued.scopes) {
-            self.refuse_part(place, portion, TOO_MUCH, now, out);
+            self.refuse_or_refresh(place, portion, TOO_MUCH, by_exchange, now, out);
             return;
         }
         let Some(account) = &mut self.accounts[place] else { return };
         let token = account.cache(&self.boot_id, issued, now);
         account.portions.put(portion, token);
         self.answer_waiters(place, Some(portion), now, out);
+    }
+
+    /// What did not come by an exchange may come by a refresh (RFC 6749, 6); what did not come by that does
+    /// not come.
+    fn refuse_or_refresh(
+        &mut self,
+        place: usize,
+        portion: &Portion,
+        why: &str,
+        by_exchange: bool,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        match &mut self.accounts[place] {
+            Some(account) if by_exchange => {
+                account.portions.exchange_refused(portion);
+                self.go_on(place, now);
+            }
+            _ => self.refuse_part(place, portion, why, now, out),
+        }
     }
 
     /// Those who wait for a token of a part that cannot be had are told; the others go on.

@@ -77,7 +77,7 @@ impl Lifecycle {
         let task = flight.task.clone();
         self.note_reach(&landing, out);
         match task {
-            Task::Refresh { place, origin, generation, portion } => {
+            Task::Refresh { place, origin, generation, portion, by_exchange } => {
                 let outcome = outcome(&landing, now.boot);
                 self.traffic.landed(&origin, place, outcome, now.boot);
                 let Some(account) = &mut self.accounts[place] else { return };
@@ -86,16 +86,12 @@ impl Lifecycle {
                     self.refresh_over(id, place, now, out);
                     return;
                 }
-                match brought(landing) {
-                    Err(failure)
-                        if failure.class == FailureClass::RequestBroken && portion.is_some() =>
-                    {
-                        if let Some(portion) = portion {
-                            self.not_narrowed(id, place, &portion, &failure, now, out);
-                        }
+                match (brought(landing), portion) {
+                    (Err(failure), Some(portion)) if is_refused(&failure, by_exchange) => {
+                        self.not_narrowed(id, place, &portion, &failure, now, out);
                     }
-                    Err(failure) => self.fail_refresh(id, place, failure, now, out),
-                    Ok(mut brought) => {
+                    (Err(failure), _) => self.fail_refresh(id, place, failure, now, out),
+                    (Ok(mut brought), portion) => {
                         account.phase = Phase::Saving(id);
                         if let Ok(granted) = &mut brought
                             && granted.scopes.is_none()
@@ -156,7 +152,7 @@ impl Lifecycle {
             Err((failure, refresh)) => (Some(failure), None, Some(refresh), None),
         };
         let Some(entry) = self.flights.get_mut(&flight) else { return };
-        let portion = entry.portion().cloned();
+        let (portion, by_exchange) = (entry.portion().cloned(), entry.is_exchange());
         // what is on record is good for the whole login
         let stored = issued.clone().filter(|_| portion.is_none());
         entry.pending = Some(Pending {
@@ -166,6 +162,7 @@ impl Lifecycle {
             issued,
             brings_refresh: refresh.is_some(),
             portion,
+            by_exchange,
             failure,
             held: None,
             tries: 0,
@@ -271,8 +268,10 @@ impl Lifecycle {
         out: &mut Vec<Effect>,
     ) {
         let Pending { generation, sent, refresh_lifetime, issued, brings_refresh, .. } = pending;
-        let Pending { portion, failure, .. } = pending;
-        self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
+        let Pending { portion, by_exchange, failure, .. } = pending;
+        if !by_exchange {
+            self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
+        }
         let Some(account) = &mut self.accounts[place] else { return };
         account.generation = generation;
         account.renewable |= brings_refresh;
@@ -298,7 +297,7 @@ impl Lifecycle {
             self.touch(place, News::Changed);
             self.settle_waiters(place, now, &refusal, out);
         } else if let (Some(issued), Some(portion)) = (&issued, &portion) {
-            self.bring_part_into_force(place, portion, issued, now, out);
+            self.bring_part_into_force(place, portion, issued, by_exchange, now, out);
         } else if let Some(issued) = issued {
             account.seed.values = issued.values.clone();
             self.take_token(place, issued, now);
@@ -464,6 +463,16 @@ impl Lifecycle {
             self.rearm(place);
         }
     }
+}
+
+/// Whether a failure says something about the token that was asked for, and nothing about its login: of an
+/// exchange each verdict does, for it has not to do with the refresh token.
+fn is_refused(failure: &Failure, by_exchange: bool) -> bool {
+    let is_verdict = matches!(
+        failure.class,
+        FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant
+    );
+    failure.class == FailureClass::RequestBroken || (by_exchange && is_verdict)
 }
 
 /// What a landing brought, if it is anything to save: a grant, or the refresh token alone of an odd

@@ -73,7 +73,7 @@ impl Lifecycle {
             let Some(rules) = &account.rules else { return };
             let origin = rules.origin.clone();
             self.traffic.resume(&origin);
-            let task = Task::Refresh { place, origin, generation, portion };
+            let task = Task::Refresh { place, origin, generation, portion, by_exchange: false };
             self.flights.insert(flight, Flight { task, resolves: None, pending: None });
             self.rearm(place);
         }

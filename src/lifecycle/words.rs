@@ -361,7 +361,7 @@ pub enum Effect {
 }
 
 /// What a flight sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Purpose {
     /// The refresh token of a generation.
     Refresh {
@@ -369,6 +369,8 @@ pub enum Purpose {
         generation: Generation,
         /// For a token that is good for a part of the login.
         portion: Option<Arc<Portion>>,
+        /// A token for all of it that is exchanged for that one; else the refresh token brings it.
+        subject: Option<Arc<Issued>>,
     },
     /// The authorization code of a sign-in.
     Exchange {
@@ -514,6 +516,8 @@ pub struct Rules {
     pub grant_lifetime: Option<Duration>,
     /// Whether it gives tokens that are good for a part of their login.
     pub narrows: bool,
+    /// Whether it gives them in exchange for another access token.
+    pub exchanges: bool,
     /// Whether scopes are compared without case.
     pub case_insensitive: bool,
 }

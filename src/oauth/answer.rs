@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::classify::{answer_class, code_class, status_class};
 use super::fields::{self, Fields, Said, Shape};
 use super::lifetime;
-use super::request::{SentSecrets, refresh_fields};
+use super::request::{ACCESS_TOKEN, SentSecrets, refresh_fields};
 use super::scrub::Scrub;
 use crate::model::{
     AccessToken, Failure, FailureClass, Granted, IdToken, Landing, Now, RawAnswer, RefreshToken,
@@ -32,6 +32,14 @@ pub struct Sent<'a> {
 #[must_use]
 pub fn read_answer(provider: &Provider, answer: &RawAnswer, sent: Sent<'_>, now: Now) -> Landing {
     Reader { provider, answer, sent, now }.read()
+}
+
+/// Whether what came in exchange is an access token. An answer that does not say breaks the rules (RFC 8693,
+/// 2.2.1) and is believed.
+#[must_use]
+pub fn is_access_token(provider: &Provider, answer: &RawAnswer) -> bool {
+    let Shape::Fields(fields) = fields::shape(answer) else { return true };
+    fields.text(provider, "issued_token_type").is_none_or(|kind| kind == ACCESS_TOKEN)
 }
 
 /// Why an endpoint that gives no tokens did not do what was asked.

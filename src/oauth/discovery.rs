@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::http::{Http, SendError};
-use super::request::{Outgoing, plain_headers};
+use super::request::{Outgoing, TOKEN_EXCHANGE, plain_headers};
 use super::scrub::Scrub;
 use crate::model::{ProviderId, RawAnswer, Scope, Scopes};
 use crate::provider::{
@@ -94,6 +94,8 @@ struct Metadata {
     #[serde(default)]
     client_id_metadata_document_supported: bool,
     #[serde(default)]
+    grant_types_supported: Vec<String>,
+    #[serde(default)]
     tls_client_certificate_bound_access_tokens: bool,
     #[serde(default)]
     mtls_endpoint_aliases: Aliases,
@@ -166,6 +168,7 @@ impl Metadata {
             token_url: endpoint(issuer, "token_endpoint", token)?,
             refresh_url: None,
             client_documents: self.client_id_metadata_document_supported,
+            token_exchange: self.grant_types_supported.iter().any(|it| it == TOKEN_EXCHANGE),
             register_url: None,
             registration_url: optional(
                 "registration_endpoint",

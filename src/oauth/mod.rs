@@ -57,7 +57,7 @@ mod sketch;
 mod tests;
 
 pub use about::{Introspected, Person, introspect, is_bound, userinfo};
-pub use answer::{Sent, read_answer};
+pub use answer::{Sent, is_access_token, read_answer};
 pub use assertion::check_key;
 pub use authorize::Authorization;
 pub use callback::CallbackError;

@@ -20,9 +20,15 @@ use super::client::{Client, authenticate, reach};
 use super::encode;
 use super::error::OauthError;
 use crate::model::{
-    AuthorizationCode, ClientSecret, DeviceCode, Now, PkceVerifier, RefreshToken, Scopes, Target,
+    AccessToken, AuthorizationCode, ClientSecret, DeviceCode, Now, PkceVerifier, RefreshToken,
+    Scopes, Target,
 };
 use crate::provider::{Body, Method, Provider, Send, check_endpoint};
+
+/// The grant by which an access token is exchanged for another one, and how that kind of token is called
+/// (RFC 8693, 2.1 and 3).
+pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// A token request, built and ready to be sent once.
 pub struct TokenRequest(pub(super) Outgoing, SentSecrets);
@@ -178,6 +184,26 @@ impl TokenRequest {
         let more = verifier.map(PkceVerifier::expose).into_iter().chain([code.expose()]);
         let secrets = SentSecrets::of(&outgoing, client, more);
         Ok(Self(outgoing, secrets))
+    }
+
+    /// A token that is good for less than another one (RFC 8693, 2.1).
+    pub fn token_exchange(
+        provider: &Provider,
+        client: Client<'_>,
+        subject: &AccessToken,
+        scopes: Option<&Scopes>,
+        target: &Target,
+        now: Now,
+    ) -> Result<Self, OauthError> {
+        let mut params = Params::default();
+        params.set("grant_type", TOKEN_EXCHANGE);
+        params.set("subject_token", subject.expose());
+        params.set("subject_token_type", ACCESS_TOKEN);
+        if let Some(scopes) = scopes {
+            params.set_scopes(provider, scopes);
+        }
+        params.aim(target);
+        Self::made(provider, client, params, [subject.expose()], now)
     }
 
     /// The question whether the user has agreed on another device (RFC 8628, 3.4).

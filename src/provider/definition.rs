@@ -36,6 +36,9 @@ pub struct Provider {
     /// (`client_id_metadata_document_supported`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub client_documents: bool,
+    /// Whether access tokens are exchanged for such as are good for less (RFC 8693).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub token_exchange: bool,
     /// The issuer identifier, compared with the `iss` of a callback (RFC 9207).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,

@@ -1,8 +1,11 @@
 //! Tokens for one API and no other (RFC 8707), from a provider that makes them so.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::scene::{ACCOUNT, CLIENT, Scene, fault, follow, line};
+use crate::support::op::Options;
 use crate::support::secret;
 
 const API: &str = "https://api.example.test/v1";
@@ -67,4 +70,58 @@ fn a_provider_that_knows_no_such_api_says_so_and_the_login_that_was_stays() {
     assert!(!finished.status.success() && text.contains("invalid_target"), "{finished:?}");
     assert_eq!(scene.token(ACCOUNT), before);
     assert_eq!(claims(&scene.renew(ACCOUNT, &before))["aud"], json!(API));
+}
+
+#[test]
+fn a_narrowed_token_is_good_for_what_was_asked_for_and_takes_nobodys_place() {
+    let mut scene = Scene::new();
+    sign_in(&scene, &["--resource", API, "--scope", "api:write"]);
+    let whole = scene.token(ACCOUNT);
+    assert_eq!(claims(&whole)["scope"], json!("api:read api:write"));
+    let narrow = |scene: &Scene, more: &[&str]| {
+        let words = ["token", ACCOUNT, "--narrow", "--scope", "api:read"];
+        scene.daemon.run(&[&words[..], more].concat()).unwrap()
+    };
+    let part = line(&narrow(&scene, &[]));
+    let said = claims(&part);
+    assert_eq!((&said["aud"], &said["scope"]), (&json!(API), &json!("api:read")));
+    assert_eq!(line(&narrow(&scene, &[])), part, "it is kept");
+    assert_eq!(scene.token(ACCOUNT), whole, "and the other one is as it was");
+    assert_eq!(scene.count("refresh"), 1);
+
+    // the refresh token that came with it is the one that works from now on
+    scene.daemon.restart().unwrap();
+    assert_eq!(scene.token(ACCOUNT), whole);
+    let next = scene.renew(ACCOUNT, &whole);
+    assert_eq!(claims(&next)["scope"], json!("api:read api:write"), "the login has lost nothing");
+    let fresh = line(&narrow(&scene, &[]));
+    assert_ne!(fresh, part, "kept in memory alone");
+    let rejected = secret::fingerprint(&fresh);
+    assert_ne!(line(&narrow(&scene, &["--rejected", &rejected])), fresh);
+    assert_eq!(scene.count("reuse"), 0);
+
+    let more = scene.daemon.run(&["token", ACCOUNT, "--narrow", "--scope", "email", "--json"]);
+    assert_eq!(fault(&more.unwrap()).0["fault"], json!("ScopeNotGranted"));
+}
+
+#[test]
+fn a_crash_leaves_no_narrowed_token_in_the_place_of_the_logins_own() {
+    for point in ["after-read", "before-commit", "after-commit"] {
+        let (access_lifetime, grace) = (Duration::from_hours(1), Duration::from_secs(30));
+        let mut scene = Scene::with(Options { access_lifetime, grace, ..Options::default() });
+        sign_in(&scene, &["--resource", API, "--scope", "api:write"]);
+        let whole = scene.token(ACCOUNT);
+        scene.daemon.restart_with("OSTLER_CRASH_AT", point).unwrap();
+        scene.daemon.wait_ready().unwrap();
+        let asked = scene.daemon.run(&["token", ACCOUNT, "--narrow", "--scope", "api:read"]);
+        assert!(!asked.unwrap().status.success(), "{point}");
+        scene.daemon.wait_end().unwrap();
+        scene.daemon.restart().unwrap();
+        let now = scene.token(ACCOUNT);
+        assert_eq!(claims(&now)["scope"], json!("api:read api:write"), "{point}");
+        let next = scene.renew(ACCOUNT, &now);
+        assert_eq!(claims(&next)["scope"], json!("api:read api:write"), "{point}");
+        assert_eq!(scene.count("reuse"), 0, "{point}");
+        assert!(point == "after-read" || now == whole, "{point}");
+    }
 }

@@ -34,6 +34,7 @@ pub(super) fn rules() -> Rules {
         refresh_idle: None,
         grant_lifetime: None,
         narrows: true,
+        exchanges: false,
         case_insensitive: false,
     }
 }

@@ -3,7 +3,7 @@
 use super::world::{World, name, seed};
 use super::{failure, rules};
 use crate::lifecycle::{Event, Purpose, Refusal, RuleDraft, Rules, WaiterId};
-use crate::model::{Caller, Decision, Face, FailureClass, Landing, Scopes};
+use crate::model::{Caller, Decision, Face, FailureClass, Granted, Landing, Scopes};
 
 /// A world with a fresh token of `door`, which is good for `open close`.
 fn world() -> World {
@@ -176,4 +176,60 @@ fn there_is_an_end_to_parts_and_a_new_login_begins_anew() {
     world.pass_seconds(4000);
     world.ask_narrowly("many", "s17");
     assert_eq!(scopes_sent(&world).as_deref(), Some("s17"), "in the place of one that is over");
+}
+
+#[test]
+fn where_tokens_are_exchanged_the_refresh_token_is_left_alone() {
+    let mut world = World::new();
+    world.restore("door", 36_000, 0, Rules { exchanges: true, ..rules() });
+    let asked = world.ask_narrowly("door", "open");
+    let (_, Purpose::Refresh { subject, .. }) = world.open.values().next().unwrap() else {
+        panic!("a refresh")
+    };
+    assert_eq!(subject.as_ref().unwrap().access.expose(), "restored-door");
+    world.begin(Ok(()));
+    let Landing::Granted(granted) = world.granted(3600) else { unreachable!() };
+    world.land(Landing::Granted(Granted { refresh: None, ..granted }));
+    let change = &world.saves[0];
+    assert!(change.refresh.is_none() && change.issued.is_none());
+    world.save(true);
+    assert_eq!(world.token(asked), Some("access-1"));
+}
+
+#[test]
+fn what_does_not_come_by_an_exchange_comes_by_a_refresh_from_then_on() {
+    for class in [FailureClass::RequestBroken, FailureClass::ClientBroken, FailureClass::DeadGrant]
+    {
+        let mut world = World::new();
+        world.restore("door", 36_000, 0, Rules { exchanges: true, ..rules() });
+        let asked = world.ask_narrowly("door", "open");
+        world.refresh_badly(failure(class));
+        assert!(world.stands.is_empty(), "{class:?} says nothing about the login");
+        assert!(world.answer(asked).is_none());
+        let (_, Purpose::Refresh { subject, portion, .. }) = world.open.values().next().unwrap()
+        else {
+            panic!("a refresh")
+        };
+        assert!(subject.is_none() && portion.is_some());
+        world.refresh_well(3600);
+        assert_eq!(world.token(asked), Some("access-1"));
+        world.ask_narrowly("door", "close");
+        let (_, Purpose::Refresh { subject, .. }) = world.open.values().next().unwrap() else {
+            panic!("a refresh")
+        };
+        assert!(subject.is_none(), "{class:?}");
+    }
+}
+
+#[test]
+fn a_token_that_is_nearly_over_is_not_exchanged() {
+    let mut world = World::new();
+    world.restore("door", 3600, 3590, Rules { exchanges: true, ..rules() });
+    world.begin(Ok(()));
+    world.land(Landing::Failed { failure: failure(FailureClass::Transient), rescued: None });
+    world.ask_narrowly("door", "open");
+    let sends = world.open.values().next();
+    let exchanges =
+        |open: &(_, Purpose)| matches!(open.1, Purpose::Refresh { subject: Some(_), .. });
+    assert!(!sends.is_some_and(exchanges));
 }
