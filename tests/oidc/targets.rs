@@ -125,3 +125,18 @@ fn a_crash_leaves_no_narrowed_token_in_the_place_of_the_logins_own() {
         assert!(point == "after-read" || now == whole, "{point}");
     }
 }
+
+#[test]
+fn a_provider_that_exchanges_tokens_is_not_asked_for_a_refresh() {
+    let scene = Scene::new();
+    let scopes = ["api:read", "api:write"].map(|scope| ["--scope", scope]).concat();
+    let words = [&["--client-id", "exchanger", "--scope", "openid"], &scopes[..]].concat();
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &words), "");
+    assert!(finished.status.success(), "{finished:?}");
+    let whole = scene.token(ACCOUNT);
+    let part = scene.daemon.run(&["token", ACCOUNT, "--narrow", "--scope", "api:read"]);
+    let part = line(&part.unwrap());
+    assert_ne!(part, whole);
+    assert_eq!(scene.introspect(&part)["scope"], json!("api:read"));
+    assert_eq!((scene.token(ACCOUNT), scene.count("refresh")), (whole, 0));
+}

@@ -5,6 +5,8 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { errors } from 'oidc-provider';
 
+import { TOKEN_EXCHANGE } from './exchange.mjs';
+
 const DAY = 86400;
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
@@ -99,6 +101,7 @@ function clients(client_secret, clientKey) {
   const web = { client_secret, redirect_uris: ['https://app.example.test/cb'], grant_types };
   return [
     { ...native, client_id: 'native', grant_types: [...grant_types, DEVICE_CODE] },
+    { ...native, client_id: 'exchanger', grant_types: [...grant_types, TOKEN_EXCHANGE] },
     { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true },
     {
       ...native,

@@ -10,6 +10,7 @@ import Provider from 'oidc-provider';
 
 import { memoryAdapter } from './adapter.mjs';
 import { configuration } from './configuration.mjs';
+import { exchange } from './exchange.mjs';
 import { Faults } from './faults.mjs';
 
 const HOST = '127.0.0.1';
@@ -39,6 +40,7 @@ server.once('listening', () => {
     documents,
   }));
   provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
+  exchange(provider);
   provider.use(watchTokenEndpoint);
   if (process.env.SECRET_TTL) provider.use(secretsThatEnd(storage.adapter('Client')));
   provider.use(faults.middleware('/token'));

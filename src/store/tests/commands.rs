@@ -1,6 +1,7 @@
 //! What each command does, and what a restart finds.
 
 use super::*;
+use crate::model::Portion;
 
 fn secret(credentials: &Credentials) -> Option<&str> {
     credentials.secret.as_ref().map(ClientSecret::expose)
@@ -55,6 +56,33 @@ fn nothing_of_an_exchange_exists_before_its_grant() {
     let run = home.open();
     assert!(run.loaded.accounts.is_empty());
     assert!(run.loaded.clients.is_empty());
+}
+
+#[test]
+fn a_flight_for_a_part_of_a_login_is_still_one_after_a_crash() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    let resources = Some(vec!["https://a.example/".parse().unwrap()]);
+    let target = Target::new(resources, Some("front".parse().unwrap())).unwrap();
+    let parts = [
+        Portion { scopes: Scopes::parse_lenient("read"), target: Target::default() },
+        Portion { scopes: Scopes::default(), target },
+    ];
+    let (id, generation) = (account(1), Generation(1));
+    for (flight, portion) in (2..).zip(&parts) {
+        let portion = Some(portion.clone());
+        let kind = BeginKind::Refresh { account: id.clone(), generation, portion };
+        run.begin(flight, kind).unwrap();
+    }
+    let after = home.crash().open();
+    let kinds: Vec<_> = after.loaded.attempts.iter().map(|attempt| attempt.kind.clone()).collect();
+    let wanted = parts.map(|portion| AttemptKind::Refresh {
+        account: id.clone(),
+        generation,
+        portion: Some(portion),
+    });
+    assert_eq!(kinds, wanted);
 }
 
 #[test]

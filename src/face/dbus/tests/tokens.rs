@@ -57,19 +57,20 @@ async fn the_engine_hears_the_options_and_who_asks() {
     assert_eq!(caller.face, Face::Bus);
     assert_eq!(caller.pid, i32::try_from(std::process::id()).ok());
     assert_eq!((asked.min_valid, asked.timeout_ms), (None, Some(20_000)));
-    assert!(asked.scopes.is_none() && asked.rejected.is_none());
+    assert!(asked.scopes.is_none() && asked.rejected.is_none() && asked.narrow.is_none());
 
     let print = Fingerprint::of("fake-rejected");
     let options = HashMap::from([
         ("min_validity", Variant::from(300_u32)),
         ("scopes", vec!["OPENDOOR"].into()),
+        ("narrow", true.into()),
         ("rejected", print.to_string().into()),
     ]);
     manager.get_access_token("parqex", options).await.unwrap();
     let (_, asked) = stage.play.last(question);
     assert_eq!(asked.min_valid, Some(300));
     assert_eq!(asked.scopes.unwrap().join(" "), "OPENDOOR");
-    assert_eq!(asked.rejected, Some(print));
+    assert_eq!((asked.narrow, asked.rejected), (Some(true), Some(print)));
 }
 
 #[tokio::test]
