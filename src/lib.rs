@@ -82,6 +82,14 @@
 //! Grants without a refresh token that the client can renew by itself ([`model::GrantType`]) are refreshed
 //! by the same schedule. A sign-in on another device is on disk, and goes on after a restart.
 //!
+//! # Tokens bound to a key
+//!
+//! Where tokens are bound to a key (RFC 9449), the login makes one ([`oauth::Prover`]). It is sealed with the
+//! attempt, then with the grant, and is in memory like access tokens. [`oauth::Http`] proves each request when it
+//! is sent, and asks once more if the server has a nonce first. A program's proof
+//! ([`SignProof`](api::Request::SignProof)) is a question for a token like any other, whose answer the engine
+//! signs for.
+//!
 //! # Time
 //!
 //! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::proof;
 use super::task::{Done, Engine};
+use super::{dpop, proof};
 use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
     AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Landing, RawAnswer, RefreshToken,
     RequestId, Stamp,
 };
-use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
+use crate::oauth::{Client, Prover, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
 use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Report, StoreError};
 
@@ -32,6 +32,8 @@ pub(super) struct Flying {
     credentials: Option<Credentials>,
     /// The refresh token that was sent: an answer that repeats it brings none.
     sent_refresh: Option<RefreshToken>,
+    /// The key that its tokens are bound to, if they are.
+    pub(super) key: Option<Arc<Prover>>,
     /// The client's secret, as long as the provider may be asked more.
     pub(super) secret: Option<ClientSecret>,
     /// What else was sent and must not show up in words. Not known of an earlier run's flight.
@@ -63,6 +65,7 @@ impl Flying {
             is_sign_in,
             credentials: None,
             sent_refresh: None,
+            key: None,
             secret: None,
             sent_secrets: None,
             answer: Some(Arc::new(answer)),
@@ -74,6 +77,7 @@ impl Engine {
     /// Makes the intent to fly durable.
     pub(super) fn begin(&mut self, flight: FlightId, account: AccountSeed, purpose: Purpose) {
         let sent = self.clock.stamp();
+        let mut key = self.keys.get(&account.id).cloned();
         let (provider, request, kind) = match purpose {
             Purpose::Refresh { generation } => {
                 let kind = BeginKind::Refresh { account: account.id.clone(), generation };
@@ -81,7 +85,9 @@ impl Engine {
             }
             Purpose::Exchange { request } => match self.sign_ins.get(&request) {
                 Some(sign_in) => {
+                    key.clone_from(&sign_in.key);
                     let exchange = Exchange {
+                        key: sign_in.key.as_ref().map(|key| Arc::clone(key.key())),
                         seed: account.clone(),
                         client: sign_in.client.clone(),
                         secret: sign_in.secret.clone(),
@@ -104,6 +110,7 @@ impl Engine {
             request,
             credentials: None,
             sent_refresh: None,
+            key,
             secret: None,
             sent_secrets: None,
             answer: None,
@@ -126,12 +133,14 @@ impl Engine {
         let request = match (&refresh, &flying.request) {
             (Some(refresh), None) => {
                 let (provider, now) = (&flying.provider, flying.sent.at);
-                if flying.account.grant.renews_itself() {
-                    proof::by_client(provider, client, &flying.account, now)
-                } else {
-                    let target = &flying.account.target;
-                    TokenRequest::refresh(provider, client, refresh, target, now)
-                }
+                TokenRequest::bound(flying.key.as_ref(), now, || {
+                    if flying.account.grant.renews_itself() {
+                        proof::by_client(provider, client, &flying.account, now)
+                    } else {
+                        let target = &flying.account.target;
+                        TokenRequest::refresh(provider, client, refresh, target, now)
+                    }
+                })
             }
             (_, Some(request)) => match self.sign_ins.get_mut(request) {
                 Some(sign_in) => sign_in.token_request(client, flying.sent.at),
@@ -195,6 +204,10 @@ impl Engine {
         if let Landing::Granted(granted) = &mut landing {
             granted.refresh = proof::renewal(flying, refresh, granted);
         }
+        let landing = match landing {
+            Landing::Granted(granted) => dpop::judge(flying, granted),
+            failed @ Landing::Failed { .. } => failed,
+        };
         self.vouch(flight, landing);
         if let Some(shown) = shown {
             self.doctor.answers.note(name, shown, now);
@@ -364,6 +377,9 @@ impl Engine {
     /// The grant of a flight is durable: the client that it belongs to is on record from now on.
     fn granted(&mut self, flight: FlightId) {
         let Some(flying) = self.flying.remove(&flight) else { return };
+        if flying.is_sign_in {
+            self.keep_key(&flying.account.id, flying.key);
+        }
         if let Some(request) = &flying.request
             && let Some(sign_in) = self.sign_ins.get(request)
         {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dpop::is_bound;
 use super::task::{Done, Engine};
 use crate::model::{
     AccountName, Failure, FailureClass, FlightId, Granted, IDENTITY, Landing, SUBJECT, Values,
@@ -51,6 +52,7 @@ impl Engine {
         }
         let client = flying.account.client.client.clone();
         let (http, now) = (self.http.clone(), self.clock.now());
+        let prover = flying.key.clone().filter(|_| is_bound(granted.token_type.as_str()));
         self.tasks.spawn(async move {
             let mut about = About::default();
             let learning = async {
@@ -63,7 +65,8 @@ impl Engine {
                         introspect(&http, &provider, client, &granted.access, now).await;
                 }
                 if let Some(url) = &person_at {
-                    about.person = userinfo(&http, url, &granted.access).await;
+                    about.person =
+                        userinfo(&http, url, &granted.access, prover.as_ref(), now).await;
                 }
             };
             // what is not known by then is done without

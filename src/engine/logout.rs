@@ -54,6 +54,7 @@ impl Engine {
             self.announced.remove(&name);
             self.doctor.answers.forget(&name);
             self.uses.forget(id);
+            self.keys.remove(id);
             let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         }
         if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {

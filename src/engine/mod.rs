@@ -18,6 +18,7 @@ mod asks;
 mod definitions;
 mod devices;
 mod doctor;
+mod dpop;
 mod effects;
 mod faults;
 mod findings;
@@ -31,6 +32,7 @@ mod prompts;
 mod proof;
 mod recovery;
 mod shown;
+mod signing;
 mod signins;
 mod task;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! what their user is called (OpenID Connect Core, 5.3). None of it is needed: what cannot be had is
 //! done without.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -9,7 +10,8 @@ use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 use url::Url;
 
-use super::client::{Client, authenticate, bearer};
+use super::client::{Client, authenticate, bearer, presented};
+use super::dpop::{Prover, proved};
 use super::http::Http;
 use super::lifetime::LIFETIME_MAX;
 use super::request::{Outgoing, Params, form_body, plain_headers};
@@ -70,13 +72,25 @@ fn lifetime(said: &Introspection, now: Now) -> Option<Duration> {
     (!left.is_zero()).then(|| left.min(LIFETIME_MAX))
 }
 
-/// Asks what the user is called.
-pub async fn userinfo(http: &Http, url: &Url, access: &AccessToken) -> Option<Person> {
+/// Asks what the user is called. A token that is bound to a key comes with what proves that.
+pub async fn userinfo(
+    http: &Http,
+    url: &Url,
+    access: &AccessToken,
+    prover: Option<&Arc<Prover>>,
+    now: Now,
+) -> Option<Person> {
     check_endpoint(url).ok()?;
-    let mut headers = plain_headers();
-    headers.insert(AUTHORIZATION, bearer(access.expose()).ok()?);
-    let said: UserInfo =
-        answer(http, Outgoing::new(Method::GET, url.clone(), headers, None)).await?;
+    let request = || {
+        let mut headers = plain_headers();
+        let presented = match prover {
+            Some(_) => presented("DPoP", access.expose())?,
+            None => bearer(access.expose())?,
+        };
+        headers.insert(AUTHORIZATION, presented);
+        Ok(Outgoing::new(Method::GET, url.clone(), headers, None))
+    };
+    let said: UserInfo = answer(http, proved(prover, Some(access), now, request).ok()?).await?;
     person(said)
 }
 

@@ -53,6 +53,9 @@ pub enum OauthError {
          a service account's file in JSON"
     )]
     SigningKey,
+    /// A key that tokens are bound to cannot be made or used.
+    #[error("the key that the tokens are bound to cannot be used")]
+    ProofKey,
     /// The kernel gave no random numbers.
     #[error("no random numbers from the kernel: {0}")]
     Random(getrandom::Error),

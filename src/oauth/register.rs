@@ -29,6 +29,8 @@ pub struct Registered {
     pub secret: Option<ClientSecret>,
     /// How the client has to authenticate itself.
     pub auth: Option<ClientAuth>,
+    /// Whether it gives this client nothing but tokens that are bound to a key (RFC 9449, 5.2).
+    pub bound: bool,
     /// By what the registration is managed, if it can be.
     pub registration: Option<Registration>,
 }
@@ -40,6 +42,8 @@ struct Answer {
     client_secret: Option<ClientSecret>,
     token_endpoint_auth_method: Option<String>,
     redirect_uris: Option<Vec<String>>,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
     registration_client_uri: Option<String>,
     registration_access_token: Option<RegistrationToken>,
 }
@@ -127,7 +131,9 @@ impl Answer {
             (uri.origin() == endpoint.origin()).then_some(Kept { uri, token })
         });
         let registration = kept.and_then(|kept| serde_json::to_string(&kept).ok());
-        Ok(Registered { client, secret, auth, registration: registration.map(Registration::new) })
+        let bound = self.dpop_bound_access_tokens;
+        let registration = registration.map(Registration::new);
+        Ok(Registered { client, secret, auth, bound, registration })
     }
 }
 

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::assertion;
 use super::client::{Client, authenticate};
+use super::dpop::Proving;
 use super::encode;
 use super::error::OauthError;
 use crate::model::{
@@ -24,7 +25,7 @@ use crate::model::{
 use crate::provider::{Body, Method, Provider, Send, check_endpoint};
 
 /// A token request, built and ready to be sent once.
-pub struct TokenRequest(pub(super) Outgoing, SentSecrets);
+pub struct TokenRequest(pub(super) Outgoing, pub(super) SentSecrets);
 
 /// The secrets of a request but for the refresh token: what an answer to it may repeat. Wiped when
 /// dropped.
@@ -51,7 +52,7 @@ impl SentSecrets {
     }
 
     /// These and those.
-    fn and(mut self, mut more: Self) -> Self {
+    pub(super) fn and(mut self, mut more: Self) -> Self {
         self.0.append(&mut more.0);
         self
     }
@@ -88,6 +89,10 @@ pub(super) struct Outgoing {
     pub(super) refresh_fields: Vec<String>,
     /// How long all may take, to the last byte of the answer; as long as any request if absent.
     pub(super) patience: Option<Duration>,
+    /// What it is proved with, if it is (RFC 9449).
+    pub(super) proving: Option<Proving>,
+    /// The same request made anew, in case that the server has a nonce for its proof first.
+    pub(super) again: Option<Box<Self>>,
 }
 
 impl Outgoing {
@@ -98,7 +103,16 @@ impl Outgoing {
         headers: HeaderMap,
         body: Option<Zeroizing<Vec<u8>>>,
     ) -> Self {
-        Self { method, url, headers, body, refresh_fields: Vec::new(), patience: None }
+        Self {
+            method,
+            url,
+            headers,
+            body,
+            refresh_fields: Vec::new(),
+            patience: None,
+            proving: None,
+            again: None,
+        }
     }
 }
 

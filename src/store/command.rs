@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::model::{
     AccountId, AccountRecord, AccountSeed, Adjustment, ClientRecord, ClientSecret, DeviceCode,
-    FlightId, Generation, GrantChange, Issued, RawAnswer, RefreshToken, Registration, RequestId,
-    Rule, RuleId, Stamp, Standing, Usage, Wall,
+    FlightId, Generation, GrantChange, Issued, ProofKey, RawAnswer, RefreshToken, Registration,
+    RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -122,6 +122,8 @@ pub struct Exchange {
     pub secret: Option<Arc<ClientSecret>>,
     /// By what the client is managed, if it has just registered itself.
     pub registration: Option<Arc<Registration>>,
+    /// The key that its tokens will be bound to, if they will be.
+    pub key: Option<Arc<ProofKey>>,
 }
 
 /// A sign-in that waits for the user to agree on another device (RFC 8628).
@@ -137,6 +139,8 @@ pub struct DeviceSignIn {
     pub secret: Option<Arc<ClientSecret>>,
     /// By what the client is managed, if it has just registered itself.
     pub registration: Option<Arc<Registration>>,
+    /// The key that its tokens will be bound to, if they will be.
+    pub key: Option<Arc<ProofKey>>,
     /// What the provider is asked with.
     pub code: Arc<DeviceCode>,
     /// What the user types in.
@@ -259,6 +263,8 @@ pub struct Loaded {
     pub attempts: Vec<Attempt>,
     /// Sign-ins on another device that the last run left open.
     pub devices: Vec<DeviceSignIn>,
+    /// The keys that tokens are bound to.
+    pub keys: ProofKeys,
     /// The first flight number that was never used.
     pub next_flight: FlightId,
     /// The rules about which programs may have tokens, by number.
@@ -269,6 +275,15 @@ pub struct Loaded {
     pub usage: Vec<Usage>,
     /// What the protection of the secrets is worth, in words for people.
     pub protection: String,
+}
+
+/// The keys that tokens are bound to (RFC 9449), but for those of sign-ins on another device.
+#[derive(Debug, Default)]
+pub struct ProofKeys {
+    /// Those of grants.
+    pub accounts: Vec<(AccountId, Arc<ProofKey>)>,
+    /// Those of exchanges that were under way when the last run ended.
+    pub flights: Vec<(FlightId, Arc<ProofKey>)>,
 }
 
 /// A flight that was under way when the last run ended.

@@ -51,7 +51,7 @@ pub(crate) use tests::by_hand;
 pub use checkup::{Checkup, Sound, check};
 pub use command::{
     Attempt, AttemptKind, Begin, BeginKind, Command, Credentials, DeviceSignIn, Erased, Exchange,
-    Loaded, Notes, Report,
+    Loaded, Notes, ProofKeys, Report,
 };
 pub use error::{KeyError, Refusal, StoreError, Unwritable};
 pub use open::{Opened, Places, open};

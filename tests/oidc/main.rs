@@ -5,6 +5,7 @@
 mod crash;
 mod device;
 mod discovery;
+mod dpop;
 mod faults;
 mod identity;
 mod import;

@@ -37,7 +37,12 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey }) {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true, ...pages },
-      dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32) },
+      // one client has to put a nonce of the server's into each proof, and so has everybody at the user's page
+      dPoP: {
+        enabled: true,
+        nonceSecret: crypto.randomBytes(32),
+        requireNonce: (ctx) => ctx.path === '/me' || ctx.oidc.client?.clientId === 'native-dpop',
+      },
       introspection: { enabled: true, allowedPolicy: () => true },
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: { enabled: true, ...resources(accessTtl) },
@@ -67,7 +72,7 @@ function clients(client_secret, clientKey) {
   const web = { client_secret, redirect_uris: ['https://app.example.test/cb'], grant_types };
   return [
     { ...native, client_id: 'native', grant_types: [...grant_types, DEVICE_CODE] },
-    { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true },
+    { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true, grant_types: [...grant_types, DEVICE_CODE] },
     { ...native, client_id: 'native-par', require_pushed_authorization_requests: true },
     { ...web, client_id: 'confidential', token_endpoint_auth_method: 'client_secret_basic' },
     { ...web, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },

@@ -1,12 +1,13 @@
 //! The room held to its promises: [`table`] and [`grants`] read answers of every kind, [`noise`]
 //! reads what is none, [`wire`] sends to servers that misbehave, [`metadata`] asks well-behaved
-//! ones, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`sketch`] shows answers without their secrets.
+//! ones, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`proofs`] has servers that want nonces; [`sketch`] shows answers without their secrets.
 
 mod grants;
 mod metadata;
 mod noise;
 mod presets;
 mod probe;
+mod proofs;
 mod server;
 mod sketch;
 mod table;

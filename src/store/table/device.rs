@@ -135,6 +135,8 @@ fn read(row: &Row<'_>, sealer: &Sealer) -> Result<Result<DeviceSignIn, String>, 
         client: ClientRecord { key, redirect_uri: None, discovered: row.get(8)? },
         secret,
         registration,
+        // it has a table of its own
+        key: None,
         code: Arc::new(code),
         user_code: row.get(11)?,
         verification_uri: row.get(12)?,

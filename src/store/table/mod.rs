@@ -11,6 +11,7 @@ pub(super) mod attempt;
 pub(super) mod client;
 pub(super) mod device;
 pub(super) mod meta;
+pub(super) mod proof_key;
 pub(super) mod refresh;
 pub(super) mod rule;
 pub(super) mod usage;
