@@ -105,6 +105,14 @@
 //! A client that the user has published a document about (OAuth Client ID Metadata Document) needs none of that: its
 //! id is the document's address, it goes before one that registers itself, and it never has a secret.
 //!
+//! # Tokens bound to a key
+//!
+//! Where tokens are bound to a key (RFC 9449), the login makes one ([`oauth::Prover`]). It is sealed with the
+//! attempt, then with the grant, and is in memory like access tokens. [`oauth::Http`] proves each request when it
+//! is sent, and asks once more if the server has a nonce first. A program's proof
+//! ([`SignProof`](api::Request::SignProof)) is a question for a token like any other, whose answer the engine
+//! signs for.
+//!
 //! # Time
 //!
 //! Deadlines live on `CLOCK_BOOTTIME`, which counts suspend and never jumps. Wall time is shown, and

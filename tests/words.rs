@@ -21,8 +21,9 @@ enum Bus {
 use Bus::{Member, NotOffered, Standard};
 
 /// Method on the socket, member on D-Bus, command.
-const TABLE: [(&str, Bus, &str); 25] = [
+const TABLE: [(&str, Bus, &str); 26] = [
     ("GetToken", Member("Manager.GetAccessToken"), "token"),
+    ("SignProof", Member("Account.SignProof"), "proof"),
     ("ListAccounts", Standard("org.freedesktop.DBus.ObjectManager.GetManagedObjects"), "accounts"),
     (
         "Status",

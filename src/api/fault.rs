@@ -67,6 +67,8 @@ pub enum FaultKind {
     ApprovalRequired,
     /// This caller may not do that.
     Denied,
+    /// No proof is made for that address.
+    OriginNotAllowed,
     /// What opens the secrets is not there, or does not fit.
     Locked,
     /// Something could not be written down or read.
@@ -83,7 +85,7 @@ type Row = (FaultKind, &'static str, u8, &'static str);
 use FaultKind as K;
 
 /// The table. Exit codes are those of sysexits.h where it has one.
-const TABLE: [Row; 20] = [
+const TABLE: [Row; 21] = [
     (K::NoSuchAccount, "NoSuchAccount", 67, "run: ostler accounts"),
     (K::NoSuchProvider, "NoSuchProvider", 67, "run: ostler providers"),
     (K::NoSuchRequest, "NoSuchRequest", 67, "start the sign-in again: ostler login"),
@@ -100,6 +102,12 @@ const TABLE: [Row; 20] = [
     (K::Cancelled, "Cancelled", 77, "start the sign-in again: ostler login"),
     (K::ApprovalRequired, "ApprovalRequired", 77, "run: ostler access pending"),
     (K::Denied, "Denied", 77, "ask as the user who owns the daemon"),
+    (
+        K::OriginNotAllowed,
+        "OriginNotAllowed",
+        77,
+        "add it to origins below [dpop] in the provider's file, or sign in with --resource",
+    ),
     (K::Locked, "Locked", 78, "run: ostler doctor"),
     (K::Storage, "Storage", 74, "check the disk and the daemon's log"),
     (K::ShuttingDown, "ShuttingDown", EXIT_UNAVAILABLE, "try again when it has restarted"),

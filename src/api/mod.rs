@@ -5,6 +5,7 @@
 mod access;
 mod diagnosis;
 mod fault;
+mod proof;
 mod provider;
 mod reply;
 mod request;
@@ -12,6 +13,7 @@ mod request;
 pub use access::{Grant, ListUses, Pending, RemoveGrant, Respond, SetGrant, Use, Verdict};
 pub use diagnosis::{Answer, Area, Diagnosis, Finding, Level};
 pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, login_command};
+pub use proof::{Proof, SignProof};
 pub use provider::{CheckProvider, Checked, Definition, DraftProvider, Remark, ShowProvider};
 pub use reply::{
     Account, DaemonInfo, Event, Gap, LoggedOut, LoginEnded, LoginStarted, ProviderInfo, Refreshed,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{Grant, Pending, Use};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
+use super::proof::Proof;
 use super::provider::{Checked, Definition};
 use super::request::Flow;
 use crate::model::{
@@ -20,6 +21,8 @@ use crate::model::{
 pub enum Response {
     /// To `GetToken`.
     Token(Token),
+    /// To `SignProof`.
+    Proof(Proof),
     /// To `ListAccounts`.
     Accounts {
         /// By name.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access::{ListUses, RemoveGrant, Respond, SetGrant};
+use super::proof::SignProof;
 use super::provider::{CheckProvider, DraftProvider, ShowProvider};
 use crate::model::{
     AccountName, Audience, ClientId, ClientSecret, Fingerprint, ProviderId, RefreshToken,
@@ -14,6 +15,8 @@ use crate::model::{
 pub enum Request {
     /// A fresh access token of an account.
     GetToken(GetToken),
+    /// The same of tokens that are bound to a key, with the proof for one request.
+    SignProof(Box<SignProof>),
     /// The accounts, one line each.
     ListAccounts,
     /// The daemon and its accounts, in detail.
@@ -65,8 +68,9 @@ pub enum Request {
 impl Request {
     /// The method names on the socket, in the order of the variants, with `Monitor`, which streams
     /// and is asked for by [`crate::engine`]'s handle alone.
-    pub const METHODS: [&'static str; 25] = [
+    pub const METHODS: [&'static str; 26] = [
         "GetToken",
+        "SignProof",
         "ListAccounts",
         "Status",
         "ListProviders",
@@ -167,6 +171,10 @@ pub struct Login {
     /// For whom tokens are asked, in a login by the client's key; the client itself if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Whether tokens are to be bound to a key (RFC 9449), so that nobody can use them without a proof
+    /// that the daemon makes; as before, or as the provider's definition says, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<bool>,
     /// The refresh token of a login that another program kept until now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Imported>,

@@ -17,7 +17,7 @@
 //! | `hidden` | a line that is typed and not shown |
 //! | `import` | logins that other programs keep |
 //! | `provider` | definitions of providers: shown, checked, drafted |
-//! | `token`, `login`, `status`, `list`, `change`, `access`, `monitor`, `doctor` | the commands |
+//! | `token`, `proof`, `login`, `status`, `list`, `change`, `access`, `monitor`, `doctor` | the commands |
 //! | `text` | durations, times and tables |
 
 mod access;
@@ -33,6 +33,7 @@ mod import;
 mod list;
 mod login;
 mod monitor;
+mod proof;
 mod provider;
 mod status;
 #[cfg(test)]
@@ -88,6 +89,7 @@ fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
     let connect = || Client::connect(&path()?).map_err(Failure::from);
     match command {
         Command::Token(args) => token::run(args, &mut connect()?, console),
+        Command::Proof(args) => proof::run(args, &mut connect()?, console),
         Command::Login(args) => login::run(&args, &path()?, console),
         Command::Callback(args) => login::callback(args, &mut connect()?, console),
         Command::Import(args) => import::run(&args, &path()?, console),

@@ -14,10 +14,10 @@ use crate::api::{Fault, FaultKind, GetToken};
 use crate::model::Scopes;
 
 /// How long the daemon waits for a refresh unless told otherwise, in seconds.
-const WAIT: u32 = 20;
+pub(super) const WAIT: u32 = 20;
 
 /// What an answer may take beyond that: the daemon's own deadline is the one that should be met.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// The token where it was received, not a copy of it.
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access;
 use super::handle::{Asker, Message};
 use super::logout::Revocation;
+use super::signing::Wish;
 use super::task::Engine;
 use crate::api::{
     Fault, FaultKind, GetToken, Logout, Refresh, Rename, Request, Response, Resume, Revoke,
@@ -15,10 +16,12 @@ use crate::lifecycle::{Ask, Event, Parting};
 use crate::model::{AccountName, Adjustment, Caller, Portion, Target};
 
 /// What a question for a token is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+#[derive(Debug)]
+pub(super) enum Wanted {
     /// The token.
     Token,
+    /// The token, and the proof for a request with it.
+    Proof(Box<Wish>),
     /// That there is a new one.
     Renewal,
 }
@@ -38,6 +41,7 @@ impl Engine {
         }
         match request {
             Request::GetToken(get) => self.get_token(get, Wanted::Token, caller, asker),
+            Request::SignProof(sign) => self.sign_proof(*sign, caller, asker),
             Request::ListAccounts => {
                 asker.answer(Ok(Response::Accounts { accounts: self.accounts_for(&caller) }));
             }
@@ -131,7 +135,13 @@ impl Engine {
         self.tell(Event::Part { account, parting, waiter });
     }
 
-    fn get_token(&mut self, get: GetToken, wanted: Wanted, caller: Caller, asker: Asker) {
+    pub(super) fn get_token(
+        &mut self,
+        get: GetToken,
+        wanted: Wanted,
+        caller: Caller,
+        asker: Asker,
+    ) {
         let target = match Target::new(get.resource, get.audience) {
             Ok(target) => target,
             Err(error) => {
@@ -143,8 +153,12 @@ impl Engine {
         let narrow = get.narrow.unwrap_or(false);
         let portion = narrow.then(|| Portion { scopes: scopes.clone(), target: target.clone() });
         let waiter = self.wait(asker, caller.clone(), &get.account);
-        if wanted == Wanted::Renewal {
+        let renew = matches!(wanted, Wanted::Renewal);
+        if renew {
             self.renewals.insert(waiter);
+        }
+        if let (Wanted::Proof(wish), Some(waiting)) = (wanted, self.waiting.get_mut(&waiter)) {
+            waiting.wish = Some(wish);
         }
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
         let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
@@ -159,7 +173,7 @@ impl Engine {
             target,
             portion: portion.map(Arc::new),
             rejected: get.rejected,
-            renew: wanted == Wanted::Renewal,
+            renew,
             deadline,
         }));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dpop::opened;
 use super::handle::Asker;
 use super::proof::Proof;
 use super::signins::SignIn;
@@ -32,6 +33,7 @@ impl Engine {
             client: sign_in.client.clone(),
             secret: sign_in.secret.clone(),
             registration: sign_in.registration.clone(),
+            key: sign_in.key.as_ref().map(|key| Arc::clone(key.key())),
             code: Arc::clone(code),
             user_code: started.user_code.clone().unwrap_or_default(),
             verification_uri_complete: complete.filter(|complete| *complete != page),
@@ -57,6 +59,7 @@ impl Engine {
         for device in devices {
             let DeviceSignIn { request, seed, client, secret, code, interval, began, .. } = device;
             let registration = device.registration;
+            let key = device.key.and_then(opened);
             let began = began.on_boot_clock(self.clock.boot_id(), now);
             let deadline = began.map(|began| began + device.lifetime);
             let known = self.provider_of(&client.key);
@@ -74,6 +77,7 @@ impl Engine {
                 secret,
                 registration,
                 provider,
+                key,
                 proof: Proof::Device(code),
                 watchers: Vec::new(),
                 browser: None,

@@ -60,19 +60,23 @@ impl Engine {
         if result.is_ok() && !renews {
             self.note_use(&waiting);
         }
-        let Waiting { asker, account, .. } = waiting;
-        asker.answer(match result {
+        let Waiting { asker, account, wish, .. } = waiting;
+        let now = self.clock.now();
+        let result = match result {
             Ok(hand_out) if renews => {
-                let now = self.clock.now();
                 let expires_at = hand_out.expires.map(|at| now.wall_at(at).seconds());
                 Ok(Response::Refreshed(Refreshed { account, expires_at }))
             }
             Ok(hand_out) => {
-                let token = super::shown::token(account, &hand_out, self.clock.now());
+                let token = super::shown::token(account, &hand_out, now);
+                if let Some(wish) = wish {
+                    return self.prove(asker, token, wish, now);
+                }
                 Ok(Response::Token(token))
             }
             Err(refusal) => Err(self.refused(account, refusal)),
-        });
+        };
+        asker.answer(result);
     }
 
     fn done_for(&mut self, waiter: WaiterId, result: Result<(), Refusal>) {

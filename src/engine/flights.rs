@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate;
+use super::dpop;
 use super::proof;
 use super::task::{Done, Engine};
 use crate::crash::{self, Point};
@@ -12,7 +13,7 @@ use crate::model::{
     AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Issued, Landing, RawAnswer,
     RefreshToken, RequestId, Scopes, Stamp,
 };
-use crate::oauth::{Client, Sent, SentSecrets, TokenRequest, read_answer, sketch};
+use crate::oauth::{Client, Prover, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
 use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Opener, Report, StoreError};
 
@@ -37,6 +38,8 @@ pub(super) struct Flying {
     credentials: Option<Credentials>,
     /// The refresh token that was sent: an answer that repeats it brings none.
     sent_refresh: Option<RefreshToken>,
+    /// The key that its tokens are bound to, if they are.
+    pub(super) key: Option<Arc<Prover>>,
     /// The client's secret, as long as the provider may be asked more.
     pub(super) secret: Option<ClientSecret>,
     /// What else was sent and must not show up in words. Not known of an earlier run's flight.
@@ -70,6 +73,7 @@ impl Flying {
             is_sign_in,
             credentials: None,
             sent_refresh: None,
+            key: None,
             secret: None,
             sent_secrets: None,
             answer: Some(Arc::new(answer)),
@@ -82,6 +86,7 @@ impl Engine {
     pub(super) fn begin(&mut self, flight: FlightId, mut account: AccountSeed, purpose: Purpose) {
         let sent = self.clock.stamp();
         let (mut narrowed, mut subject) = (None, None);
+        let mut key = self.keys.get(&account.id).cloned();
         let (provider, request, kind) = match purpose {
             Purpose::Refresh { generation, portion, subject: exchanged } => {
                 subject = exchanged;
@@ -98,7 +103,9 @@ impl Engine {
             }
             Purpose::Exchange { request } => match self.sign_ins.get(&request) {
                 Some(sign_in) => {
+                    key.clone_from(&sign_in.key);
                     let exchange = Exchange {
+                        key: sign_in.key.as_ref().map(|key| Arc::clone(key.key())),
                         seed: account.clone(),
                         client: sign_in.client.clone(),
                         secret: sign_in.secret.clone(),
@@ -123,6 +130,7 @@ impl Engine {
             request,
             credentials: None,
             sent_refresh: None,
+            key,
             secret: None,
             sent_secrets: None,
             answer: None,
@@ -146,14 +154,16 @@ impl Engine {
             (Some(refresh), None) => {
                 let (scopes, target) = (flying.narrowed.as_ref(), &flying.account.target);
                 let (provider, now) = (&flying.provider, flying.sent.at);
-                if let Some(subject) = &flying.subject {
-                    let subject = &subject.access;
-                    TokenRequest::token_exchange(provider, client, subject, scopes, target, now)
-                } else if flying.account.grant.renews_itself() {
-                    proof::by_client(provider, client, &flying.account, now)
-                } else {
-                    TokenRequest::refresh(provider, client, refresh, scopes, target, now)
-                }
+                TokenRequest::bound(flying.key.as_ref(), now, || {
+                    if let Some(subject) = &flying.subject {
+                        let token = &subject.access;
+                        TokenRequest::token_exchange(provider, client, token, scopes, target, now)
+                    } else if flying.account.grant.renews_itself() {
+                        proof::by_client(provider, client, &flying.account, now)
+                    } else {
+                        TokenRequest::refresh(provider, client, refresh, scopes, target, now)
+                    }
+                })
             }
             (_, Some(request)) => match self.sign_ins.get_mut(request) {
                 Some(sign_in) => sign_in.token_request(client, flying.sent.at),
@@ -225,6 +235,10 @@ impl Engine {
             granted.refresh = proof::renewal(flying, refresh, granted);
             certificate::note(flying, granted);
         }
+        let landing = match landing {
+            Landing::Granted(granted) => dpop::judge(flying, granted),
+            failed @ Landing::Failed { .. } => failed,
+        };
         self.vouch(flight, landing);
         if let Some(shown) = shown {
             self.doctor.answers.note(name, shown, now);
@@ -421,6 +435,9 @@ impl Engine {
     /// The grant of a flight is durable: the client that it belongs to is on record from now on.
     fn granted(&mut self, flight: FlightId) {
         let Some(flying) = self.flying.remove(&flight) else { return };
+        if flying.is_sign_in {
+            self.keep_key(&flying.account.id, flying.key);
+        }
         if let Some(request) = &flying.request
             && let Some(sign_in) = self.sign_ins.get(request)
         {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate;
+use super::dpop::is_bound;
 use super::task::{Done, Engine};
 use crate::model::{
     AccountName, Failure, FailureClass, FlightId, Granted, IDENTITY, Landing, SUBJECT, Values,
@@ -53,6 +54,7 @@ impl Engine {
         }
         let client = flying.account.client.client.clone();
         let (http, now) = (self.http.clone(), self.clock.now());
+        let prover = flying.key.clone().filter(|_| is_bound(granted.token_type.as_str()));
         self.tasks.spawn(async move {
             let mut about = About::default();
             let learning = async {
@@ -65,7 +67,8 @@ impl Engine {
                     about.introspected = introspect(&http, &provider, client, access, now).await;
                 }
                 if has_name {
-                    about.person = userinfo(&http, &provider, client, access, now).await;
+                    let prover = prover.as_ref();
+                    about.person = userinfo(&http, &provider, client, access, prover, now).await;
                 }
             };
             // what is not known by then is done without

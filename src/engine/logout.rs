@@ -77,6 +77,7 @@ impl Engine {
             self.announced.remove(&name);
             self.doctor.answers.forget(&name);
             self.uses.forget(id);
+            self.keys.remove(id);
             let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         }
         tracing::info!(account = %name, "logged out");

@@ -19,6 +19,7 @@ mod certificate;
 mod definitions;
 mod devices;
 mod doctor;
+mod dpop;
 mod effects;
 mod errands;
 mod faults;
@@ -35,6 +36,7 @@ mod proof;
 mod recovery;
 mod registrations;
 mod shown;
+mod signing;
 mod signins;
 mod task;
 #[cfg(test)]

@@ -15,10 +15,10 @@ use crate::model::{
     ProviderId, RefreshToken, Registration, Scopes, Target, Wall, is_document,
 };
 use crate::oauth::{
-    Authorization, Client, DeviceAuthorization, Http, Loopback, OauthError, Registered,
+    Authorization, Client, DeviceAuthorization, Http, Loopback, OauthError, Prover, Registered,
     authorize_device, check_key, discover, push, register,
 };
-use crate::provider::{Provider, Redirect, Unresolved};
+use crate::provider::{Dpop, DpopUse, Provider, Redirect, Unresolved};
 
 /// What a sign-in needs before it can be shown to the user.
 pub(super) struct Plan {
@@ -43,6 +43,10 @@ pub(super) struct Plan {
     pub(super) login_hint: Option<String>,
     pub(super) flow: Flow,
     pub(super) grant: GrantType,
+    /// Whether tokens are to be bound to a key, if that was said.
+    pub(super) dpop: Option<bool>,
+    /// Whether those of the login before are.
+    pub(super) was_bound: bool,
     /// The refresh token of a login that there is already.
     imported: Option<Arc<RefreshToken>>,
     pub(super) source: Source,
@@ -70,6 +74,8 @@ pub(super) struct Way {
     pub(super) client: ClientRecord,
     /// By what the client is managed, if it has registered itself for this.
     pub(super) registration: Option<Arc<Registration>>,
+    /// The key that tokens will be bound to, if they will be.
+    pub(super) key: Option<Arc<Prover>>,
     pub(super) means: Means,
 }
 
@@ -108,6 +114,7 @@ impl Engine {
             login_hint,
             flow,
             subject,
+            dpop,
             refresh_token,
         } = login;
         let provider = self.catalog.canonical(&provider);
@@ -166,6 +173,7 @@ impl Engine {
             Some(known) if target.is_empty() => known.target.clone(),
             _ => target,
         };
+        let was_bound = known.as_ref().is_some_and(|known| self.keys.contains_key(&known.id));
         let scopes = scopes.or_else(|| known.map(|known| known.scopes));
         // an import belongs to a client that is there already
         let document = self.document.clone().filter(|_| flow != Flow::Import);
@@ -184,6 +192,8 @@ impl Engine {
             login_hint,
             flow,
             grant,
+            dpop,
+            was_bound,
             imported: refresh_token.map(|Imported(token)| token),
             source,
             asker,
@@ -268,12 +278,18 @@ impl Plan {
             client
         } else {
             let registered = self.register(&provider, http, now).await?;
-            let Registered { client, secret, auth, registration: kept, ends } = registered;
+            let Registered { client, secret, auth, bound, registration: kept, ends } = registered;
             self.secret_ends = ends;
             self.secret = secret.map(Arc::new);
             registration = kept.map(Arc::new);
             if auth != provider.client_auth {
                 provider = Arc::new(Provider { client_auth: auth, ..(*provider).clone() });
+            }
+            if bound {
+                // what the provider registered counts: it takes no other request from this client
+                let dpop =
+                    Dpop { when: DpopUse::Always, ..provider.dpop.clone().unwrap_or_default() };
+                provider = Arc::new(Provider { dpop: Some(dpop), ..(*provider).clone() });
             }
             client
         };
@@ -281,8 +297,9 @@ impl Plan {
         // before it is written down, and before anybody visits a page in vain
         let asks = Client { id: &client, secret: self.secret() };
         http.check_certificate(asks, now).map_err(|error| faults::unusable(&error))?;
+        let prover = self.proof_key(&provider)?;
         let means = match self.flow {
-            Flow::Browser => self.browser(&provider, &client, http, now).await?,
+            Flow::Browser => self.browser(&provider, &client, prover.as_ref(), http, now).await?,
             Flow::Device => {
                 let client = Client { id: &client, secret: self.secret() };
                 let scopes = self.scopes.clone().unwrap_or_default();
@@ -317,7 +334,7 @@ impl Plan {
             discovered: if is_pinned { Some(provider.to_toml()) } else { discovered },
             secret_ends: self.secret_ends,
         };
-        Ok(Way { provider, client, registration, means })
+        Ok(Way { provider, client, registration, key: prover, means })
     }
 
     /// Registers a client, where nobody has one and the provider lets clients do that themselves.
@@ -388,6 +405,7 @@ impl Plan {
         &mut self,
         provider: &Provider,
         client: &ClientId,
+        key: Option<&Arc<Prover>>,
         http: &Http,
         now: Now,
     ) -> Result<Means, Fault> {
@@ -417,10 +435,13 @@ impl Plan {
         let scopes = self.scopes.clone().unwrap_or_default();
         let (hint, id) = (self.login_hint.as_deref(), client);
         let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
-        let (authorization, url) =
+        let (authorization, mut url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
         let client = Client { id, secret: self.secret() };
-        let pushed = push(http, provider, client, url, now).await;
+        if let Some(key) = key {
+            key.commit(&mut url);
+        }
+        let pushed = push(http, provider, client, url, key, now).await;
         let url = pushed.map_err(|error| faults::not_authorized(provider, error))?;
         let authorization = Box::new(authorization);
         Ok(Means::Browser { loopback, redirect_uri, authorization, url })

@@ -35,9 +35,13 @@ impl SignIn {
         now: Now,
     ) -> Result<TokenRequest, OauthError> {
         let (provider, seed) = (&self.provider, &self.seed);
-        match &mut self.proof {
-            Proof::Code { authorization, code } => {
-                let code = code.take().unwrap_or_else(|| AuthorizationCode::new(String::new()));
+        let code = match &mut self.proof {
+            Proof::Code { code, .. } => code.take(),
+            Proof::Device(_) | Proof::Refresh(_) | Proof::Client => None,
+        };
+        let code = code.unwrap_or_else(|| AuthorizationCode::new(String::new()));
+        TokenRequest::bound(self.key.as_ref(), now, || match &self.proof {
+            Proof::Code { authorization, .. } => {
                 let (verifier, uri) = (authorization.verifier(), authorization.redirect_uri());
                 TokenRequest::exchange(provider, client, &code, verifier, uri, &seed.target, now)
             }
@@ -46,7 +50,7 @@ impl SignIn {
                 TokenRequest::refresh(provider, client, token, None, &seed.target, now)
             }
             Proof::Client => by_client(provider, client, seed, now),
-        }
+        })
     }
 }
 

@@ -19,6 +19,7 @@ use crate::model::{
     AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, Portion, RawAnswer,
     RequestId, Stamp,
 };
+use crate::oauth::Prover;
 use crate::provider::{AtRefresh, Provider};
 use crate::store::{Attempt, AttemptKind, Command};
 
@@ -49,6 +50,7 @@ pub(super) fn take_up(
     clients: Vec<ClientRecord>,
     accounts: Vec<AccountRecord>,
     attempts: Vec<Attempt>,
+    mut keys: HashMap<FlightId, Arc<Prover>>,
 ) {
     for client in clients {
         engine.know(client);
@@ -100,14 +102,16 @@ pub(super) fn take_up(
     }
 
     for (flight, seed, kind, sent, answer) in answered {
-        engine.unread.push(Unread { flight, kind, seed, sent, answer });
+        let key = engine.keys.get(&seed.id).cloned();
+        engine.unread.push(Unread { flight, kind, seed, sent, answer, key });
     }
     for attempt in exchanges {
         let Attempt { flight, kind, sent, answer } = attempt;
         let AttemptKind::Exchange { seed, client } = kind else { continue };
         if let Some(answer) = answer {
             engine.know(client);
-            engine.unread.push(Unread { flight, kind: Kind::Exchange, seed: *seed, sent, answer });
+            let (kind, seed, key) = (Kind::Exchange, *seed, keys.remove(&flight));
+            engine.unread.push(Unread { flight, kind, seed, sent, answer, key });
         } else {
             tracing::warn!(account = %seed.name, "a sign-in was cut off: start it again");
             engine.write(Command::Abandon { flight, account: seed.id, standing: None });
@@ -133,14 +137,16 @@ pub(super) fn read_on(engine: &mut Engine) {
             continue;
         };
         tracing::info!(account = %name, "finishing a flight from its answer on record");
-        let Unread { flight, kind, seed, sent, answer } = unread;
+        let Unread { flight, kind, seed, sent, answer, key } = unread;
         let is_sign_in = matches!(kind, Kind::Exchange);
         if is_sign_in {
             // nobody waits for it any more, so any id will do
             let request = RequestId::from_random([0; 10]);
             engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules(&provider));
         }
-        engine.flying.insert(flight, Flying::resumed(seed, provider, sent, is_sign_in, answer));
+        let mut flying = Flying::resumed(seed, provider, sent, is_sign_in, answer);
+        flying.key = key;
+        engine.flying.insert(flight, flying);
         flights.push(flight);
     }
     for flight in flights {
@@ -155,6 +161,8 @@ pub(super) struct Unread {
     seed: AccountSeed,
     sent: Stamp,
     answer: RawAnswer,
+    /// What the tokens in it are bound to.
+    key: Option<Arc<Prover>>,
 }
 
 enum Kind {

@@ -19,7 +19,7 @@ use crate::lifecycle::{Event, SignInEnd, SignInSeed};
 use crate::model::{
     AccountId, AccountSeed, Boot, ClientRecord, ClientSecret, Registration, RequestId, Values,
 };
-use crate::oauth::{CallbackPage, Loopback};
+use crate::oauth::{CallbackPage, Loopback, Prover};
 use crate::provider::Provider;
 use crate::store::Command;
 
@@ -42,6 +42,8 @@ pub(super) struct SignIn {
     /// By what the client is managed, if it has registered itself for this.
     pub(super) registration: Option<Arc<Registration>>,
     pub(super) provider: Arc<Provider>,
+    /// The key that its tokens will be bound to, if they will be.
+    pub(super) key: Option<Arc<Prover>>,
     pub(super) proof: Proof,
     pub(super) watchers: Vec<Asker>,
     /// The browser that waits to be told how it went.
@@ -140,7 +142,7 @@ impl Engine {
     /// Opens a sign-in. What to tell the one who asked, unless that waits for the disk.
     fn show(&mut self, plan: Plan, way: Way) -> Option<(Asker, Result<LoginStarted, Fault>)> {
         let Plan { name, secret, scopes, target, flow, grant, asker, .. } = plan;
-        let Way { provider, client, registration, means } = way;
+        let Way { provider, client, registration, key, means } = way;
         let (request, id) = match (random(), random()) {
             (Ok(request), Ok(account)) => {
                 (RequestId::from_random(request), AccountId::from_random(account))
@@ -183,6 +185,7 @@ impl Engine {
             browser: None,
             listener: None,
             provider,
+            key,
         };
         let mut poll = None;
         let mut complete = false;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Interval;
 
@@ -23,6 +23,7 @@ use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts, first_question};
 use super::recovery::{self, Unread};
 use super::registrations;
+use super::signing::{SIGNING_MAX, Wish};
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
 use crate::api::{Event as News, Fault, LoginStarted, Response, State};
@@ -31,7 +32,7 @@ use crate::model::{
     AccountId, AccountName, Caller, ClientId, ClientKey, ClientRecord, ErrandId, FlightId, Modes,
     ProviderId, QuestionId, RequestId,
 };
-use crate::oauth::{Courier, Http};
+use crate::oauth::{Courier, Http, Prover};
 use crate::provider::{Catalog, Provider};
 use crate::store::{self, Loaded, Renewal, Report, Store};
 use crate::sys::alarm::Alarm;
@@ -109,6 +110,8 @@ pub(super) struct Waiting {
     pub(super) asker: Asker,
     pub(super) caller: Caller,
     pub(super) account: AccountName,
+    /// The request for which a proof is to go with the token, if one is.
+    pub(super) wish: Option<Box<Wish>>,
 }
 
 /// The end of a task that the engine started.
@@ -163,6 +166,10 @@ pub struct Engine {
     pub(super) pinned: HashMap<ClientKey, Arc<Provider>>,
     /// Definitions of the catalog whose gaps are filled, by the names that fill them.
     filled: HashMap<ProviderId, Arc<Provider>>,
+    /// The keys that the tokens of accounts are bound to.
+    pub(super) keys: HashMap<AccountId, Arc<Prover>>,
+    /// How many proofs can be in the making.
+    pub(super) signing: Arc<Semaphore>,
     pub(super) flying: HashMap<FlightId, Flying>,
     pub(super) sign_ins: HashMap<RequestId, SignIn>,
     /// Sign-ins on their way to the disk, and who is shown them then.
@@ -252,6 +259,8 @@ impl Engine {
             clients: HashMap::new(),
             pinned: HashMap::new(),
             filled: HashMap::new(),
+            keys: HashMap::new(),
+            signing: Arc::new(Semaphore::new(SIGNING_MAX)),
             flying: HashMap::new(),
             sign_ins: HashMap::new(),
             showing: HashMap::new(),
@@ -289,7 +298,8 @@ impl Engine {
         // before the first account, so that none is refreshed that should rest
         engine.tell(Event::Modes(modes));
         engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
-        recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts);
+        let keys = engine.take_up_keys(loaded.keys);
+        recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts, keys);
         engine.resume_devices(loaded.devices);
         engine.resume_errands(loaded.errands);
         engine.watch_registrations();
@@ -381,7 +391,8 @@ impl Engine {
     /// Somebody waits for news of an account from now on, under the name that is given back.
     pub(super) fn wait(&mut self, asker: Asker, caller: Caller, account: &AccountName) -> WaiterId {
         let waiter = self.new_waiter();
-        self.waiting.insert(waiter, Waiting { asker, caller, account: account.clone() });
+        self.waiting
+            .insert(waiter, Waiting { asker, caller, account: account.clone(), wish: None });
         waiter
     }
 

@@ -54,8 +54,8 @@ pub use record::{
 pub use scope::{Scope, Scopes};
 pub use secret::{
     AccessToken, AuthorizationCode, ClientSecret, DeviceCode, Fingerprint, IdToken, PkceVerifier,
-    RefreshToken, Registration, RegistrationToken,
+    ProofKey, RefreshToken, Registration, RegistrationToken,
 };
 pub use target::{Audience, Resource, Target};
 pub use time::{Boot, BootId, Now, Stamp, Wall, span};
-pub use values::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, SUBJECT, Values};
+pub use values::{BASE_URL, CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, SUBJECT, Values};

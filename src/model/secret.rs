@@ -79,6 +79,11 @@ secret! {
     DeviceCode
 }
 secret! {
+    /// The private key that a grant's tokens are bound to (RFC 9449): PKCS #8 in base64. It signs in the
+    /// daemon and never leaves it.
+    ProofKey
+}
+secret! {
     /// A PKCE code verifier (RFC 7636, 4.1), used once.
     PkceVerifier
 }

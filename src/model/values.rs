@@ -15,6 +15,9 @@ const VALUE_MAX: usize = 1024;
 /// Under this name: whom the provider calls its user.
 pub const IDENTITY: &str = "identity";
 
+/// The name under which it is kept where the API begins.
+pub const BASE_URL: &str = "base_url";
+
 /// Under this name: the name that the provider knows its user by, which never changes.
 pub const SUBJECT: &str = "subject";
 

@@ -2,13 +2,15 @@
 //! what their user is called (OpenID Connect Core, 5.3). None of it is needed: what cannot be had is
 //! done without.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 
-use super::client::{Client, authenticate, bearer, reach};
+use super::client::{Client, authenticate, bearer, presented, reach};
+use super::dpop::{Prover, proved};
 use super::http::Http;
 use super::lifetime::{LIFETIME_MAX, jwt_claims};
 use super::request::{Outgoing, Params, form_body, plain_headers};
@@ -103,22 +105,29 @@ fn lifetime(said: &Introspection, now: Now) -> Option<Duration> {
     (!left.is_zero()).then(|| left.min(LIFETIME_MAX))
 }
 
-/// Asks what the user is called.
+/// Asks what the user is called. A token that is bound to a key comes with what proves that.
 pub async fn userinfo(
     http: &Http,
     provider: &Provider,
     client: Client<'_>,
     access: &AccessToken,
+    prover: Option<&Arc<Prover>>,
     now: Now,
 ) -> Option<Person> {
     let provider = &*reach(provider, client);
     let url = provider.userinfo_url.as_ref()?;
     check_endpoint(url).ok()?;
-    let mut headers = plain_headers();
-    headers.insert(AUTHORIZATION, bearer(access.expose()).ok()?);
-    // a token may be bound to the certificate
-    let request = Outgoing::new(Method::GET, url.clone(), headers, None).from(client, now).ok()?;
-    let said: UserInfo = answer(http, request).await?;
+    let request = || {
+        let mut headers = plain_headers();
+        let presented = match prover {
+            Some(_) => presented("DPoP", access.expose())?,
+            None => bearer(access.expose())?,
+        };
+        headers.insert(AUTHORIZATION, presented);
+        // a token may be bound to the certificate
+        Outgoing::new(Method::GET, url.clone(), headers, None).from(client, now)
+    };
+    let said: UserInfo = answer(http, proved(prover, Some(access), now, request).ok()?).await?;
     person(said)
 }
 

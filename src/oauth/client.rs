@@ -106,7 +106,12 @@ pub(super) fn authenticate(
 
 /// The value of `Authorization: Bearer` (RFC 6750, 2.1).
 pub(super) fn bearer(token: &str) -> Result<HeaderValue, OauthError> {
-    let text = Zeroizing::new(format!("Bearer {token}"));
+    presented("Bearer", token)
+}
+
+/// The value of `Authorization` for a token of some type.
+pub(super) fn presented(scheme: &str, token: &str) -> Result<HeaderValue, OauthError> {
+    let text = Zeroizing::new(format!("{scheme} {token}"));
     let mut value = HeaderValue::from_str(&text)
         .map_err(|_| OauthError::Header { name: AUTHORIZATION.to_string() })?;
     value.set_sensitive(true);

@@ -11,8 +11,9 @@ use super::request::{Outgoing, TOKEN_EXCHANGE, plain_headers};
 use super::scrub::Scrub;
 use crate::model::{ProviderId, RawAnswer, Scope, Scopes};
 use crate::provider::{
-    Answer, AtRefresh, Capture, ClientAuth, Http as HttpDialect, Mtls, Pkce, Provider, Redirect,
-    Refresh, Revocation, RevocationStyle, Rotation, ScopeRules, check_endpoint, is_loopback,
+    Answer, AtRefresh, Capture, ClientAuth, Dpop, DpopUse, Http as HttpDialect, Mtls, Pkce,
+    Provider, Redirect, Refresh, Revocation, RevocationStyle, Rotation, ScopeRules, check_endpoint,
+    is_loopback,
 };
 
 /// Why an issuer's metadata could not be had or not be used.
@@ -89,6 +90,7 @@ struct Metadata {
     jwks_uri: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
+    dpop_signing_alg_values_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
@@ -198,6 +200,7 @@ impl Metadata {
             // must ignore it (RFC 6749, 3.1)
             pkce: Pkce::S256,
             redirect: Redirect::LoopbackIp,
+            dpop: dpop(self.dpop_signing_alg_values_supported.as_deref()),
             answer: Answer::default(),
             rotation: Rotation::Strict,
             default_lifetime: None,
@@ -291,6 +294,13 @@ fn client_auth(methods: Option<&[String]>) -> Result<Option<ClientAuth>, Discove
     } else {
         Err(DiscoveryError::Authentication)
     }
+}
+
+/// Where a provider takes proofs that we can make (RFC 9449, 5.1), tokens are bound on request: what
+/// uses them has to be able to present them.
+fn dpop(algorithms: Option<&[String]>) -> Option<Dpop> {
+    let takes_ours = algorithms?.iter().any(|algorithm| algorithm == "ES256");
+    takes_ours.then(|| Dpop { when: DpopUse::Asked, ..Dpop::default() })
 }
 
 /// OpenID providers ignore `offline_access` unless they may ask the user for consent (OpenID Connect

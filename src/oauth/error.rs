@@ -59,6 +59,9 @@ pub enum OauthError {
         /// What is wrong with it. Nothing of it, and nothing of its key.
         problem: String,
     },
+    /// A key that tokens are bound to cannot be made or used.
+    #[error("the key that the tokens are bound to cannot be used")]
+    ProofKey,
     /// The kernel gave no random numbers.
     #[error("no random numbers from the kernel: {0}")]
     Random(getrandom::Error),

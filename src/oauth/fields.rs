@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::model::{RawAnswer, Values};
+use crate::model::{BASE_URL, RawAnswer, Values};
 use crate::provider::Provider;
 
 /// What kind of thing a body is.
@@ -170,7 +170,7 @@ impl Fields {
         let captured: Values = provider.capture.answer.iter().filter_map(value).collect();
         let from = provider.base_url_from.as_ref().and_then(|name| captured.get(name));
         match from.or(provider.base_url.as_ref().map(Url::as_str)) {
-            Some(base) => captured.with(&[("base_url", base)].into_iter().collect()),
+            Some(base) => captured.with(&[(BASE_URL, base)].into_iter().collect()),
             None => captured,
         }
     }

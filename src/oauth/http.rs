@@ -3,7 +3,8 @@
 //! Nothing here sends twice: a token endpoint may be asked by GET, which every HTTP stack takes for
 //! repeatable, and a rotated refresh token sent again ends the grant. So there is no pool (a
 //! request is re-sent only on a reused connection), no redirect (a 307 would carry the secrets
-//! elsewhere) and no retry policy.
+//! elsewhere) and no retry policy. The one exception is a server that wants a nonce of its own in the
+//! proof of a request (RFC 9449, 8), and says so instead of looking at the request.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::{self, Certificate, Clients, Route};
 use super::client::Client;
+use super::dpop::{self, Nonces};
 use super::error::OauthError;
 use super::fields;
 use super::request::{Outgoing, TokenRequest};
@@ -71,6 +73,8 @@ pub struct Http {
     direct: Arc<OnceLock<Option<reqwest::Client>>>,
     /// For clients that show certificates, one for each: no connection is shared.
     certified: Arc<Clients>,
+    /// What servers want to see in proofs.
+    nonces: Arc<Nonces>,
     options: Arc<HttpOptions>,
 }
 
@@ -127,14 +131,26 @@ impl Http {
             routed,
             direct: Arc::default(),
             certified: Arc::default(),
+            nonces: Arc::default(),
             options: Arc::new(options.clone()),
         })
     }
 
     /// Sends a token request and reads the answer whole.
     pub async fn send(&self, request: TokenRequest) -> Result<RawAnswer, SendError> {
+        let mut request = request.0;
+        let again = request.again.take();
+        let nonce = self.nonces.of(&request.url);
+        let answer = self.send_once(request).await?;
+        match self.with_nonce(again, nonce.as_deref(), &answer) {
+            Some(again) => self.send_once(*again).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn send_once(&self, request: Outgoing) -> Result<RawAnswer, SendError> {
         crash::point(Point::BeforeSend);
-        let (response, refresh_fields) = self.ask(request.0).await?;
+        let (response, refresh_fields) = self.ask(request).await?;
         crash::point(Point::AfterSend);
         let answer = read(response, &refresh_fields).await?;
         crash::point(Point::AfterRead);
@@ -142,9 +158,34 @@ impl Http {
     }
 
     /// The same for what is no token request.
-    pub(super) async fn carry(&self, request: Outgoing) -> Result<RawAnswer, SendError> {
+    pub(super) async fn carry(&self, mut request: Outgoing) -> Result<RawAnswer, SendError> {
+        let again = request.again.take();
+        let nonce = self.nonces.of(&request.url);
+        let answer = self.carry_once(request).await?;
+        match self.with_nonce(again, nonce.as_deref(), &answer) {
+            Some(again) => self.carry_once(*again).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn carry_once(&self, request: Outgoing) -> Result<RawAnswer, SendError> {
         let (response, refresh_fields) = self.ask(request).await?;
         read(response, &refresh_fields).await
+    }
+
+    /// The second try of a request whose proof lacked the server's nonce. It is safe where no other one
+    /// is: the server looks at the proof first and has refused the request before it did anything, so no
+    /// code and no refresh token is spent. There is one such try, with a nonce that the first did not
+    /// have, and it has no second try itself.
+    fn with_nonce(
+        &self,
+        again: Option<Box<Outgoing>>,
+        nonce: Option<&str>,
+        answer: &RawAnswer,
+    ) -> Option<Box<Outgoing>> {
+        let again = again.filter(|_| dpop::wants_nonce(answer))?;
+        let new = self.nonces.of(&again.url);
+        (new.is_some() && new.as_deref() != nonce).then_some(again)
     }
 
     /// Sends a request and waits for the head of its answer. Gives it with the names under which a
@@ -154,14 +195,23 @@ impl Http {
         mut request: Outgoing,
     ) -> Result<(reqwest::Response, Vec<String>), SendError> {
         let refresh_fields = std::mem::take(&mut request.refresh_fields);
+        let proved = request.proving.take().map(|proving| (proving, request.url.clone()));
+        if let Some((proving, url)) = &proved {
+            let proof = proving.header(&request.method, url, self.nonces.of(url).as_deref());
+            request.headers.insert(dpop::PROOF, proof.map_err(|error| unsent(error.to_string()))?);
+        }
         let response = self.prepare(request)?.send().await;
-        Ok((response.map_err(|error| without_answer(&error))?, refresh_fields))
+        let response = response.map_err(|error| without_answer(&error))?;
+        if let Some((_, url)) = &proved {
+            // servers hand out the next one with any answer, good or bad (RFC 9449, 8.2)
+            self.nonces.learn(url, response.headers());
+        }
+        Ok((response, refresh_fields))
     }
 
     /// The request, ready to be sent on the way that leads to its address.
     pub(super) fn prepare(&self, request: Outgoing) -> Result<reqwest::RequestBuilder, SendError> {
-        let Outgoing { method, url, headers, body, refresh_fields: _, patience, certificate } =
-            request;
+        let Outgoing { method, url, headers, body, patience, certificate, .. } = request;
         if let Err(problem) = check_endpoint(&url) {
             return Err(unsent(format!("the endpoint {problem}")));
         }

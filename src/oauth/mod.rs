@@ -11,6 +11,7 @@
 //! | a code that the user types in on another device (RFC 8628) | [`authorize_device`] |
 //! | a request that is pushed instead of carried (RFC 9126) | [`push`] |
 //! | a token request | [`TokenRequest`] |
+//! | the proof that a token is its holder's (RFC 9449) | [`Prover`] |
 //! | one connection, one request, one answer | [`Http::send`] |
 //! | what the answer means | [`read_answer`] |
 //! | who has signed in (OpenID Connect Core, 3.1.3.7) | [`identity`] |
@@ -34,6 +35,7 @@ mod client;
 mod device;
 mod discovery;
 mod document;
+mod dpop;
 mod encode;
 mod error;
 mod fields;
@@ -66,6 +68,7 @@ pub use client::Client;
 pub use device::{DeviceAuthorization, authorize_device};
 pub use discovery::{DiscoveryError, discover};
 pub use document::published;
+pub use dpop::{Demand, Prover};
 pub use error::OauthError;
 pub use http::{Courier, Delivery, Http, HttpOptions, SendError};
 pub use id_token::{Claim, IdTokenError, Keys, fetch_keys, identity};

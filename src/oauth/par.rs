@@ -2,6 +2,7 @@
 //! straight to the provider, from a client that has shown who it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use url::Url;
 
 use super::answer::read_failure;
 use super::client::{Client, authenticate, reach};
+use super::dpop::{Prover, proved};
 use super::encode;
 use super::error::OauthError;
 use super::http::Http;
@@ -25,13 +27,14 @@ struct Answer {
 }
 
 /// Pushes the parameters of an authorization request, and gives the address for the browser: the client
-/// and the reference (RFC 9126, 4). Where the provider takes no such requests it is the one that was
+/// and the reference (RFC 9126, 4). With a key it proves that it has that (RFC 9449, 10.1). Where the provider takes no such requests it is the one that was
 /// given.
 pub async fn push(
     http: &Http,
     provider: &Provider,
     client: Client<'_>,
     url: Url,
+    prover: Option<&Arc<Prover>>,
     now: Now,
 ) -> Result<Url, OauthError> {
     let provider = &*reach(provider, client);
@@ -40,19 +43,21 @@ pub async fn push(
         what: "pushed authorization request endpoint",
         problem,
     })?;
-    let mut params = Params::default();
-    let own = provider.authorization_url.query_pairs().count();
-    for (name, value) in url.query_pairs().skip(own) {
-        params.add(&name, &value);
-    }
-    let mut headers = plain_headers();
-    authenticate(provider, client, &mut params, &mut headers, now)?;
-    params.set("client_id", client.id.as_str());
-    // the address has the provider's own names already
-    let unnamed = Provider { param_names: BTreeMap::new(), ..provider.clone() };
-    let body = Some(form_body(&params, &unnamed, &mut headers));
-    let request = Outgoing::new(Method::POST, endpoint.clone(), headers, body).from(client, now)?;
-    let answer = http.carry(request).await;
+    let request = || {
+        let mut params = Params::default();
+        let own = provider.authorization_url.query_pairs().count();
+        for (name, value) in url.query_pairs().skip(own) {
+            params.add(&name, &value);
+        }
+        let mut headers = plain_headers();
+        authenticate(provider, client, &mut params, &mut headers, now)?;
+        params.set("client_id", client.id.as_str());
+        // the address has the provider's own names already
+        let unnamed = Provider { param_names: BTreeMap::new(), ..provider.clone() };
+        let body = Some(form_body(&params, &unnamed, &mut headers));
+        Outgoing::new(Method::POST, endpoint.clone(), headers, body).from(client, now)
+    };
+    let answer = http.carry(proved(prover, None, now, request)?).await;
     let answer = answer.map_err(|error| OauthError::Pushed(error.into_failure()))?;
     let fits = |text: &str| {
         (1..=REFERENCE_MAX).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic())

@@ -33,6 +33,8 @@ pub struct Registered {
     pub secret: Option<ClientSecret>,
     /// How the client has to authenticate itself.
     pub auth: Option<ClientAuth>,
+    /// Whether it gives this client nothing but tokens that are bound to a key (RFC 9449, 5.2).
+    pub bound: bool,
     /// By what the registration is managed, if it can be.
     pub registration: Option<Registration>,
     /// When the secret ends, if it does.
@@ -48,6 +50,8 @@ pub(super) struct Answer {
     pub(super) token_endpoint_auth_method: Option<String>,
     redirect_uris: Option<Vec<String>>,
     scope: Option<String>,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
     registration_client_uri: Option<String>,
     registration_access_token: Option<RegistrationToken>,
 }
@@ -162,7 +166,8 @@ impl Answer {
         let secret = secret.filter(|_| auth.is_some());
         let ends = if secret.is_some() { self.secret_ends(None) } else { None };
         let registration = self.managed(endpoint, terms).map(|kept| kept.sealed());
-        Ok(Registered { client, secret, auth, registration, ends })
+        let bound = self.dpop_bound_access_tokens;
+        Ok(Registered { client, secret, auth, bound, registration, ends })
     }
 
     /// What the client is registered for: what the provider says, and else what was asked for.

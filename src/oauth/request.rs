@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::assertion;
 use super::certificate::{self, Certificate};
 use super::client::{Client, authenticate, reach};
+use super::dpop::Proving;
 use super::encode;
 use super::error::OauthError;
 use crate::model::{
@@ -31,7 +32,7 @@ pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// A token request, built and ready to be sent once.
-pub struct TokenRequest(pub(super) Outgoing, SentSecrets);
+pub struct TokenRequest(pub(super) Outgoing, pub(super) SentSecrets);
 
 /// The secrets of a request but for the refresh token: what an answer to it may repeat. Wiped when
 /// dropped.
@@ -58,7 +59,7 @@ impl SentSecrets {
     }
 
     /// These and those.
-    fn and(mut self, mut more: Self) -> Self {
+    pub(super) fn and(mut self, mut more: Self) -> Self {
         self.0.append(&mut more.0);
         self
     }
@@ -97,6 +98,10 @@ pub(super) struct Outgoing {
     pub(super) patience: Option<Duration>,
     /// What the client shows on the connection.
     pub(super) certificate: Option<Certificate>,
+    /// What it is proved with, if it is (RFC 9449).
+    pub(super) proving: Option<Proving>,
+    /// The same request made anew, in case that the server has a nonce for its proof first.
+    pub(super) again: Option<Box<Self>>,
 }
 
 impl Outgoing {
@@ -107,8 +112,17 @@ impl Outgoing {
         headers: HeaderMap,
         body: Option<Zeroizing<Vec<u8>>>,
     ) -> Self {
-        let refresh_fields = Vec::new();
-        Self { method, url, headers, body, refresh_fields, patience: None, certificate: None }
+        Self {
+            method,
+            url,
+            headers,
+            body,
+            refresh_fields: Vec::new(),
+            patience: None,
+            certificate: None,
+            proving: None,
+            again: None,
+        }
     }
 
     /// The same from this client, on a connection with its certificate if it has one: without TLS there

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::answer::Answer;
-use super::dialect::{Capture, ClientAuth, Http, Pkce, Redirect, Refresh, Revocation, ScopeRules};
+use super::dialect::{
+    Capture, ClientAuth, Dpop, Http, Pkce, Redirect, Refresh, Revocation, ScopeRules,
+};
 use super::life::{AtRefresh, MaxRefreshes, Rotation};
 use super::mtls::Mtls;
 use super::template::Variable;
@@ -110,6 +112,9 @@ pub struct Provider {
     /// Which redirect URIs the provider accepts.
     #[serde(default)]
     pub redirect: Redirect,
+    /// Tokens that are bound to a key (RFC 9449); absent where the provider is not known to have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<Dpop>,
     /// The form of answers.
     #[serde(default)]
     pub answer: Answer,

@@ -182,6 +182,29 @@ pub enum Pkce {
     Off,
 }
 
+/// Tokens that are bound to a key (RFC 9449).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dpop {
+    /// Which logins have such tokens.
+    pub when: DpopUse,
+    /// The APIs that the tokens are for, as far as no login and no answer says: the addresses where they
+    /// begin, of which scheme, host and port count. Proofs are made for them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub origins: BTreeSet<Url>,
+}
+
+/// Which logins have tokens that are bound to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DpopUse {
+    /// All.
+    #[default]
+    Always,
+    /// Those that are told to.
+    Asked,
+}
+
 /// Which redirect URIs a provider accepts (RFC 8252, 7).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]

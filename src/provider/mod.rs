@@ -24,8 +24,8 @@ pub use catalog::{Catalog, Entry, FileError, Unresolved};
 pub use checkup::{Checkup, check};
 pub use definition::Provider;
 pub use dialect::{
-    Body, Capture, ClientAuth, Http, LoopbackHost, Method, Pkce, Redirect, Refresh, Revocation,
-    RevocationStyle, ScopeRules, Send,
+    Body, Capture, ClientAuth, Dpop, DpopUse, Http, LoopbackHost, Method, Pkce, Redirect, Refresh,
+    Revocation, RevocationStyle, ScopeRules, Send,
 };
 pub use example::{Example, ExampleOf, Expectation, examples};
 pub use life::{AtRefresh, MaxRefreshes, Rotation};

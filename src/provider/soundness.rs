@@ -82,7 +82,7 @@ impl DefinitionError {
 }
 
 /// Parameters that no definition may set: they carry the protocol's own security.
-const PROTECTED_PARAMS: [&str; 10] = [
+const PROTECTED_PARAMS: [&str; 11] = [
     "client_id",
     "client_secret",
     "state",
@@ -91,16 +91,18 @@ const PROTECTED_PARAMS: [&str; 10] = [
     "code_challenge",
     "code_challenge_method",
     "code_verifier",
+    "dpop_jkt",
     "refresh_token",
     "response_type",
 ];
 
 /// Headers that no definition may set: they are the transport's, or carry secrets.
-const PROTECTED_HEADERS: [&str; 7] = [
+const PROTECTED_HEADERS: [&str; 8] = [
     "authorization",
     "connection",
     "content-length",
     "cookie",
+    "dpop",
     "host",
     "proxy-authorization",
     "transfer-encoding",
@@ -186,6 +188,11 @@ impl Provider {
                 && let Err(problem) = check_endpoint(url)
             {
                 return unsound(field, problem.to_owned());
+            }
+        }
+        for origin in self.dpop.iter().flat_map(|dpop| &dpop.origins) {
+            if let Err(problem) = check_endpoint(origin) {
+                return unsound("dpop.origins", format!("{origin} {problem}"));
             }
         }
         for (field, params) in [

@@ -11,13 +11,15 @@ use crate::model::{
 };
 
 use super::command::{
-    AttemptKind, Begin, BeginKind, Credentials, Erased, Exchange, Left, Notes, OpenedClient, Owed,
+    AttemptKind, Begin, BeginKind, Credentials, DeviceSignIn, Erased, Exchange, Left, Notes,
+    OpenedClient, Owed,
 };
 use super::error::{Refusal, StoreError};
 use super::seal::Sealer;
 use super::table::attempt::OpenAttempt;
+use super::table::proof_key::{self, Of};
 use super::table::refresh::Fresh;
-use super::table::{access, account, attempt, client, errand, meta, refresh, rule, usage};
+use super::table::{access, account, attempt, client, device, errand, meta, refresh, rule, usage};
 
 /// The intent of a flight; gives what its request is made with.
 pub(super) fn begin(
@@ -42,6 +44,9 @@ pub(super) fn begin(
             // refused now rather than after the code is spent
             account::check_name(db, &exchange.seed)?;
             attempt::insert_exchange(db, sealer, *flight, sent, exchange)?;
+            if let Some(key) = &exchange.key {
+                proof_key::put(db, sealer, Of::Flight(*flight, &exchange.seed.id), key)?;
+            }
             Ok(Credentials { refresh: None, secret: exchange_secret(db, sealer, exchange)? })
         }
     }
@@ -54,6 +59,8 @@ pub(super) fn grant(
     change: &GrantChange,
 ) -> Result<(), StoreError> {
     let flight = open_attempt(db, change.flight, &change.account)?;
+    let of_flight = Of::Flight(change.flight, &change.account);
+    let key = if_it_opens(&change.account, proof_key::open(db, sealer, of_flight))?;
     attempt::delete(db, change.flight)?;
     if let AttemptKind::Exchange { seed, client } = &flight.kind {
         settle(db, sealer, &flight, seed, client)?;
@@ -73,6 +80,10 @@ pub(super) fn grant(
         // before goes on, even where this one brought nothing in its place.
         refresh::set_aside(db, &account, &flight.sent)?;
         access::delete(db, &account)?;
+        proof_key::set_aside(db, &account, flight.sent.at.wall)?;
+        if let Some(key) = &key {
+            proof_key::put(db, sealer, Of::Account(&account), key)?;
+        }
         account::set_signed_in(db, account.row, flight.sent.at.wall)?;
     } else {
         refresh::release(db, &account.id)?;
@@ -157,6 +168,21 @@ pub(super) fn set_back(
     account::set_standing(db, id, &Standing::NeedsLogin { why })?;
     refresh::quarantine(db, id, now)?;
     Ok(Some(name))
+}
+
+/// A sign-in on another device, and its key.
+pub(super) fn put_device(
+    db: &Connection,
+    sealer: &Sealer,
+    sign_in: &DeviceSignIn,
+) -> Result<(), StoreError> {
+    device::put(db, sealer, sign_in)?;
+    match &sign_in.key {
+        Some(key) => {
+            proof_key::put(db, sealer, Of::Device(&sign_in.request, &sign_in.seed.id), key)
+        }
+        None => Ok(()),
+    }
 }
 
 /// A rule about which programs may have tokens.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::model::{
     AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ClientKey, ClientRecord,
     ClientSecret, DeviceCode, ErrandId, ErrandRecord, FlightId, Generation, GrantChange, Portion,
-    RawAnswer, RefreshToken, Registration, RequestId, Rule, RuleId, Stamp, Standing, Usage, Wall,
+    ProofKey, RawAnswer, RefreshToken, Registration, RequestId, Rule, RuleId, Stamp, Standing,
+    Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -194,6 +195,8 @@ pub struct Exchange {
     pub secret: Option<Arc<ClientSecret>>,
     /// By what the client is managed, if it has just registered itself.
     pub registration: Option<Arc<Registration>>,
+    /// The key that its tokens will be bound to, if they will be.
+    pub key: Option<Arc<ProofKey>>,
 }
 
 /// A sign-in that waits for the user to agree on another device (RFC 8628).
@@ -209,6 +212,8 @@ pub struct DeviceSignIn {
     pub secret: Option<Arc<ClientSecret>>,
     /// By what the client is managed, if it has just registered itself.
     pub registration: Option<Arc<Registration>>,
+    /// The key that its tokens will be bound to, if they will be.
+    pub key: Option<Arc<ProofKey>>,
     /// What the provider is asked with.
     pub code: Arc<DeviceCode>,
     /// What the user types in.
@@ -387,6 +392,8 @@ pub struct Loaded {
     pub devices: Vec<DeviceSignIn>,
     /// What accounts that are gone left to be done.
     pub errands: Vec<ErrandRecord>,
+    /// The keys that tokens are bound to.
+    pub keys: ProofKeys,
     /// The first flight number that was never used.
     pub next_flight: FlightId,
     /// The rules about which programs may have tokens, by number.
@@ -397,6 +404,15 @@ pub struct Loaded {
     pub usage: Vec<Usage>,
     /// What the protection of the secrets is worth, in words for people.
     pub protection: String,
+}
+
+/// The keys that tokens are bound to (RFC 9449), but for those of sign-ins on another device.
+#[derive(Debug, Default)]
+pub struct ProofKeys {
+    /// Those of grants.
+    pub accounts: Vec<(AccountId, Arc<ProofKey>)>,
+    /// Those of exchanges that were under way when the last run ended.
+    pub flights: Vec<(FlightId, Arc<ProofKey>)>,
 }
 
 /// A flight that was under way when the last run ended.

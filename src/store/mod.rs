@@ -51,7 +51,7 @@ pub(crate) use tests::by_hand;
 pub use checkup::{Checkup, Sound, check};
 pub use command::{
     Attempt, AttemptKind, Begin, BeginKind, Command, Credentials, DeviceSignIn, Erased, ErrandPart,
-    Exchange, Left, Loaded, Notes, OpenedClient, Opener, Owed, Renewal, Report,
+    Exchange, Left, Loaded, Notes, OpenedClient, Opener, Owed, ProofKeys, Renewal, Report,
 };
 pub use error::{KeyError, Refusal, StoreError, Unwritable};
 pub use open::{Opened, Places, open};

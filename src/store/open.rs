@@ -1,6 +1,7 @@
 //! The start: files, migrations, key, rows, thread. A start that fails leaves everything as it was.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::model::{Now, Wall};
 
 use super::apply;
-use super::command::{Loaded, Report};
+use super::command::{DeviceSignIn, Loaded, Report};
 use super::error::{KeyError, StoreError};
 use super::files;
 use super::keyfile::KeyFile;
@@ -17,6 +18,7 @@ use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::schema::{self, FileKind};
 use super::seal::{DataKey, Sealer};
+use super::table::proof_key::{self, Of};
 use super::table::{access, account, attempt, client, device, errand, meta, refresh, rule, usage};
 use super::thread::{self, Store};
 use super::writer::Writer;
@@ -104,6 +106,9 @@ fn bring_up_to_date(
     transaction.commit()?;
     if let Err(error) = refresh::erase_all_quarantined(connection, now.wall) {
         tracing::warn!(%error, "tokens whose time in quarantine is over stay for now");
+    }
+    if let Err(error) = proof_key::erase_set_aside(connection, now.wall) {
+        tracing::warn!(%error, "keys of logins that were replaced long ago stay for now");
     }
     Ok(())
 }
@@ -194,6 +199,26 @@ fn data_key(
     Ok((key, protection))
 }
 
+/// The sign-ins on another device, each with its key. One whose key is damaged could only bring tokens
+/// that are of no use: it is left out, and has to be started again.
+fn devices(connection: &Connection, sealer: &Sealer) -> Result<Vec<DeviceSignIn>, StoreError> {
+    let mut devices = Vec::new();
+    for mut device in device::load(connection, sealer)? {
+        let of = Of::Device(&device.request, &device.seed.id);
+        match proof_key::open(connection, sealer, of) {
+            Ok(key) => {
+                device.key = key.map(Arc::new);
+                devices.push(device);
+            }
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::warn!(account = %device.seed.name, %error, "a sign-in is left out");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(devices)
+}
+
 fn load(
     connection: &Connection,
     sealer: &Sealer,
@@ -208,8 +233,9 @@ fn load(
         accounts,
         clients: client::load(connection)?,
         attempts: attempt::load(connection, sealer)?,
-        devices: device::load(connection, sealer)?,
+        devices: devices(connection, sealer)?,
         errands: errand::load(connection)?,
+        keys: proof_key::load(connection, sealer)?,
         next_flight: meta::next_flight(connection)?,
         rules: rule::load(connection)?,
         next_rule: meta::next_rule(connection)?,

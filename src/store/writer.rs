@@ -11,7 +11,7 @@ use super::error::{StoreError, Unwritable};
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::seal::Sealer;
-use super::table::{attempt, client, device, errand, refresh, rule};
+use super::table::{attempt, client, device, errand, proof_key, refresh, rule};
 
 /// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
@@ -121,6 +121,9 @@ impl Writer {
         if let Err(error) = refresh::erase_quarantined(&self.connection, now) {
             tracing::warn!(%error, "tokens whose time in quarantine is over stay for now");
         }
+        if let Err(error) = proof_key::erase_set_aside(&self.connection, now) {
+            tracing::warn!(%error, "keys of logins that were replaced long ago stay for now");
+        }
     }
 
     /// The orderly end.
@@ -197,7 +200,7 @@ impl<'c> Unit<'c> {
             Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
             Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
             Command::PutDevice(device) => {
-                self.run(|db| device::put(db, sealer, device)).map(nothing)
+                self.run(|db| apply::put_device(db, sealer, device)).map(nothing)
             }
             Command::DropDevice(request) => self.run(|db| device::delete(db, request)).map(nothing),
             Command::Note(notes) => self.run(|db| apply::note(db, notes)).map(nothing),

@@ -6,6 +6,7 @@ mod certificate;
 mod crash;
 mod device;
 mod discovery;
+mod dpop;
 mod faults;
 mod identity;
 mod import;

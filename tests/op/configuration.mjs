@@ -49,7 +49,12 @@ export function configuration({ adapter, accessTtl, clientSecret, clientKey, doc
       clientCredentials: { enabled: true },
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       deviceFlow: { enabled: true, ...pages },
-      dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32) },
+      // one client has to put a nonce of the server's into each proof, and so has everybody at the user's page
+      dPoP: {
+        enabled: true,
+        nonceSecret: crypto.randomBytes(32),
+        requireNonce: (ctx) => ctx.path === '/me' || ctx.oidc.client?.clientId === 'native-dpop',
+      },
       mTLS: {
         enabled: true,
         certificateBoundAccessTokens: true,
@@ -102,7 +107,7 @@ function clients(client_secret, clientKey) {
   return [
     { ...native, client_id: 'native', grant_types: [...grant_types, DEVICE_CODE] },
     { ...native, client_id: 'exchanger', grant_types: [...grant_types, TOKEN_EXCHANGE] },
-    { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true },
+    { ...native, client_id: 'native-dpop', dpop_bound_access_tokens: true, grant_types: [...grant_types, DEVICE_CODE] },
     {
       ...native,
       client_id: 'certified',

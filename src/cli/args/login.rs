@@ -10,6 +10,7 @@ use crate::cli::completion;
 use crate::model::{AccountName, Audience, ClientId, ProviderId, Resource, Scope};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(group(ArgGroup::new("whom").required(true).args(["provider", "issuer"])))]
 pub(in crate::cli) struct Login {
     /// A provider's name, as `ostler providers` lists them, or the URL of an issuer
@@ -53,6 +54,9 @@ pub(in crate::cli) struct Login {
     /// The audience that tokens are to be for, for providers that ask for that
     #[arg(long, value_name = "AUDIENCE")]
     pub(in crate::cli) audience: Option<Audience>,
+    /// Have tokens bound to a key that stays in the daemon: programs use them with `ostler proof`
+    #[arg(long)]
+    pub(in crate::cli) dpop: bool,
     /// Whom the provider should suggest, for instance a mail address
     #[arg(long = "login-hint", value_name = "WHO")]
     pub(in crate::cli) suggested: Option<String>,

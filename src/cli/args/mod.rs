@@ -51,6 +51,8 @@ pub(super) enum Command {
     Callback(Callback),
     /// Print a fresh access token
     Token(Token),
+    /// Print a token that is bound to a key, and the proof for one request with it
+    Proof(Proof),
     /// Show how the daemon and its accounts are doing
     Status(Status),
     /// List the accounts
@@ -112,6 +114,40 @@ pub(super) struct Token {
     /// Get a token that is good for those scopes and APIs and for nothing else
     #[arg(long)]
     pub(super) narrow: bool,
+    /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
+    #[arg(long, value_name = "SHA256")]
+    pub(super) rejected: Option<Fingerprint>,
+    /// Fail rather than have the user asked whether the program may have the token
+    #[arg(long)]
+    pub(super) no_prompt: bool,
+    /// How many seconds to wait for a refresh, at most 60 [default: 20]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
+    pub(super) timeout: Option<u32>,
+    /// Print the daemon's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Proof {
+    /// The account
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
+    pub(super) account: AccountName,
+    /// The method of the request, as it is sent
+    #[arg(value_name = "METHOD")]
+    pub(super) method: String,
+    /// Where the request goes
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// What the API's last answer had in DPoP-Nonce, if it had one
+    #[arg(long, value_name = "NONCE")]
+    pub(super) nonce: Option<String>,
+    /// How many seconds the token must still be valid [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) min_valid: Option<u32>,
+    /// A scope that the token must have; can be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(super) scopes: Vec<Scope>,
     /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
     #[arg(long, value_name = "SHA256")]
     pub(super) rejected: Option<Fingerprint>,
@@ -220,6 +256,7 @@ has_format!(
     Callback,
     Import,
     Token,
+    Proof,
     Status,
     Logout,
     Refresh,
@@ -242,6 +279,7 @@ impl Command {
         match self {
             Self::Login(args) => args.format(),
             Self::Token(args) => args.format(),
+            Self::Proof(args) => args.format(),
             Self::Status(args) => args.format(),
             Self::Logout(args) => args.format(),
             Self::Resume(args) => args.format(),

@@ -117,6 +117,7 @@ fn take_over(args: &Import, login: Imported, path: &Path) -> Result<LoginEnded, 
         login_hint: None,
         flow: Some(Flow::Import),
         subject: None,
+        dpop: None,
         refresh_token: Some(api::Imported(Arc::new(login.refresh_token))),
     };
     let started = match start(&request, path) {

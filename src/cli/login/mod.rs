@@ -57,6 +57,7 @@ pub(super) fn run(args: &Login, path: &Path, console: &mut Console<'_>) -> Resul
         login_hint: args.suggested.clone(),
         flow: args.flow().or((by_itself && device_is_there).then_some(Flow::Device)),
         subject: args.subject.clone(),
+        dpop: args.dpop.then_some(true),
         refresh_token: None,
     };
     let mut started: Result<LoginStarted, Failure> = client.call("Login", &request, DISCOVERY);

@@ -497,6 +497,7 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             client,
             secret: None,
             registration: None,
+            key: None,
         }));
         let begin = Begin { flight, sent: sent.clone(), kind };
         let generation = Generation(1);

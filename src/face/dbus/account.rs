@@ -92,6 +92,21 @@ impl AccountObject {
         token::write(&self.context, asker.caller, name, socket.into(), Options::new(options)).await
     }
 
+    #[zbus(out_args("token", "proof", "expires_at", "details"))]
+    async fn sign_proof(
+        &self,
+        method: String,
+        url: String,
+        options: HashMap<String, OwnedVariant>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(TokenText, String, i64, Details), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let name = self.account()?.name.clone();
+        let request = (method, url);
+        token::prove(&self.context, asker.caller, name, request, Options::new(options)).await
+    }
+
     #[zbus(out_args("request"))]
     async fn reauthorize(
         &self,

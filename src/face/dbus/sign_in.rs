@@ -66,6 +66,7 @@ pub(super) fn login(provider: ProviderId, options: &mut Options) -> Result<Login
         login_hint: options.text("login_hint")?,
         flow,
         subject: None,
+        dpop: options.flag("dpop")?,
         refresh_token: None,
     })
 }

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::options::Options;
 use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
-use crate::api::{Fault, FaultKind, GetToken, Request, Response, Token};
+use crate::api::{Fault, FaultKind, GetToken, Proof, Request, Response, SignProof, Token};
 use crate::model::{AccessToken, AccountName, Caller, Values};
 use crate::sys::handover::{HandOverError, hand_over};
 
@@ -57,6 +57,32 @@ pub(super) async fn write(
     Ok((seconds(token.expires_at), details))
 }
 
+/// `SignProof`: a token that is bound to a key, and the proof of one request with it.
+pub(super) async fn prove(
+    context: &Context,
+    caller: Caller,
+    account: AccountName,
+    (http_method, url): (String, String),
+    mut options: Options,
+) -> Result<(TokenText, String, i64, Details), Refusal> {
+    let question = SignProof {
+        account,
+        http_method,
+        url,
+        nonce: options.text("nonce")?,
+        min_valid: options.number("min_validity")?,
+        scopes: options.scopes("scopes")?,
+        rejected: options.parsed("rejected")?,
+        timeout_ms: Some(TIMEOUT_MS),
+        interactive: options.flag("interactive")?,
+    };
+    options.finish()?;
+    let asked = context.ask(caller, Request::SignProof(Box::new(question))).await?;
+    let Response::Proof(Proof { token, proof }) = asked else { return Err(mismatch().into()) };
+    let details = details(context, &token).await?;
+    Ok((TokenText(token.access_token), proof, seconds(token.expires_at), details))
+}
+
 /// Reads the options and asks for the token.
 async fn ask(
     context: &Context,
@@ -79,6 +105,11 @@ async fn ask(
     let Response::Token(token) = context.ask(caller, Request::GetToken(question)).await? else {
         return Err(mismatch().into());
     };
+    let details = details(context, &token).await?;
+    Ok((token, details))
+}
+
+async fn details(context: &Context, token: &Token) -> Result<Details, Refusal> {
     let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
     let mut details = HashMap::from([
         ("scopes", Variant::from(scopes)),
@@ -91,7 +122,7 @@ async fn ask(
     if !token.values.is_empty() {
         details.insert("values", values(&token.values).into());
     }
-    Ok((token, details))
+    Ok(details)
 }
 
 /// What a provider said besides tokens.

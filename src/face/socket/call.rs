@@ -103,6 +103,7 @@ struct Nothing {}
 fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
     let request = match member {
         "GetToken" => Request::GetToken(read(parameters)?),
+        "SignProof" => Request::SignProof(Box::new(read(parameters)?)),
         "ListAccounts" => {
             read::<Nothing>(parameters)?;
             Request::ListAccounts

@@ -1,6 +1,6 @@
 //! The room held to its promises: [`table`] and [`grants`] read answers of every kind, [`noise`]
 //! reads what is none, [`wire`] sends to servers that misbehave, [`metadata`] asks well-behaved
-//! ones, [`mtls`] those that want a certificate, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`sketch`] shows answers without their secrets.
+//! ones, [`mtls`] those that want a certificate, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`proofs`] has servers that want nonces; [`sketch`] shows answers without their secrets.
 
 mod grants;
 mod metadata;
@@ -8,6 +8,7 @@ mod mtls;
 mod noise;
 mod presets;
 mod probe;
+mod proofs;
 mod server;
 mod sketch;
 mod table;

@@ -199,7 +199,7 @@ mod trusting {
         let asked = authorize_device(&http, &provider, client, &scopes, &target, NOW).await;
         assert_eq!(asked.unwrap().user_code, "AB-CD");
         let url = "https://x.example/a?scope=mail".parse().unwrap();
-        let pushed = push(&http, &provider, client, url, NOW).await.unwrap();
+        let pushed = push(&http, &provider, client, url, None, NOW).await.unwrap();
         assert!(pushed.as_str().contains("request_uri=urn%3Ax%3A1"), "{pushed}");
         let said = introspect(&http, &provider, client, &access, NOW).await.unwrap();
         assert_eq!(said.lifetime.map(|left| left.as_secs()), Some(600));
@@ -209,7 +209,7 @@ mod trusting {
         for seen in &server.seen() {
             assert_shown(seen, CLIENT);
         }
-        let person = userinfo(&http, &provider, client, &access, NOW).await.unwrap();
+        let person = userinfo(&http, &provider, client, &access, None, NOW).await.unwrap();
         assert_eq!(person.shown, "Me");
         let seen = server.seen();
         assert_eq!(seen.last().unwrap().certificate, certificate(CLIENT));

@@ -56,3 +56,15 @@ CREATE TABLE errand (
     since_boot_id TEXT    NOT NULL,
     worth_ms      INTEGER            -- how long its tokens live from then; NULL: nobody knows
 ) STRICT;
+
+-- The keys that tokens are bound to (RFC 9449): of an account's grant, of an exchange under way, or of a
+-- sign-in on another device. One that another login took the place of stays as long as its refresh token.
+CREATE TABLE proof_key (
+    id                  INTEGER PRIMARY KEY,
+    account             INTEGER REFERENCES account (id) ON DELETE CASCADE,
+    flight              INTEGER REFERENCES attempt (flight) ON DELETE CASCADE,
+    request             TEXT    REFERENCES device (request) ON DELETE CASCADE,
+    key                 BLOB    NOT NULL,  -- sealed
+    superseded_wall_ms  INTEGER,
+    CHECK ((account IS NOT NULL) + (flight IS NOT NULL) + (request IS NOT NULL) = 1)
+) STRICT;

@@ -60,7 +60,7 @@ pub(in super::super) fn insert_exchange(
     sent: &Stamp,
     exchange: &Exchange,
 ) -> Result<(), StoreError> {
-    let Exchange { seed, client, secret, registration } = exchange;
+    let Exchange { seed, client, secret, registration, key: _ } = exchange;
     let secret = match secret {
         Some(secret) => {
             let place = place("secret", flight, &seed.id, None);

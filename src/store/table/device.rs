@@ -141,6 +141,8 @@ fn read(row: &Row<'_>, sealer: &Sealer) -> Result<Result<DeviceSignIn, String>, 
         },
         secret,
         registration,
+        // it has a table of its own
+        key: None,
         code: Arc::new(code),
         user_code: row.get(11)?,
         verification_uri: row.get(12)?,

@@ -29,6 +29,7 @@ pub(in super::super) fn has_sealed_values(db: &Connection) -> Result<bool, Store
         db,
         "SELECT EXISTS (SELECT 1 FROM refresh_token)
              OR EXISTS (SELECT 1 FROM access_token)
+             OR EXISTS (SELECT 1 FROM proof_key)
              OR EXISTS (SELECT 1 FROM client WHERE secret IS NOT NULL)
              OR EXISTS (SELECT 1 FROM attempt WHERE secret IS NOT NULL OR answer IS NOT NULL)
              OR EXISTS (SELECT 1 FROM errand)",

@@ -12,6 +12,7 @@ pub(super) mod client;
 pub(super) mod device;
 pub(super) mod errand;
 pub(super) mod meta;
+pub(super) mod proof_key;
 pub(super) mod refresh;
 pub(super) mod rule;
 pub(super) mod usage;

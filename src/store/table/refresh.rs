@@ -148,7 +148,8 @@ pub(in super::super) fn erase_all_quarantined(
         .map(drop)
 }
 
-fn long_ago(now: Wall) -> i64 {
+/// When what is over now was put into quarantine at the latest.
+pub(super) fn long_ago(now: Wall) -> i64 {
     now.0.saturating_sub(i64::try_from(QUARANTINE.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -263,7 +263,8 @@ fn a_name_is_one_accounts_own_and_that_is_checked_before_anything_is_spent() {
     run.sign_in();
     let mut twin = seed(2);
     twin.name = seed(1).name;
-    let twin = Exchange { seed: twin, client: client(), secret: None, registration: None };
+    let twin =
+        Exchange { seed: twin, client: client(), secret: None, registration: None, key: None };
     let refused = run.begin(2, BeginKind::Exchange(Box::new(twin))).unwrap_err();
     assert_eq!(refused, Refusal::NameTaken.into());
 }
@@ -303,6 +304,7 @@ fn signing_in_with_another_client_forgets_the_one_before() {
         },
         secret: None,
         registration: None,
+        key: None,
     };
     let credentials = run.begin(2, BeginKind::Exchange(Box::new(moved))).unwrap();
     assert!(credentials.secret.is_none());

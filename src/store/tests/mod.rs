@@ -7,6 +7,7 @@ mod commands;
 mod faults;
 mod model;
 mod opening;
+mod proof_keys;
 mod restored;
 mod secrecy;
 
@@ -20,8 +21,8 @@ use zeroize::Zeroizing;
 
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
-    ErrandId, FlightId, Generation, GrantChange, GrantType, Issued, Now, RawAnswer, RefreshToken,
-    Registration, Scopes, Stamp, Standing, Target, TokenType, Wall,
+    ErrandId, FlightId, Generation, GrantChange, GrantType, Issued, Now, ProofKey, RawAnswer,
+    RefreshToken, Registration, Scopes, Stamp, Standing, Target, TokenType, Wall,
 };
 
 use super::keys::Machine;
@@ -234,7 +235,15 @@ fn exchange(number: u8, secret: Option<&str>) -> BeginKind {
         client: client(),
         secret,
         registration: None,
+        key: None,
     }))
+}
+
+/// The same of a login whose tokens are bound to a key.
+fn bound(number: u8, key: &str) -> BeginKind {
+    let BeginKind::Exchange(mut exchange) = exchange(number, None) else { unreachable!() };
+    exchange.key = Some(Arc::new(ProofKey::new(key.into())));
+    BeginKind::Exchange(exchange)
 }
 
 fn refresh(number: u8, generation: u64) -> BeginKind {

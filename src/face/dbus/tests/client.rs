@@ -62,6 +62,7 @@ pub(super) trait Account {
         socket: zbus::OwnedFd,
         options: Options<'_>,
     ) -> zbus::Result<(i64, Details)>;
+    fn sign_proof(&self, method: &str, url: &str, options: Options<'_>) -> zbus::Result<HandOut>;
     fn reauthorize(&self, options: Options<'_>) -> zbus::Result<OwnedObjectPath>;
     fn logout(&self, options: Options<'_>) -> zbus::Result<(String, String)>;
     fn refresh(&self, options: Options<'_>) -> zbus::Result<i64>;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::super::context::locked;
 use crate::api::{
     Account, Event, Fault, FaultKind, Flow, Grant, ListUses, LoggedOut, LoginEnded, LoginStarted,
-    Pending, ProviderInfo, Refreshed, Request, Response, Revocation, State, Token, Use,
+    Pending, Proof, ProviderInfo, Refreshed, Request, Response, Revocation, State, Token, Use,
 };
 use crate::engine::Handle;
 use crate::model::{
@@ -249,6 +249,22 @@ impl Play {
                     certificate_bound: account.certificate_bound,
                     values: Values::default(),
                 })
+            }
+            Request::SignProof(question) => {
+                let account = world.accounts.get(question.account.as_str());
+                let account = account.ok_or_else(no_such_account)?;
+                let token = Token {
+                    account: account.name.clone(),
+                    access_token: Arc::new(AccessToken::new(format!("{TOKEN}-{}", account.name))),
+                    token_type: "DPoP".to_owned(),
+                    expires_at: account.expires_at,
+                    scopes: account.scopes.clone(),
+                    stale: false,
+                    certificate_bound: false,
+                    values: Values::default(),
+                };
+                let proof = format!("proof of {} {}", question.http_method, question.url);
+                Response::Proof(Proof { token, proof })
             }
             Request::ListUses(ListUses { account: Some(name) })
                 if !world.accounts.contains_key(name.as_str()) =>

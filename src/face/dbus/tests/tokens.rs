@@ -227,3 +227,28 @@ async fn who_uses_an_account_is_told_with_what_that_is_worth() {
     let nobody = HashMap::from([("account", Variant::from("nobody"))]);
     assert_eq!(fault(access.list_uses(nobody).await), "NoSuchAccount");
 }
+
+#[tokio::test]
+async fn a_proof_comes_with_the_token_that_it_is_of() {
+    let stage = Stage::set(Play::with(&["parqex"])).await;
+    let client = stage.client().await;
+    let manager = ManagerProxy::new(&client).await.unwrap();
+    let path = manager.lookup_account("parqex").await.unwrap();
+    let object = AccountProxy::new(&client, path).await.unwrap();
+    let options = HashMap::from([("nonce", Variant::from("n-1")), ("min_validity", 90_u32.into())]);
+    let signed = object.sign_proof("GET", "https://api.example/a", options).await.unwrap();
+    let (token, proof, expires_at, details) = signed;
+    assert_eq!((token, expires_at), (format!("{TOKEN}-parqex"), 1_900_000_000));
+    assert_eq!(proof, "proof of GET https://api.example/a");
+    assert_eq!(details.len(), 3);
+    let (caller, asked) = stage.play.last(|request| match request {
+        Request::SignProof(question) => Some((**question).clone()),
+        _ => None,
+    });
+    assert_eq!(caller.face, Face::Bus);
+    assert_eq!((asked.nonce.as_deref(), asked.min_valid), (Some("n-1"), Some(90)));
+
+    let odd = HashMap::from([("nonces", Variant::from("n-1"))]);
+    let refused = object.sign_proof("GET", "https://api.example/a", odd).await;
+    assert_eq!(fault(refused), "InvalidOption");
+}
