@@ -11,7 +11,7 @@ use super::proof::Proof;
 use super::provider::{Checked, Definition};
 use super::request::Flow;
 use crate::model::{
-    AccessToken, AccountId, AccountName, Audience, ClientId, FailureClass, Mode, ProviderId,
+    AccessToken, AccountId, AccountName, Audience, ClientId, FailureClass, Lack, Mode, ProviderId,
     RequestId, Resource, RuleId, Scopes, Values,
 };
 
@@ -195,6 +195,9 @@ pub struct Account {
     /// What the provider said besides tokens.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
+    /// What APIs wanted that refused its tokens, as programs told: another login has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Lack>,
 }
 
 /// How long before the end of a client's certificate the user should know, in seconds.

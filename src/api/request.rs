@@ -123,6 +123,10 @@ pub struct GetToken {
     /// replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Fingerprint>,
+    /// What the API said that refused a token (`WWW-Authenticate`): if it wants more than the login
+    /// has, the user is to sign in again (RFC 6750, 3.1; RFC 9470).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
     /// How long the caller is willing to wait, in milliseconds; 20 000 if absent, at most 60 000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u32>,

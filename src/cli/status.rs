@@ -8,7 +8,7 @@ use super::console::{Console, Look};
 use super::failure::{Failure, login_command};
 use super::text::{Cell, Tone, moment, one_line, span, table};
 use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status, Unrevoked};
-use crate::model::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, SUBJECT};
+use crate::model::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, Lack, SUBJECT};
 
 /// What to say when there is nothing to show.
 pub(super) const NO_ACCOUNTS: &str = "no accounts yet; `ostler providers` lists whom you can sign in to, `ostler login NAME` does it\n";
@@ -220,8 +220,23 @@ fn detail(account: &Account, now: i64) -> String {
     for (name, value) in account.values.iter().filter(|(name, _)| !told(name)) {
         let _ = writeln!(text, "{:14} {}", one_line(name), one_line(value));
     }
-    if account.state == State::LoginRequired || account.login_ends_soon {
+    if let Some(wanted) = &account.wanted {
+        let _ = writeln!(text, "{:14} {}", "wanted", one_line(&lacking(wanted)));
+    }
+    let wanted = account.wanted.is_some();
+    if account.state == State::LoginRequired || account.login_ends_soon || wanted {
         let _ = writeln!(text, "{:14} {}", "to do", login_command(account));
     }
     text
+}
+
+/// What APIs want of another login.
+fn lacking(wanted: &Lack) -> String {
+    let step_up = match (&wanted.acr_values, wanted.max_age) {
+        (Some(contexts), _) => Some(format!("a sign-in by {contexts}")),
+        (None, Some(_)) => Some("a sign-in anew".to_owned()),
+        (None, None) => None,
+    };
+    let scopes = Some(wanted.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
+    scopes.into_iter().chain(step_up).collect::<Vec<_>>().join("; ")
 }

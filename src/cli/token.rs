@@ -45,6 +45,7 @@ pub(super) fn run(
         resource: Some(args.resources).filter(|resources| !resources.is_empty()),
         audience: args.audience,
         narrow: args.narrow.then_some(true),
+        challenge: args.challenge,
         rejected: args.rejected,
         timeout_ms: args.timeout.map(|seconds| seconds * 1000),
     };

@@ -13,7 +13,7 @@ use crate::api::{
     SetEnabled,
 };
 use crate::lifecycle::{Ask, Event, Parting};
-use crate::model::{AccountName, Adjustment, Caller, Portion, Target};
+use crate::model::{AccountName, Adjustment, Caller, Lack, Portion, Target};
 
 /// What a question for a token is about.
 #[derive(Debug)]
@@ -81,6 +81,7 @@ impl Engine {
                     resource: None,
                     audience: None,
                     narrow: None,
+                    challenge: None,
                     rejected: None,
                     timeout_ms,
                     interactive: None,
@@ -142,8 +143,10 @@ impl Engine {
         caller: Caller,
         asker: Asker,
     ) {
-        let target = match Target::new(get.resource, get.audience) {
-            Ok(target) => target,
+        let lack = get.challenge.as_deref().map_or(Ok(Lack::default()), Lack::read);
+        let target = Target::new(get.resource, get.audience);
+        let (target, lack) = match target.and_then(|target| Ok((target, lack?))) {
+            Ok(both) => both,
             Err(error) => {
                 let fault = Fault::new(FaultKind::InvalidOption, error.to_string());
                 return asker.answer(Err(fault.of(get.account)));
@@ -172,6 +175,7 @@ impl Engine {
             scopes,
             target,
             portion: portion.map(Arc::new),
+            wanted: lack,
             rejected: get.rejected,
             renew,
             deadline,

@@ -73,6 +73,10 @@ pub(super) fn refused(
             Fault::new(FaultKind::ScopeNotGranted, format!("the login is not for {words}"))
                 .hint("sign in again with --resource or --audience")
         }
+        Refusal::StepUp => {
+            Fault::new(FaultKind::LoginRequired, "an API wants the user to show again who they are")
+                .hint(login)
+        }
         Refusal::NotNarrowed { why } => Fault::new(
             FaultKind::ScopeNotGranted,
             format!("no token for that part of the login alone: {why}"),

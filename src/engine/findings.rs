@@ -364,6 +364,7 @@ mod tests {
             login_ends_soon: false,
             certificate_ends_at: None,
             certificate_bound: false,
+            wanted: None,
             resource: Vec::new(),
             audience: None,
             values: crate::model::Values::default(),

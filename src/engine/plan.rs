@@ -11,12 +11,12 @@ use super::handle::Asker;
 use super::task::Engine;
 use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
-    AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Now,
-    ProviderId, RefreshToken, Registration, Scopes, Target, Wall, is_document,
+    AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Lack,
+    Now, ProviderId, RefreshToken, Registration, Scopes, Target, Wall, is_document,
 };
 use crate::oauth::{
-    Authorization, Client, DeviceAuthorization, Http, Loopback, OauthError, Prover, Registered,
-    authorize_device, check_key, discover, push, register,
+    Asked, Authorization, Client, DeviceAuthorization, Http, Loopback, OauthError, Prover,
+    Registered, authorize_device, check_key, discover, push, register,
 };
 use crate::provider::{Dpop, DpopUse, Provider, Redirect, Unresolved};
 
@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) scopes: Option<Scopes>,
     pub(super) target: Target,
     pub(super) login_hint: Option<String>,
+    /// What APIs want that refused tokens of the login before.
+    wanted: Lack,
     pub(super) flow: Flow,
     pub(super) grant: GrantType,
     /// Whether tokens are to be bound to a key, if that was said.
@@ -174,7 +176,11 @@ impl Engine {
             _ => target,
         };
         let was_bound = known.as_ref().is_some_and(|known| self.keys.contains_key(&known.id));
-        let scopes = scopes.or_else(|| known.map(|known| known.scopes));
+        let wanted = self.lifecycle.view(&name).map(|view| view.wanted.clone()).unwrap_or_default();
+        let scopes = scopes.or_else(|| {
+            let had = known.map(|known| known.scopes)?;
+            Some(had.iter().chain(wanted.scopes.iter()).cloned().collect())
+        });
         // an import belongs to a client that is there already
         let document = self.document.clone().filter(|_| flow != Flow::Import);
         Ok(move |asker| Plan {
@@ -190,6 +196,7 @@ impl Engine {
             scopes,
             target,
             login_hint,
+            wanted,
             flow,
             grant,
             dpop,
@@ -433,8 +440,9 @@ impl Plan {
             }
         };
         let scopes = self.scopes.clone().unwrap_or_default();
-        let (hint, id) = (self.login_hint.as_deref(), client);
-        let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, &self.target, hint);
+        let (id, target) = (client, &self.target);
+        let more = Asked { login_hint: self.login_hint.as_deref(), lack: &self.wanted };
+        let begun = Authorization::begin(provider, id, &redirect_uri, &scopes, target, more);
         let (authorization, mut url) =
             begun.map_err(|error| Fault::new(FaultKind::InvalidOption, error.to_string()))?;
         let client = Client { id, secret: self.secret() };

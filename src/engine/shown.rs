@@ -54,6 +54,7 @@ pub(super) fn account(view: &View<'_>, now: Now) -> Account {
         resource: view.seed.target.resources.iter().cloned().collect(),
         audience: view.seed.target.audience.clone(),
         values: view.seed.values.clone(),
+        wanted: Some(view.wanted.clone()).filter(|wanted| !wanted.is_empty()),
     }
 }
 
@@ -170,6 +171,7 @@ fn signing_in(seed: &AccountSeed) -> Account {
         login_ends_soon: false,
         certificate_ends_at: None,
         certificate_bound: false,
+        wanted: None,
         resource: seed.target.resources.iter().cloned().collect(),
         audience: seed.target.audience.clone(),
         values: Values::default(),

@@ -78,6 +78,7 @@ impl Engine {
             resource: None,
             audience: None,
             narrow: None,
+            challenge: None,
             rejected: sign.rejected,
             timeout_ms: sign.timeout_ms,
             interactive: sign.interactive,

@@ -12,7 +12,7 @@ use super::traffic::Urgency;
 use super::words::{Ask, HandOut, Origin, Refusal, Rules};
 use crate::model::{
     AccountSeed, Boot, BootId, Failure, FailureClass, Fingerprint, FlightId, Generation,
-    GrantChange, Issued, Mode, Now, Portion, Scopes, Stamp, Standing,
+    GrantChange, Issued, Lack, Mode, Now, Portion, Scopes, Stamp, Standing,
 };
 
 /// The life that a token must have left when the caller does not say.
@@ -38,6 +38,8 @@ pub(super) struct Account {
     pub(super) token: Option<Cached>,
     /// Those that are good for a part of the login.
     pub(super) portions: Portions,
+    /// What APIs wanted and the login lacks, as programs told.
+    pub(super) wanted: Lack,
     /// A token of an earlier boot from a time that the wall clock has not reached yet: not handed out
     /// until the clock is set and tells its age.
     pub(super) undated: Option<Arc<Issued>>,
@@ -145,6 +147,7 @@ impl Account {
             asked: None,
             token: None,
             portions: Portions::default(),
+            wanted: Lack::default(),
             undated: None,
             phase: Phase::Idle,
             exchange: None,
@@ -439,6 +442,21 @@ impl Account {
     /// What its tokens are good for, as far as the provider says.
     pub(super) fn granted_scopes(&self) -> &Scopes {
         self.token.as_ref().map_or(&self.seed.scopes, |token| &token.issued.scopes)
+    }
+
+    /// Why a new login is needed before an API is content that refused a token, as far as that can be
+    /// told: of a token that is not the one at hand any more it cannot.
+    pub(super) fn falls_short(&self, ask: &Ask) -> Option<Refusal> {
+        let token = self.token.as_ref().map(|token| token.fingerprint);
+        let is_current = ask.rejected.is_none() || ask.rejected == token;
+        let wanted = &ask.wanted;
+        let unnamed = self.granted_scopes().is_empty() && is_current && !wanted.scopes.is_empty();
+        let missing =
+            if unnamed { Some(wanted.scopes.clone()) } else { self.missing_scopes(&wanted.scopes) };
+        match missing {
+            Some(missing) => Some(Refusal::ScopeNotGranted { missing }),
+            None => (wanted.is_step_up() && is_current).then_some(Refusal::StepUp),
+        }
     }
 
     fn missing_scopes(&self, wanted: &Scopes) -> Option<Scopes> {

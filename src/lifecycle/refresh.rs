@@ -12,7 +12,7 @@ use super::traffic::Outcome;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
     AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted, Issued,
-    Landing, Now, RefreshToken, Stamp, Standing,
+    Lack, Landing, Now, RefreshToken, Stamp, Standing,
 };
 
 impl Lifecycle {
@@ -224,6 +224,7 @@ impl Lifecycle {
                     account.token = None;
                     account.undated = None;
                     account.portions = Portions::default();
+                    account.wanted = Lack::default();
                     account.exchange = None;
                     if !account.is_busy() {
                         account.phase = Phase::Idle;

@@ -2,7 +2,7 @@
 
 use super::account::{Account, Phase};
 use super::machine::Lifecycle;
-use crate::model::{AccountSeed, Boot, FailureClass, Mode, Scopes, Standing};
+use crate::model::{AccountSeed, Boot, FailureClass, Lack, Mode, Scopes, Standing};
 
 /// An account at a moment.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct View<'a> {
     pub failures: u32,
     /// Whether there is a refresh token.
     pub renewable: bool,
+    /// What APIs wanted and the login lacks.
+    pub wanted: &'a Lack,
     /// When it is kept fresh.
     pub mode: Mode,
     /// When the login ends, unless a refresh moves that on.
@@ -128,6 +130,7 @@ impl Account {
             last_failure: failure.map(|failure| failure.class),
             failures: self.streak.failures,
             renewable: self.renewable,
+            wanted: &self.wanted,
             mode: self.mode,
             ends: life.and_then(|(term, rules)| term.end(rules)),
             warns: life.and_then(|(term, rules)| term.warns(rules)),

@@ -1,6 +1,6 @@
 //! Those who ask for a token: served, refused, or left to wait.
 
-use super::account::{Account, Look, Phase};
+use super::account::{Account, Look, News, Phase};
 use super::machine::Lifecycle;
 use super::policy::Ruling;
 use super::traffic::Urgency;
@@ -47,6 +47,12 @@ impl Lifecycle {
     pub(super) fn serve(&mut self, mut ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
         let waiter = ask.waiter;
         let Some(account) = self.accounts[place].as_mut() else { return };
+        if let Some(refusal) = account.falls_short(&ask) {
+            account.wanted = account.wanted.and(&ask.wanted);
+            self.touch(place, News::Changed);
+            out.push(Effect::Answer { waiter, result: Err(refusal) });
+            return;
+        }
         if let Some(refusal) =
             ask.portion.as_ref().and_then(|portion| account.part_refused(portion, now.boot))
         {

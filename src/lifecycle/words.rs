@@ -8,8 +8,8 @@ use super::registrations::RegistrationEvent;
 use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, ClientKey, Failure, Fingerprint,
-    FlightId, Generation, GrantChange, Issued, Landing, Modes, Portion, ProviderId, QuestionId,
-    RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
+    FlightId, Generation, GrantChange, Issued, Lack, Landing, Modes, Portion, ProviderId,
+    QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -36,6 +36,8 @@ pub struct Ask {
     pub target: Target,
     /// What it must be good for and nothing else; `None` if it may be good for all that its login is.
     pub portion: Option<Arc<Portion>>,
+    /// What an API wanted that refused a token.
+    pub wanted: Lack,
     /// A token that an API rejected: not to be handed out again.
     pub rejected: Option<Fingerprint>,
     /// Whether the token at hand is not to be handed out, whichever that is.
@@ -410,6 +412,8 @@ pub enum Refusal {
         /// The resources and audiences that are missing.
         missing: Vec<String>,
     },
+    /// An API wants the user to show anew, or better, who they are (RFC 9470).
+    StepUp,
     /// The provider gives no token that is good for that part of the login alone.
     NotNarrowed {
         /// Why.

@@ -13,12 +13,14 @@
 //! | what a token endpoint gave, and why it did not | [`landing`] |
 //! | what brings an account its tokens | [`grant`] |
 //! | what answers say besides tokens | [`values`] |
+//! | what an API wanted that refused a token | [`challenge`] |
 //! | which accounts are kept fresh ahead of time | [`mode`] |
 //! | what is written down about a client, an account and a grant | [`record`] |
 //! | what an account that is gone leaves to be done | [`errand`] |
 
 pub mod access;
 pub mod caller;
+pub mod challenge;
 pub mod document;
 pub mod errand;
 pub mod grant;
@@ -37,6 +39,7 @@ pub mod values;
 
 pub use access::{Decision, Pattern, QuestionId, Rule, RuleId, Usage};
 pub use caller::{Caller, Face, Identity, IdentityKind, Tier};
+pub use challenge::Lack;
 pub use document::{DOCUMENT_REDIRECTS, check_document, check_document_url, document, is_document};
 pub use errand::{ErrandId, ErrandRecord};
 pub use grant::{GrantType, GrantTypeError};

@@ -8,7 +8,7 @@ use super::encode;
 use super::error::OauthError;
 use super::pkce;
 use super::request::{add_query, targets};
-use crate::model::{AuthorizationCode, ClientId, PkceVerifier, Scopes, Target, Values};
+use crate::model::{AuthorizationCode, ClientId, Lack, PkceVerifier, Scopes, Target, Values};
 use crate::provider::{Pkce, Provider, Redirect, check_endpoint};
 
 /// An authorization under way: what its callback is held against, and what redeems its code. Used
@@ -22,6 +22,15 @@ pub struct Authorization {
     scopes: Scopes,
 }
 
+/// What else is asked of an authorization server.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who is likely to sign in (OpenID Connect Core, 3.1.2.1).
+    pub login_hint: Option<&'a str>,
+    /// How the user is to sign in, if any way does not do.
+    pub lack: &'a Lack,
+}
+
 impl Authorization {
     /// Prepares an attempt: `state` and verifier of 256 random bits each, and the address for the
     /// browser. Without scopes the provider's defaults are asked for, and always the one that
@@ -32,7 +41,7 @@ impl Authorization {
         redirect_uri: &str,
         scopes: &Scopes,
         target: &Target,
-        login_hint: Option<&str>,
+        more: Asked<'_>,
     ) -> Result<(Self, Url), OauthError> {
         check_endpoint(&provider.authorization_url)
             .map_err(|problem| OauthError::Endpoint { what: "authorization endpoint", problem })?;
@@ -68,8 +77,16 @@ impl Authorization {
         if let Some(nonce) = &nonce {
             params.push(("nonce", nonce));
         }
-        if let Some(hint) = login_hint {
+        if let Some(hint) = more.login_hint {
             params.push(("login_hint", hint));
+        }
+        // RFC 9470, 4
+        if let Some(contexts) = &more.lack.acr_values {
+            params.push(("acr_values", contexts));
+        }
+        let max_age = more.lack.max_age.map(|age| age.to_string());
+        if let Some(age) = &max_age {
+            params.push(("max_age", age));
         }
         params.extend(targets(target));
         let more = provider.auth_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -177,7 +194,7 @@ mod tests {
             redirect,
             &scopes,
             &Target::default(),
-            Some("me@x.example"),
+            Asked { login_hint: Some("me@x.example"), lack: &Lack::default() },
         )
         .unwrap()
     }
@@ -187,6 +204,25 @@ mod tests {
         let value = found.next().map(|(_, value)| value.into_owned());
         assert!(found.next().is_none(), "{name} is there twice");
         value
+    }
+
+    #[test]
+    fn what_an_api_wants_of_the_sign_in_is_asked_for() {
+        let lack =
+            Lack { acr_values: Some("strong".to_owned()), max_age: Some(0), ..Lack::default() };
+        let (_, url) = Authorization::begin(
+            &provider("google"),
+            &"id".parse().unwrap(),
+            "http://127.0.0.1:9/callback",
+            &Scopes::default(),
+            &Target::default(),
+            Asked { login_hint: None, lack: &lack },
+        )
+        .unwrap();
+        assert_eq!(param(&url, "acr_values").as_deref(), Some("strong"));
+        assert_eq!(param(&url, "max_age").as_deref(), Some("0"));
+        let (_, plain) = begin(&provider("google"), "http://127.0.0.1:9/callback", "");
+        assert!(param(&plain, "acr_values").is_none() && param(&plain, "max_age").is_none());
     }
 
     #[test]
@@ -255,7 +291,7 @@ mod tests {
                 redirect,
                 &Scopes::default(),
                 &Target::default(),
-                None,
+                Asked { login_hint: None, lack: &Lack::default() },
             );
             assert!(matches!(begun, Err(OauthError::RedirectUri { .. })), "{redirect}");
         }

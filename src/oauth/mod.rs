@@ -61,7 +61,7 @@ mod tests;
 pub use about::{Introspected, Person, introspect, is_bound, userinfo};
 pub use answer::{Sent, is_access_token, read_answer};
 pub use assertion::check_key;
-pub use authorize::Authorization;
+pub use authorize::{Asked, Authorization};
 pub use callback::CallbackError;
 pub use certificate::certificate_end;
 pub use client::Client;

@@ -140,3 +140,42 @@ fn a_provider_that_exchanges_tokens_is_not_asked_for_a_refresh() {
     assert_eq!(scene.introspect(&part)["scope"], json!("api:read"));
     assert_eq!((scene.token(ACCOUNT), scene.count("refresh")), (whole, 0));
 }
+
+#[test]
+fn what_an_api_wanted_is_asked_for_by_the_next_login() {
+    let scene = Scene::new();
+    let words = ["--client-id", CLIENT, "--scope", "openid", "--scope", "api:read"];
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &words), "");
+    assert!(finished.status.success(), "{finished:?}");
+    let token = scene.token(ACCOUNT);
+    let tell = |challenge: &str, token: &str| {
+        let rejected = secret::fingerprint(token);
+        let words = ["token", ACCOUNT, "--rejected", &rejected, "--challenge", challenge, "--json"];
+        scene.daemon.run(&words).unwrap()
+    };
+    let scope = r#"Bearer error="insufficient_scope", scope="api:write""#;
+    let (words, code) = fault(&tell(scope, &token));
+    assert_eq!((&words["fault"], code), (&json!("ScopeNotGranted"), 77));
+    assert_eq!(scene.account(ACCOUNT)["wanted"], json!({ "scopes": ["api:write"] }));
+    let shown = scene.daemon.run(&["status", ACCOUNT]).unwrap().stdout;
+    assert!(shown.contains("wanted         api:write\n"), "{shown}");
+    assert!(shown.contains("to do          ostler login"), "{shown}");
+    assert_eq!(scene.token(ACCOUNT), token, "it is as good as before for all else");
+
+    // RFC 9470: the user is to sign in anew
+    let stronger = r#"Bearer error="insufficient_user_authentication", max_age="0""#;
+    let (words, _) = fault(&tell(stronger, &token));
+    assert_eq!(words["fault"], json!("LoginRequired"));
+    assert!(words["hint"].as_str().unwrap().contains("ostler login"), "{words}");
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &[]), "");
+    assert!(finished.status.success(), "{finished:?}");
+    let account = scene.account(ACCOUNT);
+    assert_eq!(account["wanted"], json!(null));
+    let scopes = account["scopes"].as_array().unwrap();
+    assert!(
+        ["api:read", "api:write"].iter().all(|scope| scopes.contains(&json!(scope))),
+        "{account}"
+    );
+    let new = scene.token(ACCOUNT);
+    assert_eq!(line(&tell(scope, &token)), new, "who knows the old one alone has the new one");
+}

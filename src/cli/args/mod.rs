@@ -117,6 +117,9 @@ pub(super) struct Token {
     /// The SHA-256 of a token that was refused: if it is still the current one, it is replaced
     #[arg(long, value_name = "SHA256")]
     pub(super) rejected: Option<Fingerprint>,
+    /// What an API said that refused a token: its WWW-Authenticate header
+    #[arg(long, value_name = "TEXT")]
+    pub(super) challenge: Option<String>,
     /// Fail rather than have the user asked whether the program may have the token
     #[arg(long)]
     pub(super) no_prompt: bool,

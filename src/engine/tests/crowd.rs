@@ -31,6 +31,7 @@ fn two_thousand_accounts_due_at_a_resume_leave_one_after_the_other_and_the_wante
                 resource: None,
                 audience: None,
                 narrow: None,
+                challenge: None,
                 account: name.parse().unwrap(),
                 min_valid: Some(60),
                 scopes: None,

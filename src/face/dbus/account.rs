@@ -12,7 +12,7 @@ use super::context::Context;
 use super::options::Options;
 use super::refusal::{Refusal, invalid, mismatch};
 use super::sign_in::{self, Terms};
-use super::token::{self, Details, TIMEOUT_MS, TokenText, values};
+use super::token::{self, Details, TIMEOUT_MS, TokenText, values, wanted};
 use crate::api::{
     Account, Fault, FaultKind, Login, Logout, Refresh, Rename, Request, Response, Resume,
     Revocation, Revoke, SetEnabled, State,
@@ -395,6 +395,15 @@ impl AccountObject {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<HashMap<String, String>, Refusal> {
         Ok(values(&self.shown(header, connection).await?.values))
+    }
+
+    #[zbus(property)]
+    async fn wanted(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<HashMap<String, String>, Refusal> {
+        Ok(wanted(&*self.shown(header, connection).await?))
     }
 
     #[zbus(property)]

@@ -11,7 +11,7 @@ use zbus::{Connection, Variant};
 use super::account::AccountObject;
 use super::context::{Context, locked};
 use super::paths;
-use super::token::values;
+use super::token::{values, wanted};
 use crate::api::{Account, Fault, FaultKind, State};
 use crate::model::{AccountId, AccountName, IDENTITY};
 
@@ -121,7 +121,7 @@ pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> z
 }
 
 /// What an account shows, by the names of its properties.
-pub(super) type Shown = [(&'static str, Variant<'static>); 20];
+pub(super) type Shown = [(&'static str, Variant<'static>); 21];
 
 pub(super) fn properties(account: &Account) -> Shown {
     let text = |text: &str| Variant::from(text.to_owned());
@@ -145,6 +145,7 @@ pub(super) fn properties(account: &Account) -> Shown {
         ("Audience", text(account.audience.as_ref().map_or("", |it| it.as_str()))),
         ("Identity", identity(account).into()),
         ("Values", values(&account.values).into()),
+        ("Wanted", wanted(account).into()),
         ("Enabled", (account.state != State::Disabled).into()),
     ]
 }

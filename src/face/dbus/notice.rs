@@ -52,6 +52,13 @@ struct Lost {
     news: bool,
 }
 
+impl Lost {
+    /// Whether its login is good, and programs want a better one.
+    fn is_wish(&self) -> bool {
+        self.account.state != State::LoginRequired
+    }
+}
+
 struct Shown {
     server: Server,
     id: u32,
@@ -133,17 +140,31 @@ impl Notices {
 
     fn note(&mut self, account: Account, news: News) {
         match account.state {
-            State::LoginRequired if !self.lost.contains_key(&account.id) => {
-                let news = news == News::New;
-                if news && self.pause.is_none() {
-                    self.pause = Some(Box::pin(sleep(SETTLE)));
+            State::LoginRequired if self.lost.get(&account.id).is_some_and(Lost::is_wish) => {
+                self.lost.remove(&account.id);
+                self.note(account, news);
+            }
+            State::Ready if account.wanted.is_some() => {
+                let told = self.lost.get(&account.id).map(|lost| &lost.account.wanted);
+                if told != Some(&account.wanted) {
+                    self.lose(account, news);
                 }
-                self.lost.insert(account.id.clone(), Lost { account, news });
+            }
+            State::LoginRequired if !self.lost.contains_key(&account.id) => {
+                self.lose(account, news);
             }
             State::Ready => drop(self.lost.remove(&account.id)),
             // on its way to either
             _ => {}
         }
+    }
+
+    fn lose(&mut self, account: Account, news: News) {
+        let news = news == News::New;
+        if news && self.pause.is_none() {
+            self.pause = Some(Box::pin(sleep(SETTLE)));
+        }
+        self.lost.insert(account.id.clone(), Lost { account, news });
     }
 
     async fn tell(&mut self, connection: &Connection) {
@@ -251,12 +272,30 @@ fn title(lost: &[Account]) -> String {
 }
 
 fn body(lost: &[Account]) -> String {
+    if let [one] = lost
+        && let Some(wanted) = &one.wanted
+        && one.state != State::LoginRequired
+    {
+        let scopes = words(&wanted.scopes.join(" "));
+        let what = match (scopes.is_empty(), wanted.is_step_up()) {
+            (true, _) => "you to show again who you are".to_owned(),
+            (false, false) => format!("more than you allowed: {scopes}"),
+            (false, true) => format!("you to sign in again, and more: {scopes}"),
+        };
+        return format!("An API that a program uses wants {what}.\nRun: {}", command(one));
+    }
     if let [one] = lost {
         let words = one.detail.as_deref().map(words).filter(|words| !words.is_empty());
         let words = words.map_or(String::new(), |words| format!(" ({words})"));
         return format!("The provider ended the login{words}.\nRun: {}", command(one));
     }
-    let mut lines = vec!["Their providers ended the logins. Run:".to_owned()];
+    let ended = lost.iter().all(|account| account.state == State::LoginRequired);
+    let why = if ended {
+        "Their providers ended the logins. Run:"
+    } else {
+        "Their providers ended the logins, or want more than they allow. Run:"
+    };
+    let mut lines = vec![why.to_owned()];
     lines.extend(lost.iter().take(LISTED).map(command));
     if lost.len() > LISTED {
         lines.push(format!("and for {} more: ostler status", lost.len() - LISTED));
@@ -275,6 +314,7 @@ fn words(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Lack;
 
     fn lost(name: &str, provider: &str, detail: &str) -> Account {
         Account {
@@ -295,10 +335,31 @@ mod tests {
             login_ends_soon: false,
             certificate_ends_at: None,
             certificate_bound: false,
+            wanted: None,
             resource: Vec::new(),
             audience: None,
             values: crate::model::Values::default(),
         }
+    }
+
+    #[test]
+    fn what_an_api_wants_is_told_as_such() {
+        let wants = |scopes: &str, max_age| Account {
+            state: State::Ready,
+            wanted: Some(Lack {
+                scopes: crate::model::Scopes::parse_lenient(scopes),
+                acr_values: None,
+                max_age,
+            }),
+            ..lost("parqex", "parqex", "")
+        };
+        let text = body(&[wants("OPENDOOR", None)]);
+        assert!(text.contains("more than you allowed: OPENDOOR"), "{text}");
+        assert!(text.ends_with("\nRun: ostler login parqex"), "{text}");
+        assert!(body(&[wants("", Some(0))]).contains("show again who you are"));
+        let both = body(&[wants("OPENDOOR", None), lost("b", "parqex", "x")]);
+        assert!(both.contains("or want more"), "{both}");
+        assert!(!body(&[lost("a", "parqex", "x"), lost("b", "parqex", "x")]).contains("want"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::options::Options;
 use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
-use crate::api::{Fault, FaultKind, GetToken, Proof, Request, Response, SignProof, Token};
+use crate::api::{Account, Fault, FaultKind, GetToken, Proof, Request, Response, SignProof, Token};
 use crate::model::{AccessToken, AccountName, Caller, Values};
 use crate::sys::handover::{HandOverError, hand_over};
 
@@ -97,6 +97,7 @@ async fn ask(
         resource: options.resources("resource")?,
         audience: options.parsed("audience")?,
         narrow: options.flag("narrow")?,
+        challenge: options.text("challenge")?,
         rejected: options.parsed("rejected")?,
         timeout_ms: Some(TIMEOUT_MS),
         interactive: options.flag("interactive")?,
@@ -123,6 +124,17 @@ async fn details(context: &Context, token: &Token) -> Result<Details, Refusal> {
         details.insert("values", values(&token.values).into());
     }
     Ok(details)
+}
+
+/// What APIs wanted and a login lacks, by the names of the parameters that ask for it.
+pub(super) fn wanted(account: &Account) -> HashMap<String, String> {
+    let Some(lack) = &account.wanted else { return HashMap::new() };
+    let scopes = Some(lack.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
+    let age = lack.max_age.map(|age| age.to_string());
+    [("scope", scopes), ("acr_values", lack.acr_values.clone()), ("max_age", age)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 /// What a provider said besides tokens.

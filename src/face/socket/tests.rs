@@ -51,6 +51,7 @@ fn account(name: &str) -> api::Account {
         login_ends_soon: false,
         certificate_ends_at: None,
         certificate_bound: false,
+        wanted: None,
         resource: Vec::new(),
         audience: None,
         values: crate::model::Values::default(),

@@ -12,7 +12,7 @@ use crate::lifecycle::{
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
     Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
-    Granted, Identity, Issued, Landing, Now, Pattern, Portion, QuestionId, RefreshRecord,
+    Granted, Identity, Issued, Lack, Landing, Now, Pattern, Portion, QuestionId, RefreshRecord,
     RefreshToken, RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Values,
     Wall,
 };
@@ -291,7 +291,7 @@ impl World {
     }
 
     /// Puts a question, made of one that wants any token and does not wait.
-    fn put(&mut self, who: &str, more: impl FnOnce(Ask) -> Ask) -> WaiterId {
+    pub(super) fn put(&mut self, who: &str, more: impl FnOnce(Ask) -> Ask) -> WaiterId {
         self.next_waiter += 1;
         let waiter = WaiterId(self.next_waiter);
         self.asked.insert(waiter, (name(who), self.caller.identity.clone()));
@@ -305,6 +305,7 @@ impl World {
             rejected: None,
             target: self.target.clone(),
             portion: None,
+            wanted: Lack::default(),
             renew: false,
             deadline: self.now.boot,
         })));

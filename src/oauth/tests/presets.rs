@@ -8,9 +8,9 @@ use data_encoding::BASE64;
 use super::NOW;
 use super::server::{Server, answer, http};
 use crate::model::{
-    AuthorizationCode, ClientId, ClientSecret, PkceVerifier, RefreshToken, Scopes, Target,
+    AuthorizationCode, ClientId, ClientSecret, Lack, PkceVerifier, RefreshToken, Scopes, Target,
 };
-use crate::oauth::{Authorization, Client, Sent, TokenRequest, expect, read_answer, replay};
+use crate::oauth::{Asked, Authorization, Client, Sent, TokenRequest, expect, read_answer, replay};
 use crate::provider::{
     Body, ClientAuth, Example, ExampleOf, Method, Pkce, Provider, Redirect, Send, examples,
     preset_text, presets,
@@ -64,9 +64,10 @@ fn each_preset_sends_the_browser_to_its_page_with_all_that_protects_the_way_back
             Redirect::CustomScheme { uri } => uri.to_string(),
             _ => "http://127.0.0.1:8477/callback".to_owned(),
         };
-        let none = Scopes::default();
+        let (none, lack) = (Scopes::default(), Lack::default());
+        let asked = Asked { login_hint: None, lack: &lack };
         let (attempt, url) =
-            Authorization::begin(&provider, &id, &redirect, &none, &Target::default(), None)
+            Authorization::begin(&provider, &id, &redirect, &none, &Target::default(), asked)
                 .unwrap();
         let pairs: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         let named = |name: &str| pairs.get(provider.param_names.get(name).map_or(name, |it| it));

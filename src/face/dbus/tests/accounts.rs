@@ -64,7 +64,7 @@ async fn accounts_are_there_from_the_start_with_all_they_show() {
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
-    assert_eq!(shown.len(), 20, "{text}");
+    assert_eq!(shown.len(), 21, "{text}");
     assert!(!text.contains(TOKEN));
 }
 

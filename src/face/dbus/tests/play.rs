@@ -45,6 +45,7 @@ pub(super) fn account(name: &str) -> Account {
         login_ends_soon: false,
         certificate_ends_at: None,
         certificate_bound: false,
+        wanted: None,
         resource: Vec::new(),
         audience: None,
         values: Values::default(),

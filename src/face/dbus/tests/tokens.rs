@@ -64,6 +64,7 @@ async fn the_engine_hears_the_options_and_who_asks() {
         ("min_validity", Variant::from(300_u32)),
         ("scopes", vec!["OPENDOOR"].into()),
         ("narrow", true.into()),
+        ("challenge", "Bearer error=x".into()),
         ("rejected", print.to_string().into()),
     ]);
     manager.get_access_token("parqex", options).await.unwrap();
@@ -71,6 +72,7 @@ async fn the_engine_hears_the_options_and_who_asks() {
     assert_eq!(asked.min_valid, Some(300));
     assert_eq!(asked.scopes.unwrap().join(" "), "OPENDOOR");
     assert_eq!((asked.narrow, asked.rejected), (Some(true), Some(print)));
+    assert_eq!(asked.challenge.as_deref(), Some("Bearer error=x"));
 }
 
 #[tokio::test]
