@@ -96,12 +96,11 @@ fn parameters(text: &str) -> Vec<(String, String)> {
         let start = name.rfind([' ', '\t', ',']).map_or(0, |before| before + 1);
         let name = name[start..].to_owned();
         let after = rest[at + 1..].trim_start();
-        let (value, end) = match after.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted),
-            None => {
-                let end = after.find([',', ' ', '\t']).unwrap_or(after.len());
-                (after[..end].to_owned(), &after[end..])
-            }
+        let (value, end) = if let Some(quoted) = after.strip_prefix('"') {
+            unquoted(quoted)
+        } else {
+            let end = after.find([',', ' ', '\t']).unwrap_or(after.len());
+            (after[..end].to_owned(), &after[end..])
         };
         found.push((name, value));
         rest = end;
