@@ -105,6 +105,15 @@
 //! A client that the user has published a document about (OAuth Client ID Metadata Document) needs none of that: its
 //! id is the document's address, it goes before one that registers itself, and it never has a secret.
 //!
+//! # Less than a login, and more
+//!
+//! A question may be for a part of a login ([`model::Portion`]): some scopes, some of its APIs. Such a token has a
+//! flight of its own, a refresh that asks for less or an exchange of the login's token where the provider has that;
+//! its grant is durable like any other, and it is kept in memory beside the login's own. Of a program that the
+//! rules allow some scopes only, a question for those is for that part. The other way round, a question may bring
+//! what an API said that refused a token ([`model::Lack`]): what no refresh can cure is remembered until the next
+//! login, which asks for it.
+//!
 //! # Tokens bound to a key
 //!
 //! Where tokens are bound to a key (RFC 9449), the login makes one ([`oauth::Prover`]). It is sealed with the
