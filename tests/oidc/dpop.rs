@@ -192,6 +192,15 @@ fn proofs_are_for_the_apis_of_the_login_alone_and_a_refusal_says_which() {
     let log: Value = serde_json::from_str(&log).unwrap();
     assert!(log["uses"][0]["count"].as_u64().unwrap() >= 5, "{log}");
 
+    // also by the socket that is good for tokens alone
+    let socket = scene.daemon.home().path("run/ostler/tokens/socket");
+    let socket = ["--socket", socket.to_str().unwrap()];
+    let proof = [&socket[..], &["proof", ACCOUNT, "GET", "https://api.example.test/v2"]].concat();
+    let shown = scene.daemon.run(&proof).unwrap();
+    assert!(shown.status.success() && shown.stdout.contains("DPoP: ey"), "{shown:?}");
+    let listed = scene.daemon.run(&[&socket[..], &["status"]].concat()).unwrap();
+    assert!(!listed.status.success(), "{listed:?}");
+
     // and tokens without a key are used without a proof
     scene.sign_in("plain");
     let (said, _) = fault(&ask_proof(&scene, "plain", &scene.op.url("/me"), &["--json"]));
