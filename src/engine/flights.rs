@@ -90,6 +90,7 @@ impl Engine {
         let (provider, request, kind) = match purpose {
             Purpose::Refresh { generation, portion, subject: exchanged } => {
                 subject = exchanged;
+                account.target = account.target.of_one();
                 if let Some(portion) = &portion {
                     account.target = portion.target.clone();
                     if !portion.scopes.is_empty() {

@@ -35,6 +35,7 @@ impl SignIn {
         now: Now,
     ) -> Result<TokenRequest, OauthError> {
         let (provider, seed) = (&self.provider, &self.seed);
+        let target = &seed.target.of_one();
         let code = match &mut self.proof {
             Proof::Code { code, .. } => code.take(),
             Proof::Device(_) | Proof::Refresh(_) | Proof::Client => None,
@@ -43,11 +44,11 @@ impl SignIn {
         TokenRequest::bound(self.key.as_ref(), now, || match &self.proof {
             Proof::Code { authorization, .. } => {
                 let (verifier, uri) = (authorization.verifier(), authorization.redirect_uri());
-                TokenRequest::exchange(provider, client, &code, verifier, uri, &seed.target, now)
+                TokenRequest::exchange(provider, client, &code, verifier, uri, target, now)
             }
             Proof::Device(code) => TokenRequest::device(provider, client, code, now),
             Proof::Refresh(token) => {
-                TokenRequest::refresh(provider, client, token, None, &seed.target, now)
+                TokenRequest::refresh(provider, client, token, None, target, now)
             }
             Proof::Client => by_client(provider, client, seed, now),
         })
@@ -114,7 +115,7 @@ pub(super) fn by_client(
     seed: &AccountSeed,
     now: Now,
 ) -> Result<TokenRequest, OauthError> {
-    let (scopes, target) = (&seed.scopes, &seed.target);
+    let (scopes, target) = (&seed.scopes, &seed.target.of_one());
     match &seed.grant {
         GrantType::JwtBearer { subject } => {
             let subject = subject.as_deref();

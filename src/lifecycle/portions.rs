@@ -94,7 +94,7 @@ impl Account {
     /// who asks for it for another's sake: of a login for several, each is its own part.
     pub(super) fn part_of(&self, ask: &Ask) -> Option<Arc<Portion>> {
         let some = !ask.target.resources.is_empty();
-        let target = &self.seed.target;
+        let target = self.seed.target.of_one();
         match &ask.portion {
             Some(portion) if !self.is_whole(portion) => Some(Arc::clone(portion)),
             _ if some && ask.target.resources != target.resources => Some(Arc::new(Portion {
@@ -125,7 +125,7 @@ impl Account {
 
     /// What a token is asked for: an audience stays what it is.
     fn aimed(&self, wanted: &Target) -> Target {
-        let target = &self.seed.target;
+        let target = &self.seed.target.of_one();
         let resources = if wanted.resources.is_empty() { target } else { wanted };
         Target { resources: resources.resources.clone(), audience: target.audience.clone() }
     }
@@ -134,7 +134,7 @@ impl Account {
         let granted = self.granted_scopes();
         let all_scopes =
             portion.scopes.is_empty() || (!granted.is_empty() && portion.scopes.covers(granted));
-        let all_targets = portion.target.is_empty() || portion.target == self.seed.target;
+        let all_targets = portion.target.is_empty() || portion.target == self.seed.target.of_one();
         all_scopes && all_targets
     }
 

@@ -44,6 +44,14 @@ impl Target {
         Ok(Self { resources, audience })
     }
 
+    /// What one token is for unless somebody says otherwise: of several APIs the first, by its address. A token for
+    /// all of them would be good at each for the others, and most servers give none (RFC 8707, 2.2 and 3).
+    #[must_use]
+    pub fn of_one(&self) -> Self {
+        let resources = self.resources.iter().take(1).cloned().collect();
+        Self { resources, audience: self.audience.clone() }
+    }
+
     /// Whether nothing is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -164,6 +172,14 @@ mod tests {
         let wanted = target(&["https://a.example", "https://b.example/"], Some("two"));
         assert_eq!(login.lacks(&wanted), ["https://a.example", "two"]);
         assert_eq!(Target::default().lacks(&target(&[], Some("one"))), ["one"]);
+    }
+
+    #[test]
+    fn one_token_is_for_one_of_several() {
+        let login = target(&["https://b.example/", "https://a.example/"], Some("one"));
+        assert_eq!(login.of_one(), target(&["https://a.example/"], Some("one")));
+        assert_eq!(login.of_one().of_one(), login.of_one());
+        assert!(Target::default().of_one().is_empty());
     }
 
     #[test]

@@ -60,6 +60,27 @@ fn a_login_for_an_api_brings_tokens_for_it_at_the_exchange_and_at_each_refresh()
 }
 
 #[test]
+fn of_a_login_for_several_apis_each_has_a_token_of_its_own() {
+    const OTHER: &str = "https://api.example.test/v2";
+    let mut scene = Scene::new();
+    sign_in(&scene, &["--resource", OTHER, "--resource", API]);
+    let of = |scene: &Scene, resource: &str| {
+        line(&scene.daemon.run(&["token", ACCOUNT, "--resource", resource]).unwrap())
+    };
+    let first = scene.token(ACCOUNT);
+    assert_eq!(claims(&first)["aud"], json!(API), "the first by its address");
+    assert_eq!(of(&scene, API), first);
+    let other = of(&scene, OTHER);
+    assert_eq!(claims(&other)["aud"], json!(OTHER));
+    assert_eq!((of(&scene, OTHER), scene.token(ACCOUNT)), (other, first.clone()));
+    assert_eq!(scene.count("refresh"), 1);
+    scene.daemon.restart().unwrap();
+    let next = scene.renew(ACCOUNT, &first);
+    assert_eq!(claims(&next)["aud"], json!(API));
+    assert_eq!(claims(&of(&scene, OTHER))["aud"], json!(OTHER));
+}
+
+#[test]
 fn a_provider_that_knows_no_such_api_says_so_and_the_login_that_was_stays() {
     let scene = Scene::new();
     sign_in(&scene, &["--resource", API]);

@@ -152,6 +152,9 @@ fn of_a_login_for_several_apis_each_has_a_token_of_its_own() {
     world.refresh_well(3600);
     assert_eq!(world.token(one), Some("access-1"));
     assert_eq!(scopes(&world, one), "close open");
+    world.target.resources = ["https://a.example/".parse().unwrap()].into();
+    let first = world.ask("door", 60, 20);
+    assert_eq!(world.token(first), Some("restored-door"), "the login's own is for the first");
     world.target = crate::model::Target::default();
     let any = world.ask("door", 60, 20);
     assert_eq!(world.token(any), Some("restored-door"));
