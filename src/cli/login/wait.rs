@@ -43,8 +43,8 @@ pub(super) fn finish(
 ) -> Result<LoginEnded, Failure> {
     let (happened, happenings) = mpsc::sync_channel(1);
     let reference = RequestRef { request: started.request.clone() };
-    let outlives = (started.flow == Flow::Device).then(|| path.to_owned());
-    await_end(reference.clone(), Client::connect(path)?, outlives, happened.clone());
+    let outlives = started.flow == Flow::Device;
+    await_end(reference.clone(), path.to_owned(), outlives, happened.clone());
     // nobody pastes where no browser comes back
     let interactive = started.flow == Flow::Browser
         && console.input.as_ref().is_some_and(|input| input.interactive);
@@ -132,24 +132,25 @@ pub(super) fn ask<P: Serialize, R: for<'a> Deserialize<'a>>(
 }
 
 /// Waits on a connection of its own. A sign-in on another device goes on when the daemon is there again
-/// after a restart, so there the wait goes on, too.
+/// after a restart, so there the wait goes on, too: that it has not even begun when the daemon goes makes no
+/// difference.
 fn await_end(
     reference: RequestRef,
-    mut waiter: Client,
-    outlives: Option<PathBuf>,
+    path: PathBuf,
+    outlives: bool,
     happened: mpsc::SyncSender<Happening>,
 ) {
     thread::spawn(move || {
-        let mut ended = waiter.call("AwaitLogin", &reference, SIGN_IN);
+        let wait = || {
+            let waiter = Client::connect(&path).map_err(Failure::from);
+            waiter.and_then(|mut waiter| waiter.call("AwaitLogin", &reference, SIGN_IN))
+        };
+        let mut ended = wait();
         let mut returns = 0;
-        while let (Some(path), Err(Failure::Unreachable(_))) = (&outlives, &ended)
-            && returns < RETURNS
-        {
+        while let (true, Err(Failure::Unreachable(_))) = (outlives && returns < RETURNS, &ended) {
             returns += 1;
             thread::sleep(Duration::from_secs(1));
-            ended = Client::connect(path)
-                .map_err(Failure::from)
-                .and_then(|mut waiter| waiter.call("AwaitLogin", &reference, SIGN_IN));
+            ended = wait();
         }
         // nobody listens any more if the command is about to end
         let _ = happened.send(Happening::Ended(ended));
