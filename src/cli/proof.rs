@@ -10,8 +10,8 @@ use super::args::{Format, Proof};
 use super::client::{Client, parse};
 use super::console::Console;
 use super::failure::Failure;
-use super::token::{GRACE, WAIT};
-use crate::api::{Fault, FaultKind, SignProof};
+use super::token::{GRACE, WAIT, lasts};
+use crate::api::SignProof;
 use crate::model::Scopes;
 
 /// The token where it was received, not a copy of it.
@@ -49,10 +49,7 @@ pub(super) fn run(
         Err(failure) => return Err(failure.sharpen(&request.account, &scopes, client)),
     };
     let Answer { access_token, stale, proof } = parse(answer)?;
-    if let (true, Some(seconds)) = (stale, request.min_valid) {
-        let message = format!("no token with {seconds} seconds left could be had");
-        return Err(Fault::new(FaultKind::ProviderError, message).of(request.account).into());
-    }
+    lasts(stale, request.min_valid, request.account)?;
     match format {
         Format::Json => console.line(answer.get().as_bytes()),
         Format::Text => {

@@ -11,7 +11,7 @@ use super::client::{Client, parse};
 use super::console::Console;
 use super::failure::Failure;
 use crate::api::{Fault, FaultKind, GetToken};
-use crate::model::Scopes;
+use crate::model::{AccountName, Scopes};
 
 /// How long the daemon waits for a refresh unless told otherwise, in seconds.
 pub(super) const WAIT: u32 = 20;
@@ -54,11 +54,7 @@ pub(super) fn run(
         Err(failure) => return Err(failure.sharpen(&request.account, &scopes, client)),
     };
     let Answer { access_token, stale, certificate_bound } = parse(answer)?;
-    // whoever says how long it has to last would rather have none than one that dies in use
-    if let (true, Some(seconds)) = (stale, request.min_valid) {
-        let message = format!("no token with {seconds} seconds left could be had");
-        return Err(Fault::new(FaultKind::ProviderError, message).of(request.account).into());
-    }
+    lasts(stale, request.min_valid, request.account)?;
     // for people: a script that takes words on standard error for a failure has --json
     if certificate_bound && console.watched && matches!(format, Format::Text) {
         console.tell("this token works on a connection with the client's certificate alone\n");
@@ -69,4 +65,15 @@ pub(super) fn run(
         // it had escapes, as no known token has
         (Format::Text, Cow::Owned(token)) => console.line(Zeroizing::new(token).as_bytes()),
     }
+}
+
+/// Whoever says how long a token has to last would rather have none than one that dies in use.
+pub(super) fn lasts(
+    stale: bool,
+    min_valid: Option<u32>,
+    account: AccountName,
+) -> Result<(), Failure> {
+    let Some(seconds) = min_valid.filter(|_| stale) else { return Ok(()) };
+    let message = format!("no token with {seconds} seconds left could be had");
+    Err(Fault::new(FaultKind::ProviderError, message).of(account).into())
 }

@@ -42,27 +42,21 @@ impl Policy {
         Self { rules, next, used: Vec::new() }
     }
 
-    /// What a program gets; notes that the rule was used.
-    pub(super) fn judge(&mut self, matter: Matter<'_>, now: Wall) -> Ruling {
-        let Some(place) = self.find(matter, now) else { return default_for(matter.who) };
-        let rule = &mut self.rules[place];
+    /// Notes that a rule has decided what a program gets.
+    pub(super) fn note_use(&mut self, id: RuleId, now: Wall) {
+        let Some(rule) = self.rules.iter_mut().find(|rule| rule.id == id) else { return };
         rule.last_used = Some(now);
-        if !self.used.contains(&rule.id) {
-            self.used.push(rule.id);
+        if !self.used.contains(&id) {
+            self.used.push(id);
         }
-        Ruling { decision: rule.decision, rule: Some(rule.id) }
     }
 
     /// What a program would get.
     pub(super) fn look(&self, matter: Matter<'_>, now: Wall) -> Ruling {
-        match self.find(matter, now).map(|place| &self.rules[place]) {
+        match self.rules.iter().find(|rule| !is_over(rule, now) && concerns(rule, matter)) {
             Some(rule) => Ruling { decision: rule.decision, rule: Some(rule.id) },
             None => default_for(matter.who),
         }
-    }
-
-    fn find(&self, matter: Matter<'_>, now: Wall) -> Option<usize> {
-        self.rules.iter().position(|rule| !is_over(rule, now) && concerns(rule, matter))
     }
 
     /// The rules, in the order in which they are looked at.
@@ -294,8 +288,9 @@ mod tests {
         let mut policy = policy(&["- exe:/a - allow"]);
         let (account, who) = (account(1), "exe:/a".parse().unwrap());
         let matter = Matter { account: &account, who: &who, scopes: &Scopes::default() };
-        policy.judge(matter, NOW);
-        policy.judge(matter, Wall(NOW.0 + 5));
+        for now in [NOW, Wall(NOW.0 + 5)] {
+            policy.note_use(policy.look(matter, now).rule.unwrap(), now);
+        }
         assert_eq!(policy.used(), [(RuleId(1), Wall(NOW.0 + 5))]);
         assert!(policy.used().is_empty());
     }

@@ -93,11 +93,12 @@ impl Account {
     /// The part of the login that a question is about, if not all of it. A token for one API is not given to
     /// who asks for it for another's sake: of a login for several, each is its own part.
     pub(super) fn part_of(&self, ask: &Ask) -> Option<Arc<Portion>> {
-        let some = !ask.target.resources.is_empty();
-        let target = self.seed.target.of_one();
+        let wanted = &ask.target.resources;
+        // of what [`Target::of_one`] gives, and without a copy: every question comes by here
+        let is_own = || wanted.iter().eq(self.seed.target.resources.iter().take(1));
         match &ask.portion {
             Some(portion) if !self.is_whole(portion) => Some(Arc::clone(portion)),
-            _ if some && ask.target.resources != target.resources => Some(Arc::new(Portion {
+            _ if !wanted.is_empty() && !is_own() => Some(Arc::new(Portion {
                 scopes: Scopes::default(),
                 target: self.aimed(&ask.target),
             })),
@@ -172,12 +173,11 @@ impl Account {
 
     /// A flight for a part begins.
     pub(super) fn begins(&mut self, portion: &Portion, now: Boot) {
-        let rules = self.rules.clone();
         let Some(part) = self.portions.find_mut(portion) else { return };
         part.last_start = Some(now);
-        if let Some(rules) = rules {
+        if let Some(rules) = &self.rules {
             let stated = part.token.as_ref().and_then(Cached::lifetime);
-            part.guard.count(schedule::scheduling_lifetime(stated, &rules), now);
+            part.guard.count(schedule::scheduling_lifetime(stated, rules), now);
         }
     }
 

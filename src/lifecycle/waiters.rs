@@ -20,20 +20,21 @@ impl Lifecycle {
         };
         ask.portion = account.part_of(&ask);
         let who = &ask.caller.identity;
-        let mut portion = ask.portion.clone();
-        let matter = account.matter(who, portion.as_deref());
-        if self.policy.look(matter, now.wall).decision != Decision::Allow
+        let mut ruling = self.policy.look(account.matter(who, ask.portion.as_deref()), now.wall);
+        if ruling.decision != Decision::Allow
             && let Some(narrowest) = account.narrowest(&ask)
         {
             // who may not have all of it may be allowed what they need
-            let matter = account.matter(who, Some(&narrowest));
-            if self.policy.look(matter, now.wall).decision == Decision::Allow {
-                portion = Some(narrowest);
+            let narrowed = self.policy.look(account.matter(who, Some(&narrowest)), now.wall);
+            if narrowed.decision == Decision::Allow {
+                ruling = narrowed;
+                ask.portion = Some(narrowest);
             }
         }
-        let matter = account.matter(who, portion.as_deref());
-        let Ruling { decision, rule } = self.policy.judge(matter, now.wall);
-        ask.portion = portion;
+        let Ruling { decision, rule } = ruling;
+        if let Some(rule) = rule {
+            self.policy.note_use(rule, now.wall);
+        }
         match decision {
             Decision::Allow => self.serve(ask, place, now, out),
             Decision::Ask => self.question(ask, place, now, out),
