@@ -2,6 +2,7 @@
 //! package is skipped, with a line that says so, where tests/run has built none.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod apt;
 mod completions;
 mod desktop;
 mod formats;
