@@ -4,7 +4,7 @@
 use super::access::Change;
 use crate::api::{self, Fault, FaultKind};
 use crate::lifecycle::{Refusal, RuleRefusal, SignInEnd};
-use crate::model::{AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
+use crate::model::{About, AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
 use crate::oauth::{DiscoveryError, OauthError};
 use crate::provider::Provider;
 
@@ -89,6 +89,12 @@ pub(super) fn refused(
         .hint(format!("check client id and secret, then {}", login.trim_start_matches("run: "))),
         Refusal::Unavailable { failure, retry_at } => {
             let fault = Fault::new(kind_of(&failure), unavailable(&failure));
+            let is_refused = failure.about == About::Account && failure.status != Some(429);
+            let fault = if is_refused {
+                fault.hint(format!("if it stays like that, {}", login.trim_start_matches("run: ")))
+            } else {
+                fault
+            };
             match retry_at {
                 Some(at) => fault.retry_at(now.wall_at(at).seconds()),
                 None => fault,
@@ -242,6 +248,9 @@ fn unavailable(failure: &Failure) -> String {
         FailureClass::NotSent => format!("the provider cannot be reached ({failure})"),
         FailureClass::Ambiguous => format!("the provider's answer did not arrive ({failure})"),
         FailureClass::Captive => format!("something else than the provider answered ({failure})"),
+        _ if failure.about == About::Account => {
+            format!("the provider does not renew this login at the moment ({failure})")
+        }
         _ => format!("the provider is in trouble ({failure})"),
     }
 }
@@ -286,13 +295,8 @@ mod tests {
 
     #[test]
     fn trouble_says_when_to_come_back() {
-        let failure = Failure {
-            class: FailureClass::Transient,
-            code: None,
-            detail: String::new(),
-            status: Some(429),
-            retry_after: None,
-        };
+        let failure =
+            Failure { status: Some(429), ..Failure::new(FailureClass::Transient, String::new()) };
         let refusal = Refusal::Unavailable { failure, retry_at: Some(Boot(65_000)) };
         let fault = refused("door".parse().unwrap(), None, refusal, NOW);
         assert_eq!(fault.kind, FaultKind::RateLimited);

@@ -130,6 +130,18 @@ pub struct Failure {
     pub status: Option<u16>,
     /// How long the provider asks to be left alone (`Retry-After`), capped by the reader.
     pub retry_after: Option<Duration>,
+    /// Of whom it speaks.
+    pub about: About,
+}
+
+/// Of whom a failure speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum About {
+    /// Of the account or its client, in an OAuth error's form: the provider is there, and may serve others.
+    Account,
+    /// Of nobody: no answer, a server in trouble, a page of somebody else.
+    #[default]
+    Nobody,
 }
 
 /// What a failure means for the grant and for the next try (oauth.md, "Retry plan per class").
@@ -172,7 +184,14 @@ impl Failure {
     /// A failure that no answer told of.
     #[must_use]
     pub fn new(class: FailureClass, detail: impl Into<String>) -> Self {
-        Self { class, code: None, detail: detail.into(), status: None, retry_after: None }
+        Self {
+            class,
+            code: None,
+            detail: detail.into(),
+            status: None,
+            retry_after: None,
+            about: About::Nobody,
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub use challenge::Lack;
 pub use document::{DOCUMENT_REDIRECTS, check_document, check_document_url, document, is_document};
 pub use errand::{ErrandId, ErrandRecord};
 pub use grant::{GrantType, GrantTypeError};
-pub use landing::{Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
+pub use landing::{About, Failure, FailureClass, Granted, Landing, RawAnswer, TokenType};
 pub use mode::{Mode, Modes};
 pub use names::{
     AccountId, AccountName, ClientId, ClientKey, FlightId, Generation, NameError, ProviderId,

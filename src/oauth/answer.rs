@@ -9,8 +9,8 @@ use super::lifetime;
 use super::request::{ACCESS_TOKEN, SentSecrets, refresh_fields};
 use super::scrub::Scrub;
 use crate::model::{
-    AccessToken, Failure, FailureClass, Granted, IdToken, Landing, Now, RawAnswer, RefreshToken,
-    Scopes, TokenType,
+    About, AccessToken, Failure, FailureClass, Granted, IdToken, Landing, Now, RawAnswer,
+    RefreshToken, Scopes, TokenType,
 };
 use crate::provider::Provider;
 
@@ -72,12 +72,19 @@ impl Reader<'_> {
         if let Shape::Fields(fields) = &shape {
             return self.read_fields(fields, by_status, succeeded);
         }
+        let is_error = match &shape {
+            Shape::OtherJson(fields) if fields.speak_of_an_error() => true,
+            Shape::OtherJson(_) | Shape::Unknown => {
+                fields::is_code(&self.answer.body, |code| code_class(self.provider, code).is_some())
+            }
+            _ => false,
+        };
         let (class, words) = match shape {
             _ if by_status == Some(FailureClass::Captive) => {
                 (FailureClass::Captive, "somebody else answered in the provider's place")
             }
             Shape::Html if succeeded => (FailureClass::Captive, "a page came instead of tokens"),
-            Shape::OtherJson if succeeded => {
+            Shape::OtherJson(_) if succeeded => {
                 (FailureClass::Captive, "JSON of another kind came instead of tokens")
             }
             Shape::CutShort if succeeded => (FailureClass::Ambiguous, "the answer was cut short"),
@@ -90,7 +97,9 @@ impl Reader<'_> {
             class => class,
         });
         let rescued = if succeeded { self.salvaged() } else { None };
-        Landing::Failed { failure: self.failure(class, None, words.to_owned()), rescued }
+        let failure =
+            Failure { about: self.about(is_error), ..self.failure(class, None, words.to_owned()) };
+        Landing::Failed { failure, rescued }
     }
 
     fn read_fields(
@@ -106,7 +115,7 @@ impl Reader<'_> {
         });
         // an error answer issues nothing: a token in it is one that was sent
         let issued = succeeded && !known;
-        let access = fields.text(self.provider, "access_token");
+        let access = fields.text(self.provider, "access_token").and_then(token_in);
         let refresh = match fields.text(self.provider, "refresh_token") {
             Some(token) if issued => self.new_refresh(token),
             // not where the definition says: to lose it would cost the sign-in
@@ -133,7 +142,9 @@ impl Reader<'_> {
         let code = said.as_ref().and_then(|said: &Said| scrub.code(said.code.as_deref()?));
         let class =
             by_status.unwrap_or_else(|| answer_class(self.provider, self.answer, said.as_ref()));
-        Landing::Failed { failure: self.failure(class, code, words), rescued: refresh }
+        let about = self.about(said.is_some() || fields.speak_of_an_error());
+        let failure = Failure { about, ..self.failure(class, code, words) };
+        Landing::Failed { failure, rescued: refresh }
     }
 
     fn granted(&self, fields: &Fields, token: &str, refresh: Option<RefreshToken>) -> Granted {
@@ -183,8 +194,9 @@ impl Reader<'_> {
         self.new_refresh(&token)
     }
 
-    fn new_refresh(&self, token: &str) -> Option<RefreshToken> {
-        let is_new = Some(token) != self.sent.refresh.map(RefreshToken::expose);
+    fn new_refresh(&self, text: &str) -> Option<RefreshToken> {
+        let token = token_in(text)?;
+        let is_new = Some(token) != self.sent.refresh.map(|sent| sent.expose().trim());
         (is_new && fields::is_whole(token) && token.len() <= TOKEN_MAX)
             .then(|| RefreshToken::new(token.to_owned()))
     }
@@ -206,8 +218,27 @@ impl Reader<'_> {
             detail,
             status: Some(self.answer.status),
             retry_after: wait.and_then(|text| lifetime::retry_after(text, self.now)),
+            about: About::Nobody,
         }
     }
+
+    /// Of whom a failed answer speaks. A server in trouble says odd things of sound accounts, so a 5xx speaks of
+    /// nobody. Else an error in OAuth's form, whatever its code, is the word of a provider that is there. That
+    /// errs where a gateway refuses in the same form: then accounts are not spared the tries that find out.
+    fn about(&self, is_error: bool) -> About {
+        match self.answer.status {
+            200..=299 | 400..=499 if is_error && self.answer.status != 407 => About::Account,
+            _ => About::Nobody,
+        }
+    }
+}
+
+/// The token in a text: without the blanks and line ends around it, which no token has (RFC 6749, appendix A.12 and
+/// A.17). Some servers write the lack of a token as a word.
+fn token_in(text: &str) -> Option<&str> {
+    let token = text.trim();
+    let is_none = ["null", "undefined", "none"].iter().any(|word| token.eq_ignore_ascii_case(word));
+    (!token.is_empty() && !is_none).then_some(token)
 }
 
 /// Whether a text can travel in a header: visible ASCII and spaces (RFC 6749, appendix A.12).

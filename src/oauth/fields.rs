@@ -12,7 +12,7 @@ pub(super) enum Shape {
     /// Named fields: a JSON object, or a form.
     Fields(Fields),
     /// JSON, but not an object.
-    OtherJson,
+    OtherJson(Fields),
     /// A page for a browser.
     Html,
     /// Nothing.
@@ -60,10 +60,7 @@ pub(super) fn shape(answer: &RawAnswer) -> Shape {
         return Shape::Fields(fields);
     }
     match serde_json::from_str::<Value>(text) {
-        Ok(mut value) => {
-            wipe(&mut value);
-            Shape::OtherJson
-        }
+        Ok(value) => Shape::OtherJson(Fields(value)),
         Err(_) => Shape::Unknown,
     }
 }
@@ -180,6 +177,11 @@ impl Fields {
         holds_an_error(&self.0)
     }
 
+    /// Whether they speak of an error in any of the spellings that token endpoints have, known or not.
+    pub(super) fn speak_of_an_error(&self) -> bool {
+        speaks_in_any_spelling(&self.0)
+    }
+
     /// All of them, as one object.
     pub(super) fn whole(&self) -> &Value {
         &self.0
@@ -249,6 +251,28 @@ fn holds_an_error(value: &Value) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether a member is named after an error, however it is spelled: `Error`, `errorCode`, `error_type`, `err_msg`,
+/// `fault`, `exception`, or a `code` that is a word.
+fn speaks_in_any_spelling(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(speaks_in_any_spelling),
+        Value::Object(object) => object.iter().any(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            let is_named = ["err", "fault", "exception"].iter().any(|word| name.starts_with(word))
+                || (name == "code" && value.is_string());
+            is_named && speaks_of_error(value) || speaks_in_any_spelling(value)
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a body is an error code and nothing else, bare or in quotes.
+pub(super) fn is_code(body: &[u8], is_known: impl Fn(&str) -> bool) -> bool {
+    let text = readable(body);
+    let text = text.trim_start_matches('\u{feff}').trim().trim_matches('"');
+    is_known(text.strip_prefix("error:").unwrap_or(text).trim())
 }
 
 /// The code in an error: the value itself, or in an object or a list of them the field that has it.

@@ -13,7 +13,10 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::redirect::Policy;
 use reqwest::tls::Version;
 use rustls::AlertDescription;
@@ -22,6 +25,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::{self, Certificate, Clients, Route};
 use super::client::Client;
+use super::coding::{self, Unpacked};
 use super::dpop::{self, Nonces};
 use super::error::OauthError;
 use super::fields;
@@ -112,13 +116,7 @@ impl SendError {
     /// The failure that this is for the grant.
     #[must_use]
     pub fn into_failure(self) -> Failure {
-        Failure {
-            class: self.class,
-            code: None,
-            detail: self.detail,
-            status: self.status,
-            retry_after: None,
-        }
+        Failure { status: self.status, ..Failure::new(self.class, self.detail) }
     }
 }
 
@@ -275,7 +273,10 @@ impl Http {
 }
 
 fn builder(options: &HttpOptions) -> reqwest::ClientBuilder {
+    // answers are small; what is packed all the same is unpacked
+    let plain = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     reqwest::Client::builder()
+        .default_headers(plain)
         .user_agent(&options.user_agent)
         .connect_timeout(options.connect_timeout)
         .timeout(options.total_timeout)
@@ -287,29 +288,22 @@ fn builder(options: &HttpOptions) -> reqwest::ClientBuilder {
         .referer(false)
 }
 
-/// Reads an answer to its end. One that breaks off, or succeeded and is too long, is ambiguous, unless a new refresh token came
-/// before the break: then the request is known to have been served, and what came is handed on, for
-/// the token in it is the only one that still works.
+/// Reads an answer to its end, and unpacks it. One that breaks off is ambiguous, as is one that succeeded and is too
+/// long, packed or unpacked, unless a new refresh token came before the break: then the request is known to have been
+/// served, and what came is handed on, for the token in it is the only one that still works.
 async fn read(
     mut response: reqwest::Response,
     refresh_fields: &[String],
 ) -> Result<RawAnswer, SendError> {
     let status = response.status().as_u16();
     let succeeded = response.status().is_success();
-    // one that succeeded may have rotated the token: what came of it may hold the new one
-    let class = if succeeded { FailureClass::Ambiguous } else { FailureClass::Transient };
-    let too_long = || SendError {
-        class,
-        status: Some(status),
-        detail: format!("the answer is longer than {BODY_MAX} bytes"),
-    };
     let announced = response.content_length().unwrap_or(0);
     let announced = usize::try_from(announced).unwrap_or(usize::MAX);
     if announced > BODY_MAX && !succeeded {
-        return Err(too_long());
+        return Err(too_long(status));
     }
-    let mut body = Buffer::new(announced.min(BODY_MAX));
     let header = |name: HeaderName| text_of(response.headers(), &name);
+    let coding = header(CONTENT_ENCODING).unwrap_or_default();
     let mut answer = RawAnswer {
         status,
         content_type: header(CONTENT_TYPE),
@@ -318,30 +312,44 @@ async fn read(
         www_authenticate: header(WWW_AUTHENTICATE),
         body: Zeroizing::default(),
     };
-    loop {
+    let mut body = Buffer::new(announced.min(BODY_MAX));
+    let broken = loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.0.len() + chunk.len() > BODY_MAX => {
                 body.push(&chunk[..BODY_MAX - body.0.len()]);
-                if succeeded && fields::salvage(&body.0, refresh_fields).is_some() {
-                    break;
-                }
-                return Err(too_long());
+                break Some(too_long(status));
             }
             Ok(Some(chunk)) => body.push(&chunk),
-            Ok(None) => break,
-            Err(_) if fields::salvage(&body.0, refresh_fields).is_some() => break,
+            Ok(None) => break None,
             Err(error) => {
                 let why = if error.is_timeout() { "stopped coming" } else { "broke off" };
-                return Err(SendError {
+                break Some(SendError {
                     class: FailureClass::Ambiguous,
                     status: Some(status),
                     detail: format!("the answer {why} after {} bytes", body.0.len()),
                 });
             }
         }
+    };
+    let Unpacked { bytes, is_longer } = coding::unpack(&coding, body.0, BODY_MAX);
+    answer.body = bytes;
+    match broken.or_else(|| is_longer.then(|| too_long(status))) {
+        // a refusal brings no token that could be lost
+        Some(error) if error.class != FailureClass::Ambiguous => Err(error),
+        Some(error) if fields::salvage(&answer.body, refresh_fields).is_none() => Err(error),
+        Some(_) | None => Ok(answer),
     }
-    answer.body = body.0;
-    Ok(answer)
+}
+
+/// An answer that succeeded may have rotated the token: what came of it may hold the new one.
+fn too_long(status: u16) -> SendError {
+    let class = if (200..300).contains(&status) {
+        FailureClass::Ambiguous
+    } else {
+        FailureClass::Transient
+    };
+    let detail = format!("the answer is longer than {BODY_MAX} bytes");
+    SendError { class, status: Some(status), detail }
 }
 
 /// Bytes that leave no copy behind when they need more room.

@@ -40,11 +40,10 @@ pub(super) fn access(
         Some(span(instant - here).unwrap_or(LIFETIME_MIN))
     };
     let said = match provider.answer.expires {
-        Expires::None => return None,
         Expires::ZeroMeansNever if number("expires_in") == Some(0.0) => Some(LIFETIME_MAX),
         Expires::Ms => number("expires_in").and_then(|value| span(value / 1000.0)),
         Expires::At => until("expires_at"),
-        Expires::In | Expires::ZeroMeansNever => None,
+        Expires::In | Expires::ZeroMeansNever | Expires::None => None,
     };
     said.or_else(|| match provider.answer.expires {
         Expires::Ms => None,
@@ -53,8 +52,9 @@ pub(super) fn access(
     .or_else(|| until("expires_at"))
     .or_else(|| number("expires").filter(|value| *value < EPOCH_MIN).and_then(span))
     .or_else(|| {
-        // the definition's own figure is better than what an unverified token says of itself
-        let silent = provider.default_lifetime.is_none();
+        // what the definition says is better than what an unverified token says of itself
+        let silent =
+            provider.default_lifetime.is_none() && provider.answer.expires != Expires::None;
         fields.text(provider, "access_token").filter(|_| silent).and_then(jwt_lifetime)
     })
 }

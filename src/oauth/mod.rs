@@ -32,6 +32,7 @@ mod callback;
 mod certificate;
 mod classify;
 mod client;
+mod coding;
 mod device;
 mod discovery;
 mod document;

@@ -52,7 +52,7 @@ pub fn sketch(answer: &RawAnswer, sent: Sent<'_>) -> Sketch {
         Shape::Empty => "nothing".to_owned(),
         Shape::CutShort => "JSON that was cut short".to_owned(),
         Shape::Fields(fields) => structure(fields.whole()),
-        Shape::OtherJson => match serde_json::from_slice(&answer.body) {
+        Shape::OtherJson(_) => match serde_json::from_slice(&answer.body) {
             Ok(mut value) => {
                 let text = structure(&value);
                 fields::wipe(&mut value);

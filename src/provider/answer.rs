@@ -75,7 +75,7 @@ pub enum Expires {
     At,
     /// `expires_in` in milliseconds.
     Ms,
-    /// Not at all.
+    /// Not at all, as a rule: its tokens do not expire. An answer that says otherwise is believed.
     None,
     /// `expires_in`, where 0 means never.
     ZeroMeansNever,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::hostile::memory;
-use crate::scene::{Scene, Watch, ask};
+use crate::scene::{Scene, Watch, ask, token_of};
 use crate::street::Street;
 use crate::support::daemon::Daemon;
-use crate::support::provider::{Config, Fault, Outcome, Rotation};
+use crate::support::provider::{Config, Fault, Outcome, Packing, Rotation};
 
 const YEAR: i64 = 365 * 86_400;
 
@@ -40,6 +40,11 @@ fn an_answer_of_an_odd_form_is_understood() {
             ("no-refresh-token", Fault::DropField("refresh_token")),
             ("lower-type", Fault::TokenTypeLower),
             ("a-form", Fault::FormEncoded),
+            ("gzip", Fault::Packed(Packing::Gzip)),
+            ("x-gzip", Fault::Packed(Packing::XGzip)),
+            ("deflate", Fault::Packed(Packing::Deflate)),
+            ("raw-deflate", Fault::Packed(Packing::RawDeflate)),
+            ("bomb", Fault::Packed(Packing::Bomb)),
         ],
     );
     for (house, answer) in street.renew_in_spite() {
@@ -107,6 +112,11 @@ fn from_a_strict_provider_too_the_new_refresh_token_is_rescued_out_of_a_spoiled_
             ("no-token", Fault::DropField("access_token")),
             ("a-form", Fault::FormEncoded),
             ("no-life", Fault::DropField("expires_in")),
+            ("gzip", Fault::Packed(Packing::Gzip)),
+            ("deflate", Fault::Packed(Packing::Deflate)),
+            ("raw-deflate", Fault::Packed(Packing::RawDeflate)),
+            ("bomb", Fault::Packed(Packing::Bomb)),
+            ("padded", Fault::PaddedRefresh),
         ],
     );
     let before = memory(&street.daemon);
@@ -116,6 +126,47 @@ fn from_a_strict_provider_too_the_new_refresh_token_is_rescued_out_of_a_spoiled_
     let cost = memory(&street.daemon).saturating_sub(before);
     assert!(cost < 32 << 20, "{cost} bytes were kept of answers without end");
     street.recover();
+}
+
+#[test]
+fn a_refresh_token_that_is_none_leaves_the_old_one_in_force() {
+    let words = ["", " ", "\r\n", "null", "NULL", "undefined", "none", "None"];
+    let named = |word| ("word", Fault::SetField("refresh_token", json!(word)));
+    let mut faults: Vec<_> = words.into_iter().map(named).collect();
+    faults.push(("null", Fault::SetField("refresh_token", json!(null))));
+    faults.push(("padded", Fault::PaddedRefresh));
+    for (_, fault) in faults {
+        let scene = Scene::signed_in(Config::standard().rotation(Rotation::Off));
+        for _ in 0..2 {
+            scene.provider.next(fault.clone());
+            let old = scene.token();
+            let new = token_of(&scene.renew(&old).unwrap());
+            assert!(scene.provider.is_access_token_valid(&new), "{fault:?}");
+        }
+        let log = scene.provider.log();
+        let sent: Vec<_> = log.refreshes().map(|request| &request.refresh).collect();
+        assert_eq!(sent.len(), 2, "{fault:?}");
+        assert_eq!(sent[0], sent[1], "{fault:?}");
+    }
+}
+
+#[test]
+fn a_sign_in_takes_a_packed_answer_and_a_padded_token() {
+    for fault in [
+        Fault::Packed(Packing::Gzip),
+        Fault::Packed(Packing::XGzip),
+        Fault::Packed(Packing::Deflate),
+        Fault::Packed(Packing::RawDeflate),
+        Fault::PaddedRefresh,
+    ] {
+        let scene = Scene::new(Config::parqex());
+        scene.provider.next(fault.clone());
+        scene.sign_in("door");
+        let old = scene.token();
+        let new = token_of(&scene.renew(&old).unwrap());
+        assert!(scene.provider.is_access_token_valid(&new), "{fault:?}");
+        scene.assert_clean();
+    }
 }
 
 #[test]

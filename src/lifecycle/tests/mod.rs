@@ -43,5 +43,5 @@ pub(super) fn rules() -> Rules {
 /// A failure of a class.
 pub(super) fn failure(class: FailureClass) -> Failure {
     let code = (class == FailureClass::DeadGrant).then(|| "invalid_grant".to_owned());
-    Failure { class, code, detail: "as scripted".into(), status: None, retry_after: None }
+    Failure { code, ..Failure::new(class, "as scripted") }
 }

@@ -42,6 +42,19 @@ fn only_an_access_token_is_needed() {
     assert_eq!(form.scopes.unwrap().join(","), "a,b");
 }
 
+#[test]
+fn an_access_token_that_is_blank_or_a_word_for_none_is_none() {
+    for token in ["", " ", "\\n", "null", "NULL", "undefined", "None"] {
+        let body = format!(r#"{{"access_token":"{token}","refresh_token":"fake-refresh-2"}}"#);
+        let (failure, rescued) = failed(&provider(""), &raw(200, JSON, body.as_bytes()));
+        assert_eq!(failure.class, C::Transient, "{body}");
+        assert_eq!(failure.detail, "the answer holds no access token", "{body}");
+        assert_eq!(rescued.unwrap().expose(), "fake-refresh-2", "{body}");
+    }
+    let body = r#"{"access_token":" fake-access\r\n"}"#;
+    assert_eq!(granted(&provider(""), body).access.expose(), "fake-access");
+}
+
 /// RFC 6749, 6: a new refresh token replaces the old one, no new one leaves it in force.
 #[test]
 fn the_refresh_token_is_new_or_none() {
@@ -50,6 +63,16 @@ fn the_refresh_token_is_new_or_none() {
         (r#","refresh_token":null"#.into(), None),
         (r#","refresh_token":"""#.into(), None),
         (format!(r#","refresh_token":"{SENT}""#), None),
+        (format!(r#","refresh_token":" \t{SENT}\r\n""#), None),
+        (r#","refresh_token":"  \r\n\t ""#.into(), None),
+        (r#","refresh_token":"null""#.into(), None),
+        (r#","refresh_token":"Null""#.into(), None),
+        (r#","refresh_token":"undefined""#.into(), None),
+        (r#","refresh_token":" UNDEFINED ""#.into(), None),
+        (r#","refresh_token":"none""#.into(), None),
+        (r#","refresh_token":"None""#.into(), None),
+        (r#","refresh_token":"nonesuch""#.into(), Some("nonesuch")),
+        (r#","refresh_token":"\tfake-refresh-2\r\n""#.into(), Some("fake-refresh-2")),
         (r#","refresh_token":"fake-refresh-2""#.into(), Some("fake-refresh-2")),
     ] {
         let body = format!(r#"{{"access_token":"fake"{field}}}"#);
@@ -146,7 +169,10 @@ fn a_life_is_read_in_every_form() {
         (NEVER, r#""expires_in":"0""#, Some(max)),
         (NEVER, r#""expires_in":60"#, Some(60)),
         (NEVER, "", None),
-        (NONE, r#""expires_in":60"#, None),
+        (NONE, "", None),
+        (NONE, r#""expires_in":60"#, Some(60)),
+        (NONE, r#""expires_at":"1994-11-06T09:49:37Z""#, Some(3600)),
+        (NONE, r#""expires_in":0"#, None),
         (AT, r#""expires_at":3600"#, None),
         (AT, r#""expires_at":"1994-11-06T09:49:37Z""#, Some(3600)),
         (AT, r#""expires_at":"1994-11-06T10:49:37.000+01:00""#, Some(3600)),
@@ -188,6 +214,11 @@ fn a_jwt_hints_at_its_life_when_nobody_else_says_anything() {
     assert_eq!(of("", JWT, ",\"expires_in\":60"), seconds(60));
     assert_eq!(of("default_lifetime = 7200", JWT, ""), None, "the definition's figure is better");
     assert_eq!(of("", "a.b.c", ""), None);
+    assert_eq!(
+        of("answer.expires = \"none\"", JWT, ""),
+        None,
+        "nor does it end what does not expire"
+    );
     // exp before iat, and exp without iat
     assert_eq!(of("", "e30.eyJpYXQiOjE2MDAsImV4cCI6MTAwMH0.x", ""), None);
     assert_eq!(of("", "e30.eyJleHAiOjE2MDB9.x", ""), None);

@@ -1,11 +1,12 @@
 //! The room held to its promises: [`table`] and [`grants`] read answers of every kind, [`noise`]
-//! reads what is none, [`wire`] sends to servers that misbehave, [`metadata`] asks well-behaved
+//! reads what is none, [`packed`] what comes in a content coding, [`wire`] sends to servers that misbehave, [`metadata`] asks well-behaved
 //! ones, [`mtls`] those that want a certificate, [`presets`] asks every provider that there is a preset of, [`probe`] asks whether anybody is there; [`proofs`] has servers that want nonces; [`sketch`] shows answers without their secrets.
 
 mod grants;
 mod metadata;
 mod mtls;
 mod noise;
+mod packed;
 mod presets;
 mod probe;
 mod proofs;

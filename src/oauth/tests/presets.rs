@@ -2,18 +2,20 @@
 //! answers are understood.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 
 use super::NOW;
 use super::server::{Server, answer, http};
 use crate::model::{
-    AuthorizationCode, ClientId, ClientSecret, Lack, PkceVerifier, RefreshToken, Scopes, Target,
+    AuthorizationCode, ClientId, ClientSecret, Lack, Landing, PkceVerifier, RefreshToken, Scopes,
+    Target,
 };
 use crate::oauth::{Asked, Authorization, Client, Sent, TokenRequest, expect, read_answer, replay};
 use crate::provider::{
-    Body, ClientAuth, Example, ExampleOf, Method, Pkce, Provider, Redirect, Send, examples,
-    preset_text, presets,
+    Body, ClientAuth, Example, ExampleOf, Expires, Method, Pkce, Provider, Redirect, Send,
+    examples, preset_text, presets,
 };
 
 const ID: &str = "fake client:1";
@@ -81,6 +83,30 @@ fn each_preset_sends_the_browser_to_its_page_with_all_that_protects_the_way_back
             let asked = named("scope").unwrap();
             let parts: Vec<&str> = asked.split(&*provider.scopes.separator).collect();
             assert!(parts.contains(&scope.as_str()), "{}: {asked}", provider.id);
+        }
+    }
+}
+
+/// A preset says what is usual. Providers change that for some of their clients, and then the answer says so.
+#[test]
+fn an_answer_s_own_life_and_refresh_token_win_over_what_a_preset_says() {
+    for provider in presets() {
+        let (life, seconds) = match provider.answer.expires {
+            Expires::Ms => ("28800000", 28_800),
+            _ => ("28800", 28_800),
+        };
+        let body = format!(
+            r#"{{"access_token":"fake-access","token_type":"bearer","expires_in":{life},"refresh_token":"fake-refresh-2"}}"#
+        );
+        let answer = super::raw(200, super::JSON, body.as_bytes());
+        let Landing::Granted(granted) = super::read(&provider, &answer) else {
+            panic!("{}: it is a good answer", provider.id)
+        };
+        assert_eq!(granted.lifetime, Some(Duration::from_secs(seconds)), "{}", provider.id);
+        // what is renewed by its access token has no use for another
+        if provider.refresh.send == Send::RefreshToken {
+            let refresh = granted.refresh.as_ref().map(RefreshToken::expose);
+            assert_eq!(refresh, Some("fake-refresh-2"), "{}", provider.id);
         }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use self::rows::ROWS;
 use super::{JSON, NOW, SENT, failed, provider, raw, read};
 use crate::model::{
-    AuthorizationCode, ClientSecret, FailureClass as C, Landing, PkceVerifier, RefreshToken, Target,
+    About, AuthorizationCode, ClientSecret, FailureClass as C, Landing, PkceVerifier, RefreshToken,
+    Target,
 };
 use crate::oauth::{Client, Sent, TokenRequest, read_answer};
 use crate::provider::preset;
@@ -22,6 +23,50 @@ fn each_answer_has_its_class_and_its_message() {
         assert_eq!(found, (*class, *code, Some(*status)), "{status} {content_type} {body}");
         assert_eq!(failure.to_string(), *message, "{status} {content_type} {body}");
         assert!(rescued.is_none(), "{body}");
+    }
+}
+
+#[test]
+fn an_error_in_oauth_s_form_speaks_of_its_account_whatever_its_code_and_spelling() {
+    let plain = provider("");
+    for (status, body) in [
+        (400, r#"{"error":"refresh_token_reused"}"#),
+        (401, r#"{"Error":"gone"}"#),
+        (403, r#"{"ERROR_CODE":"gone"}"#),
+        (404, r#"{"errorCode":5}"#),
+        (400, r#"{"error":{"code":5,"message":"gone"}}"#),
+        (422, r#"{"errors":[{"detail":"gone"}]}"#),
+        (400, r#"[{"errorCode":"gone"}]"#),
+        (400, r#"{"code":"gone"}"#),
+        (400, r#"{"result":{"err":{"msg":"gone"}}}"#),
+        (400, r#"{"fault":{"faultstring":"gone"}}"#),
+        (400, r#"{"exception":"gone"}"#),
+        (400, r#"{"error_description":"gone"}"#),
+        (400, "error=gone"),
+        (400, "invalid_grant"),
+        (400, "\"invalid_grant\""),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (200, r#"{"error":"gone"}"#),
+    ] {
+        let (failure, _) = failed(&plain, &raw(status, JSON, body.as_bytes()));
+        assert_eq!(failure.about, About::Account, "{status} {body}");
+    }
+    for (status, body) in [
+        (400, ""),
+        (400, "<html>error</html>"),
+        (400, "bad request"),
+        (403, r#"{"message":"Forbidden"}"#),
+        (403, r#"{"code":1015,"ray":"7"}"#),
+        (400, r#"{"error":null}"#),
+        (407, r#"{"error":"proxy"}"#),
+        (500, r#"{"error":"invalid_grant"}"#),
+        (503, r#"{"error":"temporarily_unavailable"}"#),
+        (302, r#"{"error":"x"}"#),
+        (200, "<html>"),
+        (200, ""),
+    ] {
+        let (failure, _) = failed(&plain, &raw(status, JSON, body.as_bytes()));
+        assert_eq!(failure.about, About::Nobody, "{status} {body}");
     }
 }
 

@@ -1,14 +1,17 @@
 //! Answers of the token endpoint, whole and spoiled.
 
+use std::io::Write;
 use std::time::Duration;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::fault::Fault;
+use super::fault::{Fault, Packing};
 use super::line::Line;
 
 /// Where [`Fault::Redirect307`] points to.
@@ -77,11 +80,12 @@ pub(super) async fn swallow(
     }
 }
 
-/// What a client gets whose request was granted, spoiled if a fault is on order. `released` hears of
+/// What a client gets whose request was granted, spoiled if a fault is on order. `sent` is its refresh token. `released` hears of
 /// every release since the request came.
 pub(super) async fn give(
     fault: Option<Fault>,
     mut answer: Map<String, Value>,
+    sent: &str,
     line: &Line,
     mut released: watch::Receiver<()>,
 ) -> Response {
@@ -98,6 +102,15 @@ pub(super) async fn give(
         Some(Fault::DropField(name)) => {
             answer.remove(name);
         }
+        Some(Fault::SetField(name, value)) => {
+            answer.insert(name.into(), value);
+        }
+        Some(Fault::PaddedRefresh) => {
+            let token = answer.get("refresh_token").and_then(Value::as_str).unwrap_or(sent);
+            let padded = format!(" \t{token}\r\n");
+            answer.insert("refresh_token".into(), padded.into());
+        }
+        Some(Fault::Packed(packing)) => return packed(&json!(answer).to_string(), packing),
         Some(Fault::TokenTypeLower) => {
             answer.insert("token_type".into(), "bearer".into());
         }
@@ -132,6 +145,33 @@ fn github_error() -> Value {
         "error": "bad_refresh_token",
         "error_description": "The refresh token passed is incorrect or expired.",
     })
+}
+
+/// The answer in a content coding.
+fn packed(body: &str, packing: Packing) -> Response {
+    let compress = |mut encoder: GzEncoder<Vec<u8>>, padding: usize| {
+        encoder.write_all(body.as_bytes()).expect("a vector takes all");
+        encoder.write_all(&vec![b' '; padding]).expect("a vector takes all");
+        encoder.finish().expect("a vector takes all")
+    };
+    let gzip = || GzEncoder::new(Vec::new(), Compression::best());
+    let (name, bytes) = match packing {
+        Packing::Gzip => ("gzip", compress(gzip(), 0)),
+        Packing::XGzip => ("x-gzip", compress(gzip(), 0)),
+        Packing::Bomb => ("gzip", compress(gzip(), HUGE)),
+        Packing::Deflate => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(body.as_bytes()).expect("a vector takes all");
+            ("deflate", encoder.finish().expect("a vector takes all"))
+        }
+        Packing::RawDeflate => {
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(body.as_bytes()).expect("a vector takes all");
+            ("deflate", encoder.finish().expect("a vector takes all"))
+        }
+    };
+    let headers = [(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, name)];
+    (StatusCode::OK, headers, bytes).into_response()
 }
 
 fn form(answer: &Map<String, Value>) -> Response {

@@ -1,6 +1,6 @@
 //! What can go wrong at a token endpoint, on order.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -56,6 +56,12 @@ pub(crate) enum Fault {
     ExpiresIn(Value),
     /// After: a field is missing.
     DropField(&'static str),
+    /// After: a field has that value.
+    SetField(&'static str, Value),
+    /// After: the refresh token, the new one or else the one that was sent, has blanks and line ends around it.
+    PaddedRefresh,
+    /// After: the answer is packed, although nobody asked for that.
+    Packed(Packing),
     /// After: `token_type` is `bearer`.
     TokenTypeLower,
     /// After: 200 with an error in it, as GitHub does.
@@ -70,6 +76,19 @@ pub(crate) enum Fault {
     EndlessChunks,
     /// After: 200, said to be JSON, and is not.
     Garbage,
+}
+
+/// A content coding (RFC 9110, 8.4.1) and how it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Gzip,
+    XGzip,
+    /// As the standard has it: zlib.
+    Deflate,
+    /// As some servers have it: the bare stream.
+    RawDeflate,
+    /// gzip, of a body that goes on and on.
+    Bomb,
 }
 
 impl Fault {
@@ -91,9 +110,11 @@ impl Fault {
     }
 }
 
-/// The faults on order: those in the queue first, each once, then the standing one.
+/// The faults on order: that of a sign-in first, then those in the queue, each once, then the standing one.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
+    /// By the number of the family.
+    families: HashMap<usize, Fault>,
     queue: VecDeque<Fault>,
     standing: Option<Fault>,
 }
@@ -105,6 +126,16 @@ impl Orders {
 
     pub(super) fn stand(&mut self, fault: Fault) {
         self.standing = Some(fault);
+    }
+
+    /// Whatever that family asks for goes wrong like that.
+    pub(super) fn afflict(&mut self, family: usize, fault: Fault) {
+        self.families.insert(family, fault);
+    }
+
+    /// The fault for a request of a family that has just come, if there is one for it alone.
+    pub(super) fn of_family(&self, family: usize) -> Option<Fault> {
+        self.families.get(&family).cloned()
     }
 
     pub(super) fn clear(&mut self) {

@@ -183,6 +183,16 @@ impl Grants {
         (family.alive && now < access.expires).then_some(family.user.as_str())
     }
 
+    /// The number of the family that an access token belongs to.
+    pub(super) fn family_of_access(&self, access: &str) -> Option<usize> {
+        Some(self.access.get(access)?.family)
+    }
+
+    /// That of a refresh token.
+    pub(super) fn family_of_refresh(&self, refresh: &str) -> Option<usize> {
+        Some(self.refresh.get(refresh)?.family)
+    }
+
     /// How long an access token will be good.
     pub(super) fn access_left(&self, access: &str, now: Instant) -> Duration {
         match self.access.get(access) {

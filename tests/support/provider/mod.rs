@@ -37,7 +37,7 @@ use shared::Shared;
 pub(crate) use config::{
     Auth, Client, Config, Dialect, OldAccess, Redirect, Rotation, Services, SignIn,
 };
-pub(crate) use fault::Fault;
+pub(crate) use fault::{Fault, Packing};
 pub(crate) use log::{Grant, Log, Outcome, TokenRequest};
 
 /// How long a test waits for something to happen at the provider.
@@ -127,6 +127,12 @@ impl Provider {
     /// Orders a fault for all requests that no queued one is for.
     pub(crate) fn always(&self, fault: Fault) {
         self.shared.orders().stand(fault);
+    }
+
+    /// Orders a fault that swallows every request of one sign-in, which has that access token.
+    pub(crate) fn afflict(&self, access_token: &str, fault: Fault) {
+        let family = self.shared.grants().family_of_access(access_token);
+        self.shared.orders().afflict(family.expect("a token that it issued"), fault);
     }
 
     /// Refuses revocations from now on, or takes them again.

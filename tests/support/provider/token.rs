@@ -38,7 +38,10 @@ pub(super) async fn token(
     let released = shared.release.subscribe();
     let flight = Flight::begin(&shared, line.number, grant.clone(), refresh);
 
-    let swallowing = shared.orders().before();
+    let family =
+        ask.param("refresh_token").and_then(|token| shared.grants().family_of_refresh(token));
+    let own = family.and_then(|family| shared.orders().of_family(family));
+    let swallowing = own.or_else(|| shared.orders().before());
     if let Some(fault) = swallowing {
         flight.settle(Outcome::Swallowed, Some(fault.clone()));
         return answer::swallow(fault, &line, &ask.query, &ask.params, released).await;
@@ -47,7 +50,8 @@ pub(super) async fn token(
         Ok(issued) => {
             let fault = shared.orders().after();
             flight.settle(Outcome::Granted, fault.clone());
-            answer::give(fault, success(&shared, issued), &line, released).await
+            let sent = ask.param("refresh_token").unwrap_or_default();
+            answer::give(fault, success(&shared, issued), sent, &line, released).await
         }
         Err(refusal) => {
             let code = match refusal {
