@@ -68,6 +68,10 @@
 //! 5. [`Save`](lifecycle::Effect::Save): tokens and the end of the attempt, in one commit.
 //! 6. Callers are answered, watchers told.
 //!
+//! Between 1 and 2 lies the traffic: each origin lets out so many flights at a time and so many a second, and a token
+//! endpoint where several accounts in a row found nobody is shut, but for one account at a time that probes it. What an
+//! answer says about its account ([`model::About`]) shuts nothing: a dead login must not block a healthy one.
+//!
 //! A crash before 1 is done changed nothing; between 1 and 3 it leaves an attempt of unknown fate, and
 //! the same token is sent again at once at the next start, before the account is served; after 3 the
 //! answer on record is read at the next start. A flight whose answer is lost without a crash takes the

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::flights::Flying;
 use super::task::Engine;
-use crate::lifecycle::{Origin, Restored, Rules};
+use crate::lifecycle::{Origin, Restored, Rules, TokenEndpoint};
 use crate::model::{
     AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, Portion, RawAnswer,
     RequestId, Stamp,
@@ -27,8 +27,12 @@ use crate::store::{Attempt, AttemptKind, Command};
 pub(super) fn rules(provider: &Provider) -> Rules {
     let throttle =
         provider.max_refreshes.map(|max| Duration::from_secs(max.window) / max.count.max(1));
+    let endpoint = provider.refresh_endpoint();
     Rules {
-        origin: Origin(provider.refresh_endpoint().origin().ascii_serialization()),
+        endpoint: TokenEndpoint {
+            origin: Origin(endpoint.origin().ascii_serialization()),
+            path: endpoint.path().to_owned(),
+        },
         default_lifetime: provider.default_lifetime.map(Duration::from_secs),
         strict: provider.is_strict(),
         grace: provider.grace(),

@@ -90,6 +90,7 @@ impl Lifecycle {
                     self.timers.remove(&(wake, place));
                 }
                 self.policy.forget(&account.seed.id);
+                self.forget_failures(place);
                 self.accounts[place] = None;
                 self.places.remove(name);
                 self.free.push(place);

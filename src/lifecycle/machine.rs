@@ -15,7 +15,7 @@ use super::signin::SignIn;
 use super::term::Term;
 use super::traffic::{Traffic, Urgency};
 use super::view::View;
-use super::words::{Effect, Event, Origin, Purpose, Refusal, Rules};
+use super::words::{Effect, Event, Purpose, Refusal, Rules, TokenEndpoint};
 use crate::model::{
     AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now, Portion,
     ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
@@ -90,7 +90,7 @@ pub(super) struct Flight {
 pub(super) enum Task {
     Refresh {
         place: usize,
-        origin: Origin,
+        endpoint: TokenEndpoint,
         generation: Generation,
         portion: Option<Arc<Portion>>,
         by_exchange: bool,
@@ -250,11 +250,11 @@ impl Lifecycle {
                 Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
                 _ => self.start(place, urgency, now),
             },
-            Phase::Queued { urgent, .. } if urgency < urgent => {
+            Phase::Queued(ticket) if urgency < ticket.urgency => {
                 self.unqueue(place);
                 self.start(place, urgency, now);
             }
-            Phase::Waiting(_) | Phase::Queued { .. } | Phase::Flying | Phase::Saving(_) => {}
+            Phase::Waiting(_) | Phase::Queued(_) | Phase::Flying | Phase::Saving(_) => {}
         }
         self.rearm(place);
     }
@@ -271,9 +271,10 @@ impl Lifecycle {
             return;
         }
         let Some(rules) = &account.rules else { return };
-        let urgency = if account.unresolved.is_some() { Urgency::Unsettled } else { urgency };
-        self.traffic.queue(&rules.origin, urgency, now.boot, place);
-        account.phase = Phase::Queued { urgent: urgency, since: now.boot };
+        let urgency = if account.is_pressing(now.boot) { Urgency::Unsettled } else { urgency };
+        let ticket = account.ticket(urgency, place, now.boot);
+        self.traffic.queue(&rules.endpoint, ticket);
+        account.phase = Phase::Queued(ticket);
         self.touch(place, News::Changed);
     }
 
@@ -282,8 +283,8 @@ impl Lifecycle {
         let flight = self.new_flight();
         let Some(account) = &mut self.accounts[place] else { return };
         let Some(rules) = &account.rules else { return };
-        let origin = rules.origin.clone();
-        debug_assert!(matches!(account.phase, Phase::Queued { .. }), "who has a ticket queues");
+        let endpoint = rules.endpoint.clone();
+        debug_assert!(matches!(account.phase, Phase::Queued(_)), "who has a ticket queues");
         account.phase = Phase::Flying;
         let portion = account.next_part(now.boot);
         account.starts(portion.as_deref(), now.boot);
@@ -293,7 +294,7 @@ impl Lifecycle {
         let by_exchange = subject.is_some();
         let purpose = Purpose::Refresh { generation, portion: portion.clone(), subject };
         out.push(Effect::Begin { flight, account: account.seed.clone(), purpose });
-        let task = Task::Refresh { place, origin, generation, portion, by_exchange };
+        let task = Task::Refresh { place, endpoint, generation, portion, by_exchange };
         self.flights.insert(flight, Flight { task, resolves, pending: None });
         self.rearm(place);
     }
@@ -308,12 +309,19 @@ impl Lifecycle {
     /// Takes an account out of the queue for flights.
     pub(super) fn unqueue(&mut self, place: usize) {
         if let Some(account) = &mut self.accounts[place]
-            && let Phase::Queued { urgent, since } = account.phase
+            && let Phase::Queued(ticket) = account.phase
         {
-            if let Some(origin) = account.origin() {
-                self.traffic.leave(origin, urgent, since, place);
+            if let Some(endpoint) = account.endpoint() {
+                self.traffic.leave(endpoint, ticket);
             }
             account.phase = Phase::Idle;
+        }
+    }
+
+    /// Forgets how the refreshes of an account went: with what it has now they may go otherwise.
+    pub(super) fn forget_failures(&mut self, place: usize) {
+        if let Some(endpoint) = self.accounts[place].as_ref().and_then(Account::endpoint) {
+            self.traffic.forget(endpoint, place);
         }
     }
 
@@ -330,6 +338,7 @@ impl Lifecycle {
                 continue;
             }
             self.unqueue(place);
+            self.forget_failures(place);
             let Some(account) = &mut self.accounts[place] else { continue };
             account.rules = rules.cloned();
             // a mended definition is worth a new try
@@ -421,7 +430,6 @@ impl Lifecycle {
 
     fn urgency(&self, place: usize) -> Urgency {
         match &self.accounts[place] {
-            Some(account) if account.unresolved.is_some() => Urgency::Unsettled,
             Some(account) if !account.waiters.is_empty() => Urgency::Waited,
             _ => Urgency::Due,
         }

@@ -54,5 +54,5 @@ pub use rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 pub use view::{Count, Doing, View};
 pub use words::{
     Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, Rules, SignInEnd, SignInSeed,
-    Unsaved, WaiterId,
+    TokenEndpoint, Unsaved, WaiterId,
 };

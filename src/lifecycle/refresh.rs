@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::account::{Account, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::portions::Portions;
-use super::retry::{self, Streak, Verdict};
+use super::retry::{self, Blame, Streak, Verdict};
 use super::term::Term;
 use super::traffic::Outcome;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
-    AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted, Issued,
-    Lack, Landing, Now, RefreshToken, Stamp, Standing,
+    About, AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted,
+    Issued, Lack, Landing, Now, RefreshToken, Stamp, Standing,
 };
 
 impl Lifecycle {
@@ -44,8 +44,8 @@ impl Lifecycle {
                 self.exchange_over(&seed, out);
                 self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
             }
-            Task::Refresh { place, origin, .. } => {
-                self.traffic.landed(&origin, place, Outcome::Unsent, now.boot);
+            Task::Refresh { place, endpoint, .. } => {
+                self.traffic.landed(&endpoint, place, Outcome::Unsent, now.boot);
                 if let Some(account) = &mut self.accounts[place] {
                     account.streak.failures = account.streak.failures.saturating_add(1);
                     let failure = disk_failure(&why);
@@ -77,9 +77,9 @@ impl Lifecycle {
         let task = flight.task.clone();
         self.note_reach(&landing, out);
         match task {
-            Task::Refresh { place, origin, generation, portion, by_exchange } => {
+            Task::Refresh { place, endpoint, generation, portion, by_exchange } => {
                 let outcome = outcome(&landing, now.boot);
-                self.traffic.landed(&origin, place, outcome, now.boot);
+                self.traffic.landed(&endpoint, place, outcome, now.boot);
                 let Some(account) = &mut self.accounts[place] else { return };
                 if account.latest != generation {
                     // signed in anew meanwhile: that grant is over, and so is its flight
@@ -215,6 +215,7 @@ impl Lifecycle {
                     .place_of(&seed)
                     .unwrap_or_else(|| self.admit(Account::new(seed.clone(), None)));
                 self.unqueue(place);
+                self.forget_failures(place);
                 if let Some(account) = &mut self.accounts[place] {
                     account.rules = Some(*rules);
                     account.seed = seed.clone();
@@ -376,8 +377,15 @@ impl Lifecycle {
             // the gap since the start of this flight is the time it was under way
             streak.ambiguous_since = streak.ambiguous_since.or(account.last_start);
         }
+        let left = account.left(now.boot);
+        let streak = &mut account.streak;
         let verdict = match &account.rules {
-            Some(rules) => retry::verdict(&failure, streak, rules, &account.seed.id, now.boot),
+            Some(rules) => {
+                let is_own = failure.about == About::Account
+                    || self.traffic.is_at_fault(&rules.endpoint, place);
+                let blame = if is_own { Blame::Account } else { Blame::Way { left } };
+                retry::verdict(&failure, streak, blame, rules, &account.seed.id, now.boot)
+            }
             // nothing can be sent until the definition is back; that wakes the account
             None => Verdict::Retry(now.boot),
         };
@@ -488,19 +496,22 @@ fn brought(landing: Landing) -> Result<Brought, Failure> {
     }
 }
 
-/// What the end of a flight says about the way to its provider.
+/// What the end of a flight says about the way to its provider. This errs where somebody else than the provider
+/// refuses in OAuth's words: then its accounts are tried at the pace of their own back-offs, and none at that of a
+/// probe.
 fn outcome(landing: &Landing, now: Boot) -> Outcome {
-    let Landing::Failed { failure, .. } = landing else { return Outcome::Answered };
+    let Landing::Failed { failure, rescued } = landing else { return Outcome::Served };
+    let asked = failure.retry_after.map(|pause| now + retry::asked_pause(pause));
     match failure.class {
         FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant => {
-            Outcome::Answered
+            Outcome::Refused
         }
-        _ => match failure.retry_after {
-            Some(pause) => Outcome::Quiet(now + retry::asked_pause(pause)),
-            // no network, as a rule: that is over for all at once
-            None if failure.class == FailureClass::NotSent => Outcome::Unsent,
-            None => Outcome::Trouble,
-        },
+        _ if rescued.is_some() => Outcome::Refused,
+        _ if failure.status == Some(429) => {
+            Outcome::Asked(asked.unwrap_or(now + retry::RATE_PAUSE))
+        }
+        _ if failure.about == About::Account => Outcome::Refused,
+        _ => asked.map_or(Outcome::Trouble, Outcome::Asked),
     }
 }
 

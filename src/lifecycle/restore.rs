@@ -71,9 +71,9 @@ impl Lifecycle {
             account.phase = Phase::Flying;
             account.unsettled = true;
             let Some(rules) = &account.rules else { return };
-            let origin = rules.origin.clone();
-            self.traffic.resume(&origin);
-            let task = Task::Refresh { place, origin, generation, portion, by_exchange: false };
+            let endpoint = rules.endpoint.clone();
+            self.traffic.resume(&endpoint, place);
+            let task = Task::Refresh { place, endpoint, generation, portion, by_exchange: false };
             self.flights.insert(flight, Flight { task, resolves: None, pending: None });
             self.rearm(place);
         }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::schedule::spread;
+use super::traffic::{PROBE_MAX, PROBE_MIN, probe_pause};
 use super::words::Rules;
 use crate::model::{AccountId, Boot, Failure, FailureClass};
 
 const NOT_SENT_MAX: Duration = Duration::from_mins(1);
 const TRANSIENT_MIN: Duration = Duration::from_secs(2);
 const TRANSIENT_MAX: Duration = Duration::from_mins(15);
+/// The pause of a provider that says "too many requests" and not how long to wait.
+pub(super) const RATE_PAUSE: Duration = Duration::from_secs(30);
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 const HELD_RETRY: Duration = Duration::from_hours(1);
 const SECOND_OPINION: Duration = Duration::from_secs(2);
@@ -35,6 +38,29 @@ pub(super) struct Streak {
     pub(super) called_dead: bool,
 }
 
+/// Whose fault a failure is that passes, as far as can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// The account's: it fails while others get through, or the provider says so.
+    Account,
+    /// That of the way to the provider, which may be open again at any moment: then the account is to have a new
+    /// token in time. `left` is the life of the one that it has.
+    Way { left: Duration },
+}
+
+impl Blame {
+    /// The longest pause before the next try.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Account => TRANSIENT_MAX,
+            // a token that has run out is asked for at the same pace: once a minute for each of at most four
+            // accounts, then the way is shut
+            Self::Way { left } if left.is_zero() => PROBE_MAX,
+            Self::Way { left } => probe_pause(left).max(PROBE_MIN),
+        }
+    }
+}
+
 /// What follows from a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -52,6 +78,7 @@ pub(super) enum Verdict {
 pub(super) fn verdict(
     failure: &Failure,
     streak: &Streak,
+    blame: Blame,
     rules: &Rules,
     account: &AccountId,
     now: Boot,
@@ -71,13 +98,16 @@ pub(super) fn verdict(
                 Some(pause) if (now + *pause).since(since) <= window => {
                     Verdict::Retry(now + *pause)
                 }
-                _ => Verdict::Retry(now + back_off(streak.of_class, dice)),
+                _ => Verdict::Retry(now + back_off(streak.of_class, dice).min(blame.patience())),
             }
         }
         FailureClass::Transient | FailureClass::Captive => {
-            let pause = match failure.retry_after {
-                Some(asked) => asked_pause(asked),
-                None => back_off(streak.of_class, dice),
+            let back_off = back_off(streak.of_class, dice).min(blame.patience());
+            let pause = match failure.retry_after.map(asked_pause) {
+                Some(asked) if streak.of_class <= 1 => asked,
+                // the least that it asks for has proved too short
+                Some(asked) => asked.max(back_off),
+                None => back_off,
             };
             Verdict::Retry(now + pause)
         }
@@ -120,7 +150,7 @@ mod tests {
 
     fn decide(class: FailureClass, streak: Streak, rules: &Rules) -> Verdict {
         let account = AccountId::from_random([1; 8]);
-        verdict(&failure(class), &streak, rules, &account, Boot(100_000))
+        verdict(&failure(class), &streak, Blame::Account, rules, &account, Boot(100_000))
     }
 
     fn after(class: FailureClass, of_class: u32) -> i64 {
@@ -202,7 +232,7 @@ mod tests {
                 ..failure(FailureClass::Transient)
             };
             let streak = Streak { failures: 1, of_class: 1, ..Streak::default() };
-            let got = verdict(&failure, &streak, &rules(), &account, Boot(0));
+            let got = verdict(&failure, &streak, Blame::Account, &rules(), &account, Boot(0));
             assert_eq!(got, Verdict::Retry(Boot(kept * 1000)));
         }
     }

@@ -92,7 +92,7 @@ impl Account {
             (Standing::NeedsLogin { .. }, _) => Doing::LoginRequired,
             (Standing::Held { .. }, _) => Doing::Held,
             _ if self.rules.is_none() => Doing::Held,
-            (_, Phase::Flying | Phase::Queued { .. } | Phase::Saving(_)) => Doing::Refreshing,
+            (_, Phase::Flying | Phase::Queued(_) | Phase::Saving(_)) => Doing::Refreshing,
             (_, Phase::Waiting(_)) if self.last_failure.is_some() => Doing::BackingOff,
             _ => Doing::Ready,
         }

@@ -66,8 +66,9 @@ impl Lifecycle {
         let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);
         let exempt = account.is_busy() || account.unresolved.is_some();
-        let origin = account.origin().filter(|_| !exempt);
-        let shut_until = origin.and_then(|origin| self.traffic.shut_until(origin));
+        let endpoint = account.endpoint().filter(|_| !exempt);
+        let shut_until =
+            endpoint.and_then(|endpoint| self.traffic.shut_until(endpoint, place, now.boot));
         let look = account.look(&ask, shut_until, now.boot);
         if !matches!(look, Look::Served(_)) && account.storms(&ask, now.boot) {
             out.push(Effect::Storm { account: account.seed.name.clone() });

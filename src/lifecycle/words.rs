@@ -490,16 +490,26 @@ pub enum SignInEnd {
     Stopping,
 }
 
-/// Where refreshes go, as scheme, host and port: what one server asks for holds for all its accounts.
+/// Scheme, host and port of a token endpoint: the pace, and the pauses that a server asks for, hold for all its accounts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin(pub String);
+
+/// Where refreshes go. One origin may have many: a realm, a tenant or a customer each has its own, and one that is
+/// down says nothing about the others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenEndpoint {
+    /// Its origin.
+    pub origin: Origin,
+    /// Its path, which tells it from the others there.
+    pub path: String,
+}
 
 /// What the schedule needs to know about a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts about a provider, each by itself")]
 pub struct Rules {
     /// Where refreshes go.
-    pub origin: Origin,
+    pub endpoint: TokenEndpoint,
     /// Life of an access token when the answer does not say.
     pub default_lifetime: Option<Duration>,
     /// Whether a refresh token that was used once must not be tried again on suspicion.

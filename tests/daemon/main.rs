@@ -23,6 +23,7 @@ mod lock;
 mod logind;
 mod logout;
 mod machine;
+mod neighbours;
 mod origin;
 mod over;
 mod recorder;

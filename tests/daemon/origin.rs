@@ -1,10 +1,12 @@
 //! Many accounts at one provider, and the provider is in trouble.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::scene::{PROVIDER, Scene, ask, renew, token_of, want};
 use crate::support::agent;
-use crate::support::provider::{Config, Fault, Log, Outcome};
+use crate::support::provider::{Config, Fault, Log, Outcome, TokenRequest};
 
 const ACCOUNTS: usize = 40;
 
@@ -12,15 +14,17 @@ const ACCOUNTS: usize = 40;
 const FAILURES: usize = 5;
 /// Requests to one provider that may be under way at once.
 const AT_ONCE: usize = 4;
+/// The least time between two probes.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// An account and the token that it has.
-type Held = (String, String);
+pub(crate) type Held = (String, String);
 
-/// A provider with all these accounts.
-fn crowded() -> (Scene, Vec<Held>) {
+/// A provider with so many accounts.
+pub(crate) fn crowded(count: usize) -> (Scene, Vec<Held>) {
     let scene = Scene::new(Config::parqex());
     let client = &scene.provider.config().client;
-    let accounts = (0..ACCOUNTS).map(|number| {
+    let accounts = (0..count).map(|number| {
         let name = format!("account-{number}");
         let login = json!({
             "provider": PROVIDER,
@@ -46,9 +50,9 @@ fn swallowed(log: &Log) -> usize {
 }
 
 /// All ask at once while nothing is granted, and are served from one moment on: every account gets
-/// its new token, and before the first of them got through not more were tried than said.
-fn trouble_and_recovery(trouble: Fault, most: usize, enough: usize) {
-    let (scene, accounts) = crowded();
+/// its new token. Gives the requests before the first of them got through.
+fn trouble_and_recovery(trouble: Fault, enough: usize) -> Vec<TokenRequest> {
+    let (scene, accounts) = crowded(ACCOUNTS);
     scene.provider.always(trouble);
     let waiting: Vec<_> =
         accounts.iter().map(|(name, old)| want(&scene.daemon, name, old)).collect();
@@ -62,8 +66,8 @@ fn trouble_and_recovery(trouble: Fault, most: usize, enough: usize) {
     scene.provider.wait(|log| log.granted_refreshes() > 0).unwrap();
     drop(waiting);
     let log = scene.provider.log();
-    let tried = log.refreshes().position(|request| request.outcome == Outcome::Granted).unwrap();
-    assert!(tried <= most, "{tried} requests before the first that got through");
+    let is_vain = |request: &&TokenRequest| request.outcome != Outcome::Granted;
+    let tried = log.refreshes().take_while(is_vain).cloned().collect();
     for (name, old) in &accounts {
         let new = token_of(&renew(&scene.daemon, name, old).unwrap());
         assert!(new != *old && scene.admits(&new), "{name}");
@@ -71,17 +75,24 @@ fn trouble_and_recovery(trouble: Fault, most: usize, enough: usize) {
     let log = scene.provider.log();
     assert_eq!((log.reuses, log.authorizations), (0, ACCOUNTS), "{log:#?}");
     assert!(log.most_in_flight <= AT_ONCE);
+    tried
 }
 
 #[test]
-fn a_provider_in_trouble_is_probed_by_one_account_and_then_serves_all() {
-    // those that were under way when it was given up, and a probe that came too early
-    trouble_and_recovery(Fault::TemporarilyUnavailable503, FAILURES + AT_ONCE, FAILURES);
+fn a_provider_in_trouble_is_probed_by_one_account_at_a_time_and_then_serves_all() {
+    let tried = trouble_and_recovery(Fault::TemporarilyUnavailable503, FAILURES);
+    // those that were under way when it was given up are the last that did not wait for each other
+    let probes = tried.iter().skip(FAILURES + AT_ONCE - 1);
+    for (count, probe) in (1..).zip(probes) {
+        assert!(probe.at >= tried[FAILURES - 1].at + PROBE * count, "probe {count}: {tried:#?}");
+    }
 }
 
 #[test]
-fn what_a_provider_asks_one_account_to_wait_holds_for_all_of_them() {
-    let once = Fault::Http429 { retry_after: 2 };
-    // again for the first that comes when it is over, as long as it is not well
-    trouble_and_recovery(once, 2 * AT_ONCE, 1);
+fn what_a_provider_asks_several_accounts_to_wait_holds_for_all_of_them() {
+    let tried = trouble_and_recovery(Fault::Http429 { retry_after: 2 }, 1);
+    // those that were under way, and the one that found out whether it was meant for all
+    for later in tried.iter().skip(AT_ONCE + 1) {
+        assert!(later.at >= tried[0].at + Duration::from_secs(2), "{tried:#?}");
+    }
 }

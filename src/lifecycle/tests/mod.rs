@@ -10,6 +10,7 @@ mod holding;
 mod invariants;
 mod keeping;
 mod narrowing;
+mod neighbours;
 mod registrations;
 mod rest;
 mod scenarios;
@@ -18,13 +19,16 @@ mod world;
 
 use std::time::Duration;
 
-use super::words::{Origin, Rules};
+use super::words::{Origin, Rules, TokenEndpoint};
 use crate::model::{Failure, FailureClass};
 
 /// Rules of a careful, ordinary provider.
 pub(super) fn rules() -> Rules {
     Rules {
-        origin: Origin("https://id.example".into()),
+        endpoint: TokenEndpoint {
+            origin: Origin("https://id.example".into()),
+            path: "/token".into(),
+        },
         default_lifetime: None,
         strict: true,
         grace: Duration::from_secs(30),

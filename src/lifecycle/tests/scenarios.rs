@@ -388,26 +388,6 @@ fn a_thousand_accounts_that_are_due_together_leave_at_a_bounded_rate_waiters_fir
 }
 
 #[test]
-fn what_a_provider_asks_of_one_account_holds_for_all_of_them() {
-    let mut world = World::new();
-    world.restore("one", 60, 100, rules());
-    let busy =
-        Failure { retry_after: Some(Duration::from_mins(10)), ..failure(FailureClass::Transient) };
-    world.refresh_badly(busy);
-    world.restore("two", 60, 100, rules());
-    assert!(world.begins.is_empty(), "the second does not even try");
-    let asked = world.ask("two", 10, 20);
-    match world.answer(asked) {
-        Some(Err(Refusal::Unavailable { retry_at: Some(at), .. })) => {
-            assert_eq!(at.since(world.now.boot), Duration::from_mins(10));
-        }
-        other => panic!("{other:?}"),
-    }
-    world.pass_seconds(600);
-    assert_eq!(world.begins.len(), 2);
-}
-
-#[test]
 fn what_is_not_known_of_a_token_stays_unknown_until_the_provider_has_spoken() {
     let mut world = World::new();
     world.restore("door", 60, 100, rules());
