@@ -8,8 +8,8 @@ use super::portions::Portions;
 use super::retry::Streak;
 use super::schedule::{self, StormGuard};
 use super::term::Term;
-use super::traffic::{Speed, Ticket, Urgency, probe_pause};
-use super::words::{Ask, HandOut, Refusal, Rules, TokenEndpoint};
+use super::traffic::Ticket;
+use super::words::{Ask, HandOut, Refusal, Rules};
 use crate::model::{
     AccountSeed, Boot, BootId, Failure, FailureClass, Fingerprint, FlightId, Generation,
     GrantChange, Issued, Lack, Mode, Now, Portion, Scopes, Stamp, Standing,
@@ -477,9 +477,6 @@ impl Account {
     }
 }
 
-/// How long a token of unknown fate goes before all others, whatever grace its provider promises.
-const PRESSING: Duration = Duration::from_mins(1);
-
 /// For how many lives of its token a warm account is kept fresh after somebody asked.
 const WARM_LIVES: u32 = 5;
 
@@ -510,41 +507,6 @@ impl Cached {
 }
 
 impl Account {
-    /// Where its refreshes go, if that is known.
-    pub(super) fn endpoint(&self) -> Option<&TokenEndpoint> {
-        Some(&self.rules.as_ref()?.endpoint)
-    }
-
-    /// A place in the queue for flights.
-    pub(super) fn ticket(&self, urgency: Urgency, place: usize, now: Boot) -> Ticket {
-        let hung = |failure: &Failure| failure.class == FailureClass::Ambiguous;
-        let speed = match &self.last_failure {
-            Some(failure) if hung(failure) => Speed::Slow,
-            _ => Speed::Quick,
-        };
-        // who waits for another token has no use for what is left of this one
-        let left = if self.waiters.is_empty() { self.left(now) } else { Duration::ZERO };
-        let probe_by = now + probe_pause(left);
-        let served = self.token.as_ref().map_or(Boot::LONG_AGO, |token| token.sent);
-        Ticket { urgency, since: now, place, probe_by, speed, served }
-    }
-
-    /// How long its token lives from now; one of unknown life does not run out.
-    pub(super) fn left(&self, now: Boot) -> Duration {
-        match &self.token {
-            Some(token) => token.expires.map_or(Duration::MAX, |expires| expires.since(now)),
-            None => Duration::ZERO,
-        }
-    }
-
-    /// Whether its refresh token is of unknown fate, and the provider may still forgive a second use of it: for a
-    /// minute, or as long as it says. Later, one try is as good as another.
-    pub(super) fn is_pressing(&self, now: Boot) -> bool {
-        let grace = self.rules.as_ref().map_or(Duration::ZERO, |rules| rules.grace);
-        let since = self.streak.ambiguous_since.unwrap_or(now);
-        self.unresolved.is_some() && now.since(since) <= grace.max(PRESSING)
-    }
-
     /// Whether a flight or an unsaved grant is under way.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self.phase, Phase::Flying | Phase::Saving(_))

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::account::{Account, News, Pending, Phase};
 use super::adjust;
@@ -13,9 +12,9 @@ use super::registrations::Registrations;
 use super::rest::Machine;
 use super::signin::SignIn;
 use super::term::Term;
-use super::traffic::{Traffic, Urgency};
+use super::traffic::Traffic;
 use super::view::View;
-use super::words::{Effect, Event, Purpose, Refusal, Rules, TokenEndpoint};
+use super::words::{Effect, Event, Refusal, Rules, TokenEndpoint};
 use crate::model::{
     AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now, Portion,
     ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
@@ -242,87 +241,11 @@ impl Lifecycle {
         self.flights.is_empty()
     }
 
-    /// Starts a refresh as soon as gap, back-off and the number of flights allow it.
-    pub(super) fn want_refresh(&mut self, place: usize, urgency: Urgency, now: Now) {
-        let Some(account) = &mut self.accounts[place] else { return };
-        match account.phase {
-            Phase::Idle => match account.next_start(now.boot) {
-                Some(earliest) if earliest > now.boot => account.phase = Phase::Waiting(earliest),
-                _ => self.start(place, urgency, now),
-            },
-            Phase::Queued(ticket) if urgency < ticket.urgency => {
-                self.unqueue(place);
-                self.start(place, urgency, now);
-            }
-            Phase::Waiting(_) | Phase::Queued(_) | Phase::Flying | Phase::Saving(_) => {}
-        }
-        self.rearm(place);
-    }
-
-    /// Queues a refresh: it starts at once if the traffic allows it.
-    fn start(&mut self, place: usize, urgency: Urgency, now: Now) {
-        if self.draining {
-            return;
-        }
-        let Some(account) = &mut self.accounts[place] else { return };
-        // a newer grant is on its way to the disk: the one in force is over already
-        if account.latest != account.generation {
-            account.phase = Phase::Waiting(now.boot + GRANT_ON_ITS_WAY);
-            return;
-        }
-        let Some(rules) = &account.rules else { return };
-        let urgency = if account.is_pressing(now.boot) { Urgency::Unsettled } else { urgency };
-        let ticket = account.ticket(urgency, place, now.boot);
-        self.traffic.queue(&rules.endpoint, ticket);
-        account.phase = Phase::Queued(ticket);
-        self.touch(place, News::Changed);
-    }
-
-    /// It is an account's turn: off it goes.
-    fn depart(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
-        let flight = self.new_flight();
-        let Some(account) = &mut self.accounts[place] else { return };
-        let Some(rules) = &account.rules else { return };
-        let endpoint = rules.endpoint.clone();
-        debug_assert!(matches!(account.phase, Phase::Queued(_)), "who has a ticket queues");
-        account.phase = Phase::Flying;
-        let portion = account.next_part(now.boot);
-        account.starts(portion.as_deref(), now.boot);
-        let generation = account.generation;
-        let resolves = account.unresolved;
-        let subject = portion.as_ref().and_then(|_| account.subject(now.boot));
-        let by_exchange = subject.is_some();
-        let purpose = Purpose::Refresh { generation, portion: portion.clone(), subject };
-        out.push(Effect::Begin { flight, account: account.seed.clone(), purpose });
-        let task = Task::Refresh { place, endpoint, generation, portion, by_exchange };
-        self.flights.insert(flight, Flight { task, resolves, pending: None });
-        self.rearm(place);
-    }
-
     /// A flight number that was never used.
     pub(super) fn new_flight(&mut self) -> FlightId {
         let flight = self.next_flight;
         self.next_flight.0 += 1;
         flight
-    }
-
-    /// Takes an account out of the queue for flights.
-    pub(super) fn unqueue(&mut self, place: usize) {
-        if let Some(account) = &mut self.accounts[place]
-            && let Phase::Queued(ticket) = account.phase
-        {
-            if let Some(endpoint) = account.endpoint() {
-                self.traffic.leave(endpoint, ticket);
-            }
-            account.phase = Phase::Idle;
-        }
-    }
-
-    /// Forgets how the refreshes of an account went: with what it has now they may go otherwise.
-    pub(super) fn forget_failures(&mut self, place: usize) {
-        if let Some(endpoint) = self.accounts[place].as_ref().and_then(Account::endpoint) {
-            self.traffic.forget(endpoint, place);
-        }
     }
 
     fn rules(
@@ -428,13 +351,6 @@ impl Lifecycle {
         self.rearm(place);
     }
 
-    fn urgency(&self, place: usize) -> Urgency {
-        match &self.accounts[place] {
-            Some(account) if !account.waiters.is_empty() => Urgency::Waited,
-            _ => Urgency::Due,
-        }
-    }
-
     /// A login without a refresh token ends with its access token.
     fn end_if_spent(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
         let Some(account) = &mut self.accounts[place] else { return };
@@ -523,9 +439,6 @@ impl Lifecycle {
 
 /// How often timers are looked at in one event.
 const ROUNDS: usize = 4;
-
-/// How long to wait before looking again whether a newer grant has arrived on the disk.
-const GRANT_ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 impl Flight {
     /// The part of its login that it brings a token for, if not for all of it.

@@ -41,6 +41,7 @@ mod term;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod turns;
 mod view;
 mod waiters;
 mod words;
