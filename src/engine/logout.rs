@@ -73,11 +73,12 @@ impl Engine {
         };
         crash::point(Point::AfterErase);
         self.line_is_old = true;
+        // what its tokens were bound to is of no use any more
+        self.keys.remove(id);
         if parting == Parting::Erase {
             self.announced.remove(&name);
             self.doctor.answers.forget(&name);
             self.uses.forget(id);
-            self.keys.remove(id);
             let _ = self.events.send(News::Removed { id: id.clone(), name: name.clone() });
         }
         tracing::info!(account = %name, "logged out");

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | refresh, answered | the answer is interpreted now, as it would have been then |
 //! | refresh, sent | its fate is unknown: the same token is sent again at once, before the account is served |
-//! | exchange, answered | interpreted: the account appears, signed in |
+//! | exchange, answered | interpreted: the account appears, signed in; a sign-in on another device that has to wait yet, waits |
 //! | anything answered, and the provider's definition is missing | left as it is until the definition is there |
 //! | exchange, sent | a code works once and the sign-in is gone: given up |
 
@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::oauth::Prover;
 use crate::provider::{AtRefresh, Provider};
-use crate::store::{Attempt, AttemptKind, Command};
+use crate::store::{Attempt, AttemptKind, Command, DeviceSignIn};
 
 /// What the schedule needs to know of a provider.
 pub(super) fn rules(provider: &Provider) -> Rules {
@@ -54,6 +54,7 @@ pub(super) fn take_up(
     clients: Vec<ClientRecord>,
     accounts: Vec<AccountRecord>,
     attempts: Vec<Attempt>,
+    devices: Vec<DeviceSignIn>,
     mut keys: HashMap<FlightId, Arc<Prover>>,
 ) {
     for client in clients {
@@ -121,6 +122,7 @@ pub(super) fn take_up(
             engine.write(Command::Abandon { flight, account: seed.id, standing: None });
         }
     }
+    engine.resume_devices(devices);
     read_on(engine);
 }
 
@@ -144,8 +146,13 @@ pub(super) fn read_on(engine: &mut Engine) {
         let Unread { flight, kind, seed, sent, answer, key } = unread;
         let is_sign_in = matches!(kind, Kind::Exchange);
         if is_sign_in {
-            // nobody waits for it any more, so any id will do
-            let request = RequestId::from_random([0; 10]);
+            // A sign-in on another device goes on, and its question has been asked; of every other one nobody waits
+            // any more, so any id will do.
+            let mut open = engine.lifecycle.open_sign_ins();
+            let request =
+                open.find(|(_, open)| open.id == seed.id).map(|(request, _)| request.clone());
+            drop(open);
+            let request = request.unwrap_or_else(|| RequestId::from_random([0; 10]));
             engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules(&provider));
         }
         let mut flying = Flying::resumed(seed, provider, sent, is_sign_in, answer);

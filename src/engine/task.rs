@@ -298,10 +298,10 @@ impl Engine {
         // before the first account, so that none is refreshed that should rest
         engine.tell(Event::Modes(modes));
         engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
-        let keys = engine.take_up_keys(loaded.keys);
-        recovery::take_up(&mut engine, loaded.clients, loaded.accounts, loaded.attempts, keys);
-        engine.resume_devices(loaded.devices);
-        engine.resume_errands(loaded.errands);
+        let Loaded { clients, accounts, attempts, devices, errands, keys, .. } = loaded;
+        let keys = engine.take_up_keys(keys);
+        recovery::take_up(&mut engine, clients, accounts, attempts, devices, keys);
+        engine.resume_errands(errands);
         engine.watch_registrations();
         (engine, Handle { mailbox: mail, events }, prompts)
     }

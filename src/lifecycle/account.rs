@@ -24,30 +24,16 @@ pub(super) struct Account {
     /// `None` while the provider's definition is missing: nothing can be sent then.
     pub(super) rules: Option<Rules>,
     pub(super) standing: Standing,
-    pub(super) generation: Generation,
+    pub(super) login: Login,
     /// The highest generation given out: that of a grant still on its way to the disk, or the
     /// current one.
     pub(super) latest: Generation,
-    /// Whether there is a refresh token.
-    pub(super) renewable: bool,
-    /// What is known of its life.
-    pub(super) term: Option<Term>,
     pub(super) mode: Mode,
     /// When somebody last asked for a token.
     pub(super) asked: Option<Boot>,
-    pub(super) token: Option<Cached>,
-    /// Those that are good for a part of the login.
-    pub(super) portions: Portions,
-    /// What APIs wanted and the login lacks, as programs told.
-    pub(super) wanted: Lack,
-    /// A token of an earlier boot from a time that the wall clock has not reached yet: not handed out
-    /// until the clock is set and tells its age.
-    pub(super) undated: Option<Arc<Issued>>,
     pub(super) phase: Phase,
     /// A code exchange under way that will renew this account.
     pub(super) exchange: Option<FlightId>,
-    pub(super) streak: Streak,
-    pub(super) last_failure: Option<Failure>,
     /// When the last refresh was started.
     pub(super) last_start: Option<Boot>,
     /// What keeps refreshes that nobody's schedule asks for within bounds.
@@ -58,16 +44,43 @@ pub(super) struct Account {
     pub(super) enabled: bool,
     /// How far its logout has come, once that was asked for.
     pub(super) leaving: Option<Leaving>,
+    /// Where the account is in the timers.
+    pub(super) wake: Option<Boot>,
+    /// What watchers have not been told yet.
+    pub(super) news: News,
+}
+
+/// What a login gave, and how it fares: what another login, or giving it back, replaces as a whole.
+#[derive(Default)]
+pub(super) struct Login {
+    pub(super) generation: Generation,
+    /// Whether there is a refresh token.
+    pub(super) renewable: bool,
+    /// What is known of its life.
+    pub(super) term: Option<Term>,
+    pub(super) token: Option<Cached>,
+    /// A token of an earlier boot from a time that the wall clock has not reached yet: not handed out
+    /// until the clock is set and tells its age.
+    pub(super) undated: Option<Arc<Issued>>,
+    /// Tokens that are good for a part of it.
+    pub(super) portions: Portions,
+    /// What APIs wanted and it lacks, as programs told.
+    pub(super) wanted: Lack,
+    pub(super) streak: Streak,
+    pub(super) last_failure: Option<Failure>,
     /// An attempt on record whose fate is unknown. It is kept until the intent of the next one is
     /// durable, so that no crash in between can hide that the refresh token may be spent.
     pub(super) unresolved: Option<FlightId>,
     /// Whether an attempt was found unresolved at start: its account is served only once that is
     /// settled.
     pub(super) unsettled: bool,
-    /// Where the account is in the timers.
-    pub(super) wake: Option<Boot>,
-    /// What watchers have not been told yet.
-    pub(super) news: News,
+}
+
+impl Login {
+    /// A login that nothing is known of yet, in the place of one whose tokens are gone. Generations go on.
+    pub(super) fn after(before: &Self) -> Self {
+        Self { generation: before.generation, ..Self::default() }
+    }
 }
 
 /// What watchers have not been told yet.
@@ -139,27 +152,17 @@ impl Account {
             seed,
             rules,
             standing: Standing::Good,
-            generation: Generation(0),
+            login: Login::default(),
             latest: Generation(0),
-            renewable: false,
-            term: None,
             mode: Mode::default(),
             asked: None,
-            token: None,
-            portions: Portions::default(),
-            wanted: Lack::default(),
-            undated: None,
             phase: Phase::Idle,
             exchange: None,
-            streak: Streak::default(),
-            last_failure: None,
             last_start: None,
             guard: StormGuard::default(),
             waiters: Vec::new(),
             enabled: true,
             leaving: None,
-            unresolved: None,
-            unsettled: false,
             wake: None,
             news: News::Nothing,
         }
@@ -167,8 +170,8 @@ impl Account {
 
     /// The last access token, whether its age is known or not.
     pub(super) fn issued(&self) -> Option<Arc<Issued>> {
-        let known = self.token.as_ref().map(|token| &token.issued);
-        known.or(self.undated.as_ref()).cloned()
+        let known = self.login.token.as_ref().map(|token| &token.issued);
+        known.or(self.login.undated.as_ref()).cloned()
     }
 
     /// The generation of what a refresh brings: a new one if that is a refresh token.
@@ -199,7 +202,7 @@ impl Account {
         }
         if let Some(token) = self.token_for(ask) {
             let lasts = token.lasts(self.attainable(ask, token), now);
-            if token.serves(ask, now) && lasts && !self.unsettled {
+            if token.serves(ask, now) && lasts && !self.login.unsettled {
                 return Look::Served(self.hand_out(token, ask, now));
             }
         }
@@ -228,7 +231,7 @@ impl Account {
             return Some(Refusal::TooSoon { retry_at: earliest });
         }
         (shut_until > Some(ask.deadline)).then(|| {
-            let failure = self.last_failure.clone().unwrap_or_else(in_trouble);
+            let failure = self.login.last_failure.clone().unwrap_or_else(in_trouble);
             Refusal::Unavailable { failure, retry_at: shut_until }
         })
     }
@@ -271,7 +274,7 @@ impl Account {
         if self.rules.is_none() {
             return Some(Refusal::Held { why: self.undefined() });
         }
-        if !self.renewable {
+        if !self.login.renewable {
             return Some(Refusal::LoginRequired { why: NOT_RENEWABLE.into() });
         }
         None
@@ -288,7 +291,7 @@ impl Account {
             Phase::Waiting(until) => Some(until),
             _ => None,
         };
-        match (&self.last_failure, retry_at) {
+        match (&self.login.last_failure, retry_at) {
             (Some(failure), _) => Refusal::Unavailable { failure: failure.clone(), retry_at },
             (None, Some(_)) => Refusal::TooSoon { retry_at },
             (None, None) => Refusal::TimedOut,
@@ -309,11 +312,11 @@ impl Account {
             Phase::Queued(_) | Phase::Flying => None,
         };
         let patience = self.waiters.iter().map(|ask| ask.deadline).min();
-        let lasts = self.renewable || self.exchange.is_some();
+        let lasts = self.login.renewable || self.exchange.is_some();
         let end = if lasts || self.standing != Standing::Good {
             None
         } else {
-            self.token.as_ref().and_then(|token| token.expires)
+            self.login.token.as_ref().and_then(|token| token.expires)
         };
         [refresh, patience, end].into_iter().flatten().min()
     }
@@ -323,20 +326,19 @@ impl Account {
         if self.obstacle().is_some() {
             return None;
         }
-        if self.unresolved.is_some() {
+        if self.login.unresolved.is_some() {
             return Some(Boot::LONG_AGO);
         }
-        let keep_alive = self
-            .term
-            .as_ref()
-            .zip(self.rules.as_ref())
-            .and_then(|(term, rules)| term.keep_alive(rules, &self.seed.id, self.generation));
+        let keep_alive =
+            self.login.term.as_ref().zip(self.rules.as_ref()).and_then(|(term, rules)| {
+                term.keep_alive(rules, &self.seed.id, self.login.generation)
+            });
         [self.due_ahead(), keep_alive].into_iter().flatten().min()
     }
 
     /// When its mode wants a fresh token, whether or not anybody asks.
     fn due_ahead(&self) -> Option<Boot> {
-        match (self.mode, &self.token) {
+        match (self.mode, &self.login.token) {
             // nobody is given its tokens, but its login is not to die of disuse
             _ if !self.enabled => None,
             (Mode::Lazy, _) | (Mode::Warm, None) => None,
@@ -381,8 +383,8 @@ impl Account {
     /// Whether a failed refresh is tried again with nobody waiting and before the next is due.
     pub(super) fn persists(&self) -> bool {
         // a token of unknown fate, and a verdict that wants a second opinion, are not left lying
-        let open = self.unresolved.is_some() || self.streak.called_dead;
-        self.last_failure.is_some() && (open || self.due_ahead().is_some())
+        let open = self.login.unresolved.is_some() || self.login.streak.called_dead;
+        self.login.last_failure.is_some() && (open || self.due_ahead().is_some())
     }
 
     /// The earliest moment at which the next refresh for that part may start.
@@ -398,7 +400,7 @@ impl Account {
         let throttle = self.last_start.zip(rules.throttle);
         let throttle = throttle.map(|(start, throttle)| start + throttle);
         // nobody's hurry makes a provider take a refresh that it refuses as too early
-        let expires = self.token.as_ref().and_then(|token| token.expires);
+        let expires = self.login.token.as_ref().and_then(|token| token.expires);
         let allowed = rules.not_before.and_then(|span| expires.map(|expires| expires - span));
         [gap, throttle, allowed, guarded].into_iter().max().flatten()
     }
@@ -406,8 +408,8 @@ impl Account {
     /// Until when the storm guard keeps it, if it does: a token that is due or gone is never kept
     /// from being renewed.
     fn guarded(&self, now: Boot) -> Option<Boot> {
-        let forced = self.token.as_ref().is_some_and(|token| token.due > now);
-        self.guard.opens().filter(|opens| forced && self.unresolved.is_none() && *opens > now)
+        let forced = self.login.token.as_ref().is_some_and(|token| token.due > now);
+        self.guard.opens().filter(|opens| forced && self.login.unresolved.is_none() && *opens > now)
     }
 
     /// Whether a question meets the storm guard, for the first time in this storm.
@@ -430,7 +432,7 @@ impl Account {
 
     /// The life of its access tokens, as far as the schedule is concerned.
     fn lifetime(&self) -> Option<Duration> {
-        let stated = self.token.as_ref().and_then(Cached::lifetime);
+        let stated = self.login.token.as_ref().and_then(Cached::lifetime);
         self.rules.as_ref().map(|rules| schedule::scheduling_lifetime(stated, rules))
     }
 
@@ -441,13 +443,13 @@ impl Account {
 
     /// What its tokens are good for, as far as the provider says.
     pub(super) fn granted_scopes(&self) -> &Scopes {
-        self.token.as_ref().map_or(&self.seed.scopes, |token| &token.issued.scopes)
+        self.login.token.as_ref().map_or(&self.seed.scopes, |token| &token.issued.scopes)
     }
 
     /// Why a new login is needed before an API is content that refused a token, as far as that can be
     /// told: of a token that is not the one at hand any more it cannot.
     pub(super) fn falls_short(&self, ask: &Ask) -> Option<Refusal> {
-        let token = self.token.as_ref().map(|token| token.fingerprint);
+        let token = self.login.token.as_ref().map(|token| token.fingerprint);
         let is_current = ask.rejected.is_none() || ask.rejected == token;
         let wanted = &ask.wanted;
         let unnamed = self.granted_scopes().is_empty() && is_current && !wanted.scopes.is_empty();

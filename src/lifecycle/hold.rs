@@ -22,7 +22,7 @@ impl Lifecycle {
             let Some(account) = &mut self.accounts[place] else { continue };
             let affected = account.seed.client == *client
                 && account.standing == Standing::Good
-                && account.renewable
+                && account.login.renewable
                 && account.leaving.is_none()
                 && !account.is_busy();
             if place == except || !affected {
@@ -70,7 +70,7 @@ impl Lifecycle {
         if self.draining {
             return Err(Refusal::Stopping);
         }
-        if !account.renewable {
+        if !account.login.renewable {
             return Err(Refusal::LoginRequired { why: NOT_RENEWABLE.into() });
         }
         if account.rules.is_none() {
@@ -88,7 +88,7 @@ impl Lifecycle {
         if let Phase::Waiting(_) = account.phase {
             account.phase = Phase::Idle;
         }
-        account.streak.called_dead = false;
+        account.login.streak.called_dead = false;
         self.touch(place, News::Changed);
         self.want_refresh(place, Urgency::Waited, now);
         Ok(())

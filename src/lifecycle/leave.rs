@@ -1,7 +1,7 @@
 //! Logging out, and giving a login back: nobody waits any more, what is in the air lands first, then the
 //! tokens go, and with a logout the account. If the disk does not let go of them, all is as it was.
 
-use super::account::{Account, Look, News, Phase};
+use super::account::{Account, Login, Look, News, Phase};
 use super::machine::Lifecycle;
 use super::words::{Effect, Parting, Refusal, WaiterId};
 use crate::model::{AccountName, Boot, Standing};
@@ -105,8 +105,8 @@ impl Lifecycle {
 impl Account {
     /// When the last of its tokens is over, where that is known: then there is nothing left to revoke.
     fn tokens_end(&self) -> Option<Boot> {
-        let access = self.token.as_ref().and_then(|token| token.expires);
-        let Some(term) = &self.term else { return access };
+        let access = self.login.token.as_ref().and_then(|token| token.expires);
+        let Some(term) = &self.login.term else { return access };
         let refresh = term.end(self.rules.as_ref()?)?;
         Some(access.map_or(refresh, |access| access.max(refresh)))
     }
@@ -114,13 +114,7 @@ impl Account {
     /// The login was given back: what is left is the account's name.
     fn have_nothing(&mut self) {
         self.standing = Standing::NeedsLogin { why: GIVEN_BACK.into() };
-        self.renewable = false;
-        self.token = None;
-        self.undated = None;
-        self.term = None;
-        self.unresolved = None;
-        self.unsettled = false;
-        self.last_failure = None;
+        self.login = Login::after(&self.login);
         self.phase = Phase::Idle;
     }
 }

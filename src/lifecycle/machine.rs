@@ -266,12 +266,12 @@ impl Lifecycle {
             account.rules = rules.cloned();
             // a mended definition is worth a new try
             let rests = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
-            let waits = account.last_failure.is_some() || !account.waiters.is_empty();
+            let waits = account.login.last_failure.is_some() || !account.waiters.is_empty();
             let held = matches!(account.standing, Standing::Held { .. });
             if account.rules.is_some() && rests && (held || waits) {
                 account.phase = Phase::Waiting(now.boot);
             }
-            if let Some(token) = account.token.take() {
+            if let Some(token) = account.login.token.take() {
                 self.take_token(place, token.issued, now);
             }
             self.touch(place, News::Changed);
@@ -337,7 +337,7 @@ impl Lifecycle {
                 // after a failure or a gap, go on only if there still is a reason to
                 let held = matches!(account.standing, Standing::Held { .. });
                 let wanted = !account.waiters.is_empty() || account.persists();
-                let can = account.renewable && account.rules.is_some();
+                let can = account.login.renewable && account.rules.is_some();
                 if can && (held || wanted || due.is_some_and(|due| due <= now.boot)) {
                     self.start(place, self.urgency(place), now);
                 }
@@ -355,11 +355,12 @@ impl Lifecycle {
     fn end_if_spent(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
         let Some(account) = &mut self.accounts[place] else { return };
         let expired = account
+            .login
             .token
             .as_ref()
             .is_some_and(|token| token.expires.is_some_and(|expires| expires <= now.boot));
         let renewing = account.exchange.is_some();
-        if account.renewable || renewing || account.standing != Standing::Good || !expired {
+        if account.login.renewable || renewing || account.standing != Standing::Good || !expired {
             return;
         }
         let standing = Standing::NeedsLogin { why: super::account::NOT_RENEWABLE.into() };
@@ -386,15 +387,15 @@ impl Lifecycle {
     pub(super) fn take_token(&mut self, place: usize, issued: Arc<Issued>, now: Now) {
         let Some(account) = &mut self.accounts[place] else { return };
         let token = account.cache(&self.boot_id, &issued, now);
-        account.undated = token.is_none().then_some(issued);
-        account.token = token;
+        account.login.undated = token.is_none().then_some(issued);
+        account.login.token = token;
     }
 
     /// Notes what is known of the life of an account's refresh token.
     pub(super) fn take_term(&mut self, place: usize, mut term: Term, now: Now) {
         term.place(&self.boot_id, now);
         if let Some(account) = &mut self.accounts[place] {
-            account.term = Some(term);
+            account.login.term = Some(term);
         }
     }
 

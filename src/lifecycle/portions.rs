@@ -85,8 +85,8 @@ impl Account {
     /// The token at hand that could be an answer.
     pub(super) fn token_for(&self, ask: &Ask) -> Option<&Cached> {
         match &ask.portion {
-            None => self.token.as_ref(),
-            Some(portion) => self.portions.token(portion),
+            None => self.login.token.as_ref(),
+            Some(portion) => self.login.portions.token(portion),
         }
     }
 
@@ -145,7 +145,7 @@ impl Account {
             let why = "the provider gives no token for a part of a login".to_owned();
             return Some(Refusal::NotNarrowed { why });
         }
-        (!self.portions.admit(portion, now)).then_some(Refusal::TooMany)
+        (!self.login.portions.admit(portion, now)).then_some(Refusal::TooMany)
     }
 
     /// What the next flight is for: the login's own token if that is due, else what is waited for longest.
@@ -165,7 +165,7 @@ impl Account {
 
     /// When the last flight with that part began, and until when the storm guard keeps the next one.
     pub(super) fn began(&self, portion: &Portion, now: Boot) -> (Option<Boot>, Option<Boot>) {
-        let Some(part) = self.portions.find(portion) else { return (None, None) };
+        let Some(part) = self.login.portions.find(portion) else { return (None, None) };
         let forced = part.token.as_ref().is_some_and(|token| token.due > now);
         let opens = part.guard.opens().filter(|opens| forced && *opens > now);
         (part.last_start, opens)
@@ -173,7 +173,7 @@ impl Account {
 
     /// A flight for a part begins.
     pub(super) fn begins(&mut self, portion: &Portion, now: Boot) {
-        let Some(part) = self.portions.find_mut(portion) else { return };
+        let Some(part) = self.login.portions.find_mut(portion) else { return };
         part.last_start = Some(now);
         if let Some(rules) = &self.rules {
             let stated = part.token.as_ref().and_then(Cached::lifetime);
@@ -183,16 +183,17 @@ impl Account {
 
     /// The token that the next one for a part is asked for with, where it is exchanged.
     pub(super) fn subject(&self, now: Boot) -> Option<Arc<Issued>> {
-        let token = self.token.as_ref()?;
+        let token = self.login.token.as_ref()?;
         let exchanges = self.rules.as_ref().is_some_and(|rules| rules.exchanges);
         let lives = token.expires.is_none_or(|expires| expires.since(now) > SUBJECT_LIFE);
-        (exchanges && !self.portions.exchange_refused && lives).then(|| Arc::clone(&token.issued))
+        (exchanges && !self.login.portions.exchange_refused && lives)
+            .then(|| Arc::clone(&token.issued))
     }
 
     /// Whether a question for a part meets the storm guard, for the first time in this storm.
     pub(super) fn storms_for(&mut self, portion: &Portion, now: Boot) -> bool {
         let kept = self.began(portion, now).1.is_some();
-        kept && self.portions.find_mut(portion).is_some_and(|part| part.guard.tell())
+        kept && self.login.portions.find_mut(portion).is_some_and(|part| part.guard.tell())
     }
 }
 
@@ -212,7 +213,7 @@ impl Lifecycle {
         let Some(account) = &mut self.accounts[place] else { return };
         account.rest_if_flying();
         // the provider has spoken
-        account.unresolved = None;
+        account.login.unresolved = None;
         let account = account.seed.id.clone();
         out.push(Effect::Abandon { flight, account, standing: None });
         self.refuse_or_refresh(place, portion, &failure.to_string(), by_exchange, now, out);
@@ -238,7 +239,7 @@ impl Lifecycle {
         }
         let Some(account) = &mut self.accounts[place] else { return };
         let token = account.cache(&self.boot_id, issued, now);
-        account.portions.put(portion, token);
+        account.login.portions.put(portion, token);
         self.answer_waiters(place, Some(portion), now, out);
     }
 
@@ -255,7 +256,7 @@ impl Lifecycle {
     ) {
         match &mut self.accounts[place] {
             Some(account) if by_exchange => {
-                account.portions.exchange_refused(portion);
+                account.login.portions.exchange_refused(portion);
                 self.go_on(place, now);
             }
             _ => self.refuse_part(place, portion, why, now, out),

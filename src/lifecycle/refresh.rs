@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{Account, News, Pending, Phase};
+use super::account::{Account, Login, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
-use super::portions::Portions;
 use super::retry::{self, Blame, Streak, Verdict};
 use super::term::Term;
 use super::traffic::Outcome;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
     About, AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted,
-    Issued, Lack, Landing, Now, RefreshToken, Stamp, Standing,
+    Issued, Landing, Now, RefreshToken, Stamp, Standing,
 };
 
 impl Lifecycle {
@@ -29,7 +28,7 @@ impl Lifecycle {
             if let Task::Refresh { place, .. } = task
                 && let Some(account) = &mut self.accounts[*place]
             {
-                account.unresolved = Some(flight);
+                account.login.unresolved = Some(flight);
                 if let Some(flight) = resolves.take() {
                     let account = account.seed.id.clone();
                     out.push(Effect::Abandon { flight, account, standing: None });
@@ -47,10 +46,10 @@ impl Lifecycle {
             Task::Refresh { place, endpoint, .. } => {
                 self.traffic.landed(&endpoint, place, Outcome::Unsent, now.boot);
                 if let Some(account) = &mut self.accounts[place] {
-                    account.streak.failures = account.streak.failures.saturating_add(1);
+                    account.login.streak.failures = account.login.streak.failures.saturating_add(1);
                     let failure = disk_failure(&why);
-                    account.last_failure = Some(failure);
-                    let pause = retry::disk_pause(account.streak.failures);
+                    account.login.last_failure = Some(failure);
+                    let pause = retry::disk_pause(account.login.streak.failures);
                     account.phase = Phase::Waiting(now.boot + pause);
                 }
                 self.touch(place, News::Changed);
@@ -220,12 +219,7 @@ impl Lifecycle {
                     account.rules = Some(*rules);
                     account.seed = seed.clone();
                     account.latest = account.latest.max(pending.generation);
-                    account.renewable = false;
-                    account.term = None;
-                    account.token = None;
-                    account.undated = None;
-                    account.portions = Portions::default();
-                    account.wanted = Lack::default();
+                    account.login = Login::after(&account.login);
                     account.exchange = None;
                     if !account.is_busy() {
                         account.phase = Phase::Idle;
@@ -249,8 +243,8 @@ impl Lifecycle {
             }
             Task::Refresh { place, .. } => {
                 if let Some(account) = &mut self.accounts[place] {
-                    account.latest = account.generation;
-                    account.last_failure = Some(disk_failure(&why));
+                    account.latest = account.login.generation;
+                    account.login.last_failure = Some(disk_failure(&why));
                     account.phase = Phase::Waiting(now.boot + retry::disk_pause(u32::MAX));
                 }
                 self.touch(place, News::Changed);
@@ -275,26 +269,26 @@ impl Lifecycle {
             self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
         }
         let Some(account) = &mut self.accounts[place] else { return };
-        account.generation = generation;
-        account.renewable |= brings_refresh;
-        account.unresolved = None;
-        account.unsettled = false;
+        account.login.generation = generation;
+        account.login.renewable |= brings_refresh;
+        account.login.unresolved = None;
+        account.login.unsettled = false;
         account.standing = Standing::Good;
-        let rescues = account.streak.of_class.saturating_add(1);
-        account.streak = Streak::default();
-        account.last_failure = None;
+        let rescues = account.login.streak.of_class.saturating_add(1);
+        account.login.streak = Streak::default();
+        account.login.last_failure = None;
         if matches!(account.phase, Phase::Saving(saving) if saving == id) {
             account.phase = Phase::Idle;
         }
         if let Some(failure) = failure {
             // the new refresh token is safe; the rest of the answer was of no use
-            account.streak.failures = rescues;
-            account.streak.of_class = rescues;
+            account.login.streak.failures = rescues;
+            account.login.streak.of_class = rescues;
             let pause = retry::disk_pause(rescues);
             if !account.is_busy() {
                 account.phase = Phase::Waiting(now.boot + pause);
             }
-            account.last_failure = Some(failure);
+            account.login.last_failure = Some(failure);
             let refusal = account.unavailable();
             self.touch(place, News::Changed);
             self.settle_waiters(place, now, &refusal, out);
@@ -320,7 +314,7 @@ impl Lifecycle {
         now: Now,
     ) {
         let Some(account) = &mut self.accounts[place] else { return };
-        let term = match (account.term.take(), brings_refresh) {
+        let term = match (account.login.term.take(), brings_refresh) {
             (before, true) => {
                 let signed_in = before.map_or(Some(sent.at.wall), |term| term.signed_in());
                 Term::new(sent.clone(), lifetime, sent, signed_in)
@@ -345,7 +339,7 @@ impl Lifecycle {
             Task::Exchange { .. } => self.unsaved_exchanges -= 1,
             Task::Refresh { place, .. } => {
                 // a login that was saved meanwhile has replaced this grant
-                let behind = |account: &Account| account.generation > change.generation;
+                let behind = |account: &Account| account.login.generation > change.generation;
                 if self.accounts[place].as_ref().is_some_and(behind) {
                     self.refresh_over(flight, place, now, out);
                     return;
@@ -365,8 +359,8 @@ impl Lifecycle {
     ) {
         self.flights.remove(&flight);
         let Some(account) = &mut self.accounts[place] else { return };
-        let streak = &mut account.streak;
-        let before = account.last_failure.as_ref().map(|failure| failure.class);
+        let streak = &mut account.login.streak;
+        let before = account.login.last_failure.as_ref().map(|failure| failure.class);
         streak.failures = streak.failures.saturating_add(1);
         streak.of_class = if before == Some(failure.class) { streak.of_class + 1 } else { 1 };
         let conclusive = matches!(
@@ -378,7 +372,7 @@ impl Lifecycle {
             streak.ambiguous_since = streak.ambiguous_since.or(account.last_start);
         }
         let left = account.left(now.boot);
-        let streak = &mut account.streak;
+        let streak = &mut account.login.streak;
         let verdict = match &account.rules {
             Some(rules) => {
                 let is_own = failure.about == About::Account
@@ -396,7 +390,7 @@ impl Lifecycle {
                 .push_str("; an earlier answer was lost on its way and the new token with it");
         }
         let was = account.standing.clone();
-        account.unsettled = false;
+        account.login.unsettled = false;
         let why = failure.to_string();
         let client = account.seed.client.clone();
         account.phase = Phase::Idle;
@@ -411,16 +405,16 @@ impl Lifecycle {
             }
             Verdict::NeedsLogin => account.standing = Standing::NeedsLogin { why: why.clone() },
         }
-        account.last_failure = Some(failure);
+        account.login.last_failure = Some(failure);
         let standing = (account.standing != was).then(|| account.standing.clone());
         let id = account.seed.id.clone();
         // a fate that was unknown stays so until the provider itself has spoken
-        let settled = conclusive || account.streak.ambiguous_since.is_none();
+        let settled = conclusive || account.login.streak.ambiguous_since.is_none();
         if settled {
-            account.unresolved = None;
+            account.login.unresolved = None;
         }
         // of two that an earlier run left behind, the later one is on record for it
-        let replaced = account.unresolved.is_some_and(|open| open != flight);
+        let replaced = account.login.unresolved.is_some_and(|open| open != flight);
         if settled || replaced {
             out.push(Effect::Abandon { flight, account: id, standing });
         } else if let Some(standing) = standing {
@@ -444,13 +438,13 @@ impl Lifecycle {
             if !matches!(account.phase, Phase::Saving(saving) if saving != id) {
                 account.phase = Phase::Idle;
             }
-            account.unresolved = None;
-            account.unsettled = false;
+            account.login.unresolved = None;
+            account.login.unsettled = false;
             let account = account.seed.id.clone();
             out.push(Effect::Abandon { flight: id, account, standing: None });
         }
         // who waits now waits for the login that is on its way to the disk
-        let settled = |account: &Account| account.latest == account.generation;
+        let settled = |account: &Account| account.latest == account.login.generation;
         if self.accounts[place].as_ref().is_some_and(settled) {
             self.answer_waiters(place, None, now, out);
         }

@@ -158,7 +158,7 @@ impl Lifecycle {
     pub(super) fn clock_set(&mut self, now: Now) {
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
-            let (term, issued) = (account.term.take(), account.issued());
+            let (term, issued) = (account.login.term.take(), account.issued());
             if let Some(term) = term {
                 self.take_term(place, term, now);
             }
@@ -181,7 +181,7 @@ impl Account {
     /// or until when it has to wait. Says whether it did.
     fn hurry(&mut self, now: Boot) -> bool {
         let Phase::Waiting(until) = self.phase else { return false };
-        let Some(failure) = &self.last_failure else { return false };
+        let Some(failure) = &self.login.last_failure else { return false };
         let said = match failure.class {
             FailureClass::NotSent
             | FailureClass::Captive
@@ -197,7 +197,7 @@ impl Account {
         }
         if failure.class == FailureClass::NotSent {
             // names may be known a moment later than the way is: then the short pauses serve
-            self.streak.of_class = 0;
+            self.login.streak.of_class = 0;
         }
         self.phase = Phase::Waiting(at);
         true

@@ -33,12 +33,12 @@ impl Lifecycle {
         }
         account.enabled = record.enabled;
         account.standing = record.standing;
-        account.generation = record.generation;
+        account.login.generation = record.generation;
         account.latest = record.generation;
-        account.renewable = record.refresh.is_some();
-        account.streak.ambiguous_since = unresolved.map(|_| now.boot);
-        account.unresolved = unresolved;
-        account.unsettled = unresolved.is_some();
+        account.login.renewable = record.refresh.is_some();
+        account.login.streak.ambiguous_since = unresolved.map(|_| now.boot);
+        account.login.unresolved = unresolved;
+        account.login.unsettled = unresolved.is_some();
         let place = self.admit(account);
         if let Some(refresh) = record.refresh {
             // the last access token came with the last use
@@ -51,7 +51,7 @@ impl Lifecycle {
         }
         if let Some(account) = &mut self.accounts[place] {
             // who asked before the restart is not on record; the last refresh was for somebody
-            account.asked = account.token.as_ref().map(|token| token.sent);
+            account.asked = account.login.token.as_ref().map(|token| token.sent);
         }
         self.rearm(place);
     }
@@ -69,7 +69,7 @@ impl Lifecycle {
         if let Some(account) = &mut self.accounts[place] {
             // without rules the answer cannot be read yet, but nothing may be sent either
             account.phase = Phase::Flying;
-            account.unsettled = true;
+            account.login.unsettled = true;
             let Some(rules) = &account.rules else { return };
             let endpoint = rules.endpoint.clone();
             self.traffic.resume(&endpoint, place);
@@ -92,6 +92,8 @@ impl Lifecycle {
         {
             account.exchange = Some(flight);
         }
+        // its question is asked already: it must not be asked again before the answer is read
+        self.mark_redeeming(&request);
         let task = Task::Exchange { request, seed, rules: Box::new(rules) };
         self.flights.insert(flight, Flight { task, resolves: None, pending: None });
     }

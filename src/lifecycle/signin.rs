@@ -165,6 +165,13 @@ impl Lifecycle {
         self.flights.insert(flight, Flight { task, pending: None, resolves: None });
     }
 
+    /// The exchange of a sign-in is under way, from an earlier run.
+    pub(super) fn mark_redeeming(&mut self, request: &RequestId) {
+        if let Some(sign_in) = self.sign_ins.iter_mut().find(|it| it.request == *request) {
+            sign_in.stage = Stage::Redeeming;
+        }
+    }
+
     pub(super) fn end_sign_in(
         &mut self,
         request: &RequestId,

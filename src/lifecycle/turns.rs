@@ -39,7 +39,7 @@ impl Lifecycle {
         }
         let Some(account) = &mut self.accounts[place] else { return };
         // a newer grant is on its way to the disk: the one in force is over already
-        if account.latest != account.generation {
+        if account.latest != account.login.generation {
             account.phase = Phase::Waiting(now.boot + GRANT_ON_ITS_WAY);
             return;
         }
@@ -61,8 +61,8 @@ impl Lifecycle {
         account.phase = Phase::Flying;
         let portion = account.next_part(now.boot);
         account.starts(portion.as_deref(), now.boot);
-        let generation = account.generation;
-        let resolves = account.unresolved;
+        let generation = account.login.generation;
+        let resolves = account.login.unresolved;
         let subject = portion.as_ref().and_then(|_| account.subject(now.boot));
         let by_exchange = subject.is_some();
         let purpose = Purpose::Refresh { generation, portion: portion.clone(), subject };
@@ -108,20 +108,20 @@ impl Account {
     /// A place in the queue for flights.
     pub(super) fn ticket(&self, urgency: Urgency, place: usize, now: Boot) -> Ticket {
         let hung = |failure: &Failure| failure.class == FailureClass::Ambiguous;
-        let speed = match &self.last_failure {
+        let speed = match &self.login.last_failure {
             Some(failure) if hung(failure) => Speed::Slow,
             _ => Speed::Quick,
         };
         // who waits for another token has no use for what is left of this one
         let left = if self.waiters.is_empty() { self.left(now) } else { Duration::ZERO };
         let probe_by = now + probe_pause(left);
-        let served = self.token.as_ref().map_or(Boot::LONG_AGO, |token| token.sent);
+        let served = self.login.token.as_ref().map_or(Boot::LONG_AGO, |token| token.sent);
         Ticket { urgency, since: now, place, probe_by, speed, served }
     }
 
     /// How long its token lives from now; one of unknown life does not run out.
     pub(super) fn left(&self, now: Boot) -> Duration {
-        match &self.token {
+        match &self.login.token {
             Some(token) => token.expires.map_or(Duration::MAX, |expires| expires.since(now)),
             None => Duration::ZERO,
         }
@@ -131,7 +131,7 @@ impl Account {
     /// minute, or as long as it says. Later, one try is as good as another.
     pub(super) fn is_pressing(&self, now: Boot) -> bool {
         let grace = self.rules.as_ref().map_or(Duration::ZERO, |rules| rules.grace);
-        let since = self.streak.ambiguous_since.unwrap_or(now);
-        self.unresolved.is_some() && now.since(since) <= grace.max(PRESSING)
+        let since = self.login.streak.ambiguous_since.unwrap_or(now);
+        self.login.unresolved.is_some() && now.since(since) <= grace.max(PRESSING)
     }
 }

@@ -93,14 +93,14 @@ impl Account {
             (Standing::Held { .. }, _) => Doing::Held,
             _ if self.rules.is_none() => Doing::Held,
             (_, Phase::Flying | Phase::Queued(_) | Phase::Saving(_)) => Doing::Refreshing,
-            (_, Phase::Waiting(_)) if self.last_failure.is_some() => Doing::BackingOff,
+            (_, Phase::Waiting(_)) if self.login.last_failure.is_some() => Doing::BackingOff,
             _ => Doing::Ready,
         }
     }
 
     /// The account as seen from outside.
     pub(super) fn view(&self) -> View<'_> {
-        let failure = self.last_failure.as_ref();
+        let failure = self.login.last_failure.as_ref();
         let doing = self.doing();
         let detail = match (&self.standing, doing) {
             (Standing::NeedsLogin { why } | Standing::Held { why }, _) => Some(why.clone()),
@@ -117,20 +117,20 @@ impl Account {
         };
         let life = match self.standing {
             Standing::NeedsLogin { .. } => None,
-            _ => self.term.as_ref().zip(self.rules.as_ref()),
+            _ => self.login.term.as_ref().zip(self.rules.as_ref()),
         };
         View {
             seed: &self.seed,
             doing,
             detail,
             scopes: self.granted_scopes(),
-            expires: self.token.as_ref().and_then(|token| token.expires),
-            sent: self.token.as_ref().map(|token| token.sent),
+            expires: self.login.token.as_ref().and_then(|token| token.expires),
+            sent: self.login.token.as_ref().map(|token| token.sent),
             next,
             last_failure: failure.map(|failure| failure.class),
-            failures: self.streak.failures,
-            renewable: self.renewable,
-            wanted: &self.wanted,
+            failures: self.login.streak.failures,
+            renewable: self.login.renewable,
+            wanted: &self.login.wanted,
             mode: self.mode,
             ends: life.and_then(|(term, rules)| term.end(rules)),
             warns: life.and_then(|(term, rules)| term.warns(rules)),

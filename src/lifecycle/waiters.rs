@@ -49,7 +49,7 @@ impl Lifecycle {
         let waiter = ask.waiter;
         let Some(account) = self.accounts[place].as_mut() else { return };
         if let Some(refusal) = account.falls_short(&ask) {
-            account.wanted = account.wanted.and(&ask.wanted);
+            account.login.wanted = account.login.wanted.and(&ask.wanted);
             self.touch(place, News::Changed);
             out.push(Effect::Answer { waiter, result: Err(refusal) });
             return;
@@ -61,11 +61,11 @@ impl Lifecycle {
             return;
         }
         if ask.renew {
-            ask.rejected = account.token.as_ref().map(|token| token.fingerprint);
+            ask.rejected = account.login.token.as_ref().map(|token| token.fingerprint);
         }
         let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);
-        let exempt = account.is_busy() || account.unresolved.is_some();
+        let exempt = account.is_busy() || account.login.unresolved.is_some();
         let endpoint = account.endpoint().filter(|_| !exempt);
         let shut_until =
             endpoint.and_then(|endpoint| self.traffic.shut_until(endpoint, place, now.boot));

@@ -64,6 +64,10 @@ pub(super) fn grant(
     attempt::delete(db, change.flight)?;
     if let AttemptKind::Exchange { seed, client } = &flight.kind {
         settle(db, sealer, &flight, seed, client)?;
+        // What the login makes void goes with it: a crash must not leave a sign-in that asks again with a code that
+        // is used, nor a revocation of the login before that would end this one.
+        device::delete_of(db, seed)?;
+        errand::delete_superseded(db, seed)?;
     }
     let account = account::find(db, &change.account)?.ok_or(Refusal::UnknownAccount)?;
     let in_order = match change.refresh {
@@ -249,6 +253,7 @@ pub(super) fn give_back(
     attempt::delete_all(db, account)?;
     refresh::delete_all(db, &found)?;
     access::delete(db, &found)?;
+    proof_key::delete_of(db, &found)?;
     account::set_standing(db, account, standing)?;
     Ok(erased)
 }

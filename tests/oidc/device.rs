@@ -63,6 +63,43 @@ fn a_login_on_another_device_outlives_the_daemon() {
     assert_eq!(scene.count("token"), asked);
 }
 
+/// The provider ends a login whose device code is presented again.
+#[test]
+fn a_crash_late_in_a_login_on_another_device_loses_nothing_and_asks_for_nothing_twice() {
+    for point in ["after-read", "before-commit", "after-commit", "before-publish"] {
+        let mut scene = Scene::new();
+        let conversation = begin(&scene);
+        let visit = conversation.url().to_string();
+        // the answer to the first question, which comes when the user has agreed
+        scene.daemon.kill9().unwrap();
+        let page = agent::agree(&visit, true).unwrap();
+        assert!(page.text().contains("Sign-in Success"), "{}", page.text());
+        scene.daemon.restart_with("OSTLER_CRASH_AT", point).unwrap();
+        scene.daemon.wait_end().unwrap();
+        scene.daemon.restart().unwrap();
+        let finished = conversation.finish(None, PATIENCE).unwrap();
+        if point == "after-read" {
+            // the only answer was in memory alone: the code is spent, and that is said
+            assert!(!finished.status.success(), "{point}: {finished:?}");
+            continue;
+        }
+        if point == "before-commit" {
+            assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+        } else {
+            // the sign-in was over before the daemon was there again
+            let (words, _) = fault(&finished);
+            assert!(words["message"].as_str().unwrap().contains("restarted meanwhile"), "{words}");
+        }
+        let first = scene.token(ACCOUNT);
+        assert!(scene.is_active(&scene.renew(ACCOUNT, &first)), "{point}");
+        let database = scene.daemon.home().path("state/ostler/ostler.db");
+        let database = rusqlite::Connection::open(database).unwrap();
+        let open = "SELECT count(*) FROM device";
+        let open: i64 = database.query_row(open, [], |row| row.get(0)).unwrap();
+        assert_eq!(open, 0, "{point}: the sign-in goes on although it is over");
+    }
+}
+
 #[test]
 fn a_user_who_says_no_ends_it() {
     let scene = Scene::new();

@@ -152,6 +152,13 @@ fn await_end(
             thread::sleep(Duration::from_secs(1));
             ended = wait();
         }
+        if let (true, Err(Failure::Fault(fault))) = (returns > 0, &mut ended)
+            && fault.kind == FaultKind::NoSuchRequest
+        {
+            "the daemon was restarted meanwhile, and the sign-in is over"
+                .clone_into(&mut fault.message);
+            "run: ostler status, which shows whether you are signed in".clone_into(&mut fault.hint);
+        }
         // nobody listens any more if the command is about to end
         let _ = happened.send(Happening::Ended(ended));
     });

@@ -139,6 +139,28 @@ fn a_login_that_is_given_back_leaves_an_account_that_needs_one() {
 }
 
 #[test]
+fn of_a_login_that_is_given_back_no_token_for_a_part_of_it_is_left() {
+    let mut world = world();
+    let part = world.ask_narrowly("door", "open");
+    world.begin(Ok(()));
+    let mut granted = world.granted(3600);
+    if let crate::model::Landing::Granted(granted) = &mut granted {
+        granted.scopes = Some(crate::model::Scopes::parse_lenient("open"));
+    }
+    world.land(granted);
+    world.save(true);
+    assert!(world.token(part).is_some());
+    world.give_back("door");
+    world.erase(true);
+    let again = world.ask_narrowly("door", "open");
+    assert!(
+        matches!(world.answer(again), Some(Err(Refusal::LoginRequired { .. }))),
+        "{:?}",
+        world.answer(again)
+    );
+}
+
+#[test]
 fn a_login_is_given_back_once_what_flies_has_landed_and_not_if_the_disk_refuses() {
     let mut world = world();
     let asked = world.renew("door");

@@ -76,6 +76,12 @@ pub(in super::super) fn delete(db: &Connection, request: &RequestId) -> Result<(
     execute(db, "DELETE FROM device WHERE request = ?1", [request.as_str()]).map(drop)
 }
 
+/// Forgets those of an account, or of its name: it is signed in.
+pub(in super::super) fn delete_of(db: &Connection, seed: &AccountSeed) -> Result<(), StoreError> {
+    let sql = "DELETE FROM device WHERE account = ?1 OR name = ?2";
+    execute(db, sql, params![seed.id, seed.name]).map(drop)
+}
+
 /// The sign-ins that the last run left open. One that cannot be opened is left out: it is started
 /// again as easily.
 pub(in super::super) fn load(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use crate::model::{
-    AccessToken, AccountId, AccountName, ClientKey, ClientRecord, ClientSecret, ErrandId,
-    ErrandRecord, RefreshToken, Registration,
+    AccessToken, AccountId, AccountName, AccountSeed, ClientKey, ClientRecord, ClientSecret,
+    ErrandId, ErrandRecord, RefreshToken, Registration,
 };
 
 use super::super::command::{Erased, Left, Owed};
@@ -110,6 +110,18 @@ pub(in super::super) fn drop_tokens(db: &Connection, errand: ErrandId) -> Result
 /// An errand is over.
 pub(in super::super) fn delete(db: &Connection, errand: ErrandId) -> Result<(), StoreError> {
     execute(db, "DELETE FROM errand WHERE id = ?1", [errand]).map(drop)
+}
+
+/// Forgets those whose place a new login takes: with many providers, what they revoke would take it along
+/// (RFC 7009, 2.1).
+pub(in super::super) fn delete_superseded(
+    db: &Connection,
+    by: &AccountSeed,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM errand
+               WHERE provider = ?1 AND client = ?2 AND (account = ?3 OR name = ?4)";
+    let ClientKey { provider, client } = &by.client;
+    execute(db, sql, params![provider, client, by.id, by.name]).map(drop)
 }
 
 pub(in super::super) fn load(db: &Connection) -> Result<Vec<ErrandRecord>, StoreError> {

@@ -97,6 +97,11 @@ pub(in super::super) fn set_aside(
     execute(db, sql, params![account.row, now.0]).map(drop)
 }
 
+/// The login that a key belongs to was given back: whatever was bound to it is revoked.
+pub(in super::super) fn delete_of(db: &Connection, account: &Account) -> Result<(), StoreError> {
+    execute(db, "DELETE FROM proof_key WHERE account = ?1", [account.row]).map(drop)
+}
+
 /// Erases the keys that were set aside long enough ago.
 pub(in super::super) fn erase_set_aside(db: &Connection, now: Wall) -> Result<(), StoreError> {
     execute(db, "DELETE FROM proof_key WHERE superseded_wall_ms <= ?1", [long_ago(now)]).map(drop)

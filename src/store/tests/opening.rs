@@ -58,7 +58,7 @@ fn a_newer_schema_is_refused_by_number() {
     writer.connection().pragma_update(None, "user_version", 7).unwrap();
     writer.finish();
     let error = error_of(&home);
-    assert_eq!(error, StoreError::Newer { found: 7, known: 5 });
+    assert_eq!(error, StoreError::Newer { found: 7, known: 6 });
     assert!(error.to_string().contains("schema 7"));
 }
 
