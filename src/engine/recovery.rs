@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::Position;
+
 use super::flights::Flying;
 use super::task::Engine;
 use crate::lifecycle::{Origin, Restored, Rules, TokenEndpoint};
@@ -31,7 +33,7 @@ pub(super) fn rules(provider: &Provider) -> Rules {
     Rules {
         endpoint: TokenEndpoint {
             origin: Origin(endpoint.origin().ascii_serialization()),
-            path: endpoint.path().to_owned(),
+            path: endpoint[Position::BeforePath..Position::AfterQuery].to_owned(),
         },
         default_lifetime: provider.default_lifetime.map(Duration::from_secs),
         strict: provider.is_strict(),

@@ -8,7 +8,7 @@ use super::portions::Portions;
 use super::retry::Streak;
 use super::schedule::{self, StormGuard};
 use super::term::Term;
-use super::traffic::Ticket;
+use super::traffic::{Speed, Ticket};
 use super::words::{Ask, HandOut, Refusal, Rules};
 use crate::model::{
     AccountSeed, Boot, BootId, Failure, FailureClass, Fingerprint, FlightId, Generation,
@@ -68,6 +68,7 @@ pub(super) struct Login {
     pub(super) wanted: Lack,
     pub(super) streak: Streak,
     pub(super) last_failure: Option<Failure>,
+    pub(super) speed: Speed,
     /// An attempt on record whose fate is unknown. It is kept until the intent of the next one is
     /// durable, so that no crash in between can hide that the refresh token may be spent.
     pub(super) unresolved: Option<FlightId>,

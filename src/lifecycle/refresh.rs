@@ -7,7 +7,7 @@ use super::account::{Account, Login, News, Pending, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::retry::{self, Blame, Streak, Verdict};
 use super::term::Term;
-use super::traffic::Outcome;
+use super::traffic::{HANGS, Outcome, Speed};
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
     About, AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted,
@@ -77,9 +77,17 @@ impl Lifecycle {
         self.note_reach(&landing, out);
         match task {
             Task::Refresh { place, endpoint, generation, portion, by_exchange } => {
-                let outcome = outcome(&landing, now.boot);
+                let is_part_refused = portion.is_some()
+                    && matches!(&landing, Landing::Failed { failure, rescued: None }
+                        if is_refused(failure, by_exchange));
+                let outcome =
+                    if is_part_refused { Outcome::Answered } else { outcome(&landing, now.boot) };
                 self.traffic.landed(&endpoint, place, outcome, now.boot);
                 let Some(account) = &mut self.accounts[place] else { return };
+                if account.latest != generation || account.endpoint() != Some(&endpoint) {
+                    // what came of another login, or elsewhere, says nothing about this one
+                    self.traffic.forget(&endpoint, place);
+                }
                 if account.latest != generation {
                     // signed in anew meanwhile: that grant is over, and so is its flight
                     self.refresh_over(id, place, now, out);
@@ -277,6 +285,7 @@ impl Lifecycle {
         let rescues = account.login.streak.of_class.saturating_add(1);
         account.login.streak = Streak::default();
         account.login.last_failure = None;
+        account.login.speed = Speed::Quick;
         if matches!(account.phase, Phase::Saving(saving) if saving == id) {
             account.phase = Phase::Idle;
         }
@@ -371,6 +380,8 @@ impl Lifecycle {
             // the gap since the start of this flight is the time it was under way
             streak.ambiguous_since = streak.ambiguous_since.or(account.last_start);
         }
+        let took = account.last_start.map_or(Duration::ZERO, |start| now.boot.since(start));
+        account.login.speed = if took >= HANGS { Speed::Slow } else { Speed::Quick };
         let left = account.left(now.boot);
         let streak = &mut account.login.streak;
         let verdict = match &account.rules {
@@ -497,6 +508,10 @@ fn outcome(landing: &Landing, now: Boot) -> Outcome {
     let Landing::Failed { failure, rescued } = landing else { return Outcome::Served };
     let asked = failure.retry_after.map(|pause| now + retry::asked_pause(pause));
     match failure.class {
+        // it could not be made, or not be sent
+        FailureClass::ClientBroken | FailureClass::RequestBroken if failure.status.is_none() => {
+            Outcome::Unsent
+        }
         FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant => {
             Outcome::Refused
         }

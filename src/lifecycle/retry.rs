@@ -53,8 +53,7 @@ impl Blame {
     fn patience(self) -> Duration {
         match self {
             Self::Account => TRANSIENT_MAX,
-            // a token that has run out is asked for at the same pace: once a minute for each of at most four
-            // accounts, then the way is shut
+            // Nothing is lost any more by waiting for the next probe. The way shuts before five accounts ask that often.
             Self::Way { left } if left.is_zero() => PROBE_MAX,
             Self::Way { left } => probe_pause(left).max(PROBE_MIN),
         }
@@ -88,7 +87,8 @@ pub(super) fn verdict(
         FailureClass::NotSent => {
             let most = doubled(Duration::from_secs(1), streak.of_class).min(NOT_SENT_MAX);
             // full jitter, but never at once: a refused connection would be tried in a tight loop
-            Verdict::Retry(now + most.mul_f64(dice).max(Duration::from_millis(200)))
+            let pause = most.mul_f64(dice).max(Duration::from_millis(200));
+            Verdict::Retry(now + pause.min(blame.patience()))
         }
         FailureClass::Ambiguous => {
             let since = streak.ambiguous_since.unwrap_or(now);
@@ -103,10 +103,11 @@ pub(super) fn verdict(
         }
         FailureClass::Transient | FailureClass::Captive => {
             let back_off = back_off(streak.of_class, dice).min(blame.patience());
-            let pause = match failure.retry_after.map(asked_pause) {
-                Some(asked) if streak.of_class <= 1 => asked,
-                // the least that it asks for has proved too short
-                Some(asked) => asked.max(back_off),
+            let rate = (failure.status == Some(429)).then_some(RATE_PAUSE);
+            let pause = match failure.retry_after.map(asked_pause).or(rate) {
+                // who fails again and again waits longer than the least that is asked for
+                Some(asked) if streak.of_class > 1 => asked.max(back_off),
+                Some(asked) => asked,
                 None => back_off,
             };
             Verdict::Retry(now + pause)

@@ -18,13 +18,16 @@ use self::lane::Lane;
 use super::words::{Origin, TokenEndpoint};
 use crate::model::Boot;
 
-/// The longest time until a shut way is probed again.
+/// The longest time from the end of a probe of a shut way to the next.
 pub(super) const PROBE_MAX: Duration = Duration::from_mins(1);
 /// The shortest: a crowd whose tokens have run out must not probe one after the other without a pause.
 pub(super) const PROBE_MIN: Duration = Duration::from_secs(2);
 
+/// How long a request takes that hangs: most answers come within a second.
+pub(super) const HANGS: Duration = Duration::from_secs(5);
+
 /// Who goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Urgency {
     /// A refresh token whose fate is not known: the provider forgives a second use for seconds only.
     Unsettled,
@@ -41,6 +44,8 @@ pub(super) enum Outcome {
     Served,
     /// The provider spoke about this account or its client. It is there.
     Refused,
+    /// It spoke about something else that was asked for, such as a part of the login. It is there.
+    Answered,
     /// Nothing was said about the account: no connection, no answer, a server error, a foreign page.
     Trouble,
     /// The provider asks for a pause until then, and leaves open whom it counts (RFC 6585, 4).
@@ -50,7 +55,7 @@ pub(super) enum Outcome {
 }
 
 /// A place in a queue. The order is that of departure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ticket {
     pub(super) urgency: Urgency,
     pub(super) since: Boot,
@@ -67,11 +72,12 @@ pub(super) fn probe_pause(left: Duration) -> Duration {
     (left / 2).min(PROBE_MAX)
 }
 
-/// Whether the last request of an account came to an end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How long the last request of an account took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) enum Speed {
+    #[default]
     Quick,
-    /// It went without an answer, and the next may take half a minute as well.
+    /// It hung, and the next may take half a minute as well.
     Slow,
 }
 
@@ -127,9 +133,8 @@ impl Traffic {
 
     /// Leaves the queue.
     pub(super) fn leave(&mut self, endpoint: &TokenEndpoint, ticket: Ticket) {
-        if let Some(way) = self.lanes.get_mut(&endpoint.origin).and_then(|lane| lane.way(endpoint))
-        {
-            way.leave(ticket);
+        if let Some(lane) = self.lanes.get_mut(&endpoint.origin) {
+            lane.leave(endpoint, ticket);
         }
     }
 
@@ -137,9 +142,10 @@ impl Traffic {
     pub(super) fn resume(&mut self, endpoint: &TokenEndpoint, place: usize) {
         let lane = self.lanes.entry(endpoint.origin.clone()).or_default();
         // its answer is there already
-        lane.ways.entry(endpoint.path.clone()).or_default().resume(place, Speed::Quick);
-        *lane.flights.of(Speed::Quick) += 1;
-        *self.flights.of(Speed::Quick) += 1;
+        if lane.ways.entry(endpoint.path.clone()).or_default().resume(place, Speed::Quick) {
+            *lane.flights.of(Speed::Quick) += 1;
+            *self.flights.of(Speed::Quick) += 1;
+        }
     }
 
     /// The most urgent account that may fly now, if one may. It counts as flying from here on.
@@ -173,9 +179,8 @@ impl Traffic {
 
     /// The account at `place` has another login, other rules, or is gone: how its refreshes went is forgotten.
     pub(super) fn forget(&mut self, endpoint: &TokenEndpoint, place: usize) {
-        if let Some(way) = self.lanes.get_mut(&endpoint.origin).and_then(|lane| lane.way(endpoint))
-        {
-            way.forget(place);
+        if let Some(lane) = self.lanes.get_mut(&endpoint.origin) {
+            lane.forget(endpoint, place);
         }
     }
 

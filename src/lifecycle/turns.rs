@@ -6,7 +6,7 @@ use super::account::{Account, News, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::traffic::{Speed, Ticket, Urgency, probe_pause};
 use super::words::{Effect, Purpose, TokenEndpoint};
-use crate::model::{Boot, Failure, FailureClass, Now};
+use crate::model::{Boot, Now};
 
 /// How long to wait before looking again whether a newer grant has arrived on the disk.
 const GRANT_ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -107,15 +107,12 @@ impl Account {
 
     /// A place in the queue for flights.
     pub(super) fn ticket(&self, urgency: Urgency, place: usize, now: Boot) -> Ticket {
-        let hung = |failure: &Failure| failure.class == FailureClass::Ambiguous;
-        let speed = match &self.login.last_failure {
-            Some(failure) if hung(failure) => Speed::Slow,
-            _ => Speed::Quick,
-        };
         // who waits for another token has no use for what is left of this one
         let left = if self.waiters.is_empty() { self.left(now) } else { Duration::ZERO };
         let probe_by = now + probe_pause(left);
         let served = self.login.token.as_ref().map_or(Boot::LONG_AGO, |token| token.sent);
+        // an answer that was lost may have hung, whatever ended it
+        let speed = if urgency == Urgency::Unsettled { Speed::Slow } else { self.login.speed };
         Ticket { urgency, since: now, place, probe_by, speed, served }
     }
 

@@ -65,7 +65,7 @@ impl Lifecycle {
         }
         let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);
-        let exempt = account.is_busy() || account.login.unresolved.is_some();
+        let exempt = account.is_busy() || account.is_pressing(now.boot);
         let endpoint = account.endpoint().filter(|_| !exempt);
         let shut_until =
             endpoint.and_then(|endpoint| self.traffic.shut_until(endpoint, place, now.boot));

@@ -500,7 +500,7 @@ pub struct Origin(pub String);
 pub struct TokenEndpoint {
     /// Its origin.
     pub origin: Origin,
-    /// Its path, which tells it from the others there.
+    /// Its path and query, which tell it from the others there.
     pub path: String,
 }
 

@@ -227,7 +227,9 @@ impl Reader<'_> {
     /// errs where a gateway refuses in the same form: then accounts are not spared the tries that find out.
     fn about(&self, is_error: bool) -> About {
         match self.answer.status {
-            200..=299 | 400..=499 if is_error && self.answer.status != 407 => About::Account,
+            // said by whoever stands before the provider, or to all
+            407 | 408 | 425 | 429 => About::Nobody,
+            200..=299 | 400..=499 if is_error => About::Account,
             _ => About::Nobody,
         }
     }

@@ -12,8 +12,17 @@ const LAYERS_MAX: usize = 3;
 /// A body without its codings.
 pub(super) struct Unpacked {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// Whether it goes on: then it was cut at the limit.
-    pub(super) is_longer: bool,
+    pub(super) end: End,
+}
+
+/// How a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Whole,
+    /// It was cut at the limit.
+    Longer,
+    /// It breaks off, or its checksum does not fit.
+    Damaged,
 }
 
 /// Takes the codings that `Content-Encoding` names off a body, up to `most` bytes.
@@ -23,7 +32,7 @@ pub(super) struct Unpacked {
 /// be UTF-8 to the last, which a few dozen of them never are.
 pub(super) fn unpack(header: &str, body: Zeroizing<Vec<u8>>, most: usize) -> Unpacked {
     let codings: Vec<Coding> = header.split(',').filter_map(Coding::parse).collect();
-    let mut unpacked = Unpacked { bytes: body, is_longer: false };
+    let mut unpacked = Unpacked { bytes: body, end: End::Whole };
     if codings.len() > LAYERS_MAX || codings.contains(&Coding::Unknown) {
         return unpacked;
     }
@@ -32,11 +41,13 @@ pub(super) fn unpack(header: &str, body: Zeroizing<Vec<u8>>, most: usize) -> Unp
         if std::str::from_utf8(&unpacked.bytes).is_ok() {
             break;
         }
-        let (bytes, is_longer) = coding.decode(&unpacked.bytes, most);
+        let (bytes, end) = coding.decode(&unpacked.bytes, most);
         if bytes.is_empty() {
             break;
         }
-        unpacked = Unpacked { bytes, is_longer };
+        // what was cut outside cannot be whole inside
+        let end = if unpacked.end == End::Whole { end } else { unpacked.end };
+        unpacked = Unpacked { bytes, end };
     }
     unpacked
 }
@@ -59,15 +70,15 @@ impl Coding {
         }
     }
 
-    /// What can be read, and whether there is more than `most` bytes of it.
-    fn decode(self, body: &[u8], most: usize) -> (Zeroizing<Vec<u8>>, bool) {
+    /// What can be read, up to `most` bytes, and how that ends.
+    fn decode(self, body: &[u8], most: usize) -> (Zeroizing<Vec<u8>>, End) {
         match self {
             Self::Gzip => read(MultiGzDecoder::new(body), most),
             // deflate is the zlib format (RFC 9110, 8.4.1.2); "some non-conformant implementations send the
             // \"deflate\" compressed data without the zlib wrapper"
             Self::Deflate if is_zlib(body) => read(ZlibDecoder::new(body), most),
             Self::Deflate => read(DeflateDecoder::new(body), most),
-            Self::Unknown => (Zeroizing::default(), false),
+            Self::Unknown => (Zeroizing::default(), End::Whole),
         }
     }
 }
@@ -84,20 +95,24 @@ fn is_zlib(mut body: &[u8]) -> bool {
     }
 }
 
-fn read(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, bool) {
-    // of its full size from the start: growth would leave copies behind
+fn read(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, End) {
+    // Of its full size from the start: growth would leave copies behind. The decoder's own window (32 KiB) is not wiped.
     let mut bytes = Zeroizing::new(vec![0; most + 1]);
     let mut length = 0;
+    let mut end = End::Whole;
     while length < bytes.len() {
         match from.read(&mut bytes[length..]) {
             Ok(0) => break,
             Ok(more) => length += more,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => break,
+            Err(_) => {
+                end = End::Damaged;
+                break;
+            }
         }
     }
     bytes.truncate(length.min(most));
-    (bytes, length > most)
+    (bytes, if length > most { End::Longer } else { end })
 }
 
 #[cfg(test)]
@@ -130,19 +145,19 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn unpacked(header: &str, body: &[u8]) -> (Vec<u8>, bool) {
+    fn unpacked(header: &str, body: &[u8]) -> (Vec<u8>, End) {
         let unpacked = unpack(header, Zeroizing::new(body.to_vec()), MOST);
-        (unpacked.bytes.to_vec(), unpacked.is_longer)
+        (unpacked.bytes.to_vec(), unpacked.end)
     }
 
     #[test]
     fn every_coding_is_taken_off_however_it_is_written() {
         for header in ["gzip", "x-gzip", "GZIP", " gzip ", "gzip, identity", "identity,gzip,"] {
-            assert_eq!(unpacked(header, &gzip(PLAIN)), (PLAIN.to_vec(), false), "{header}");
+            assert_eq!(unpacked(header, &gzip(PLAIN)), (PLAIN.to_vec(), End::Whole), "{header}");
         }
         for level in 0..=9 {
             for body in [zlib(PLAIN, level), raw(PLAIN, level)] {
-                assert_eq!(unpacked("deflate", &body), (PLAIN.to_vec(), false), "{level}");
+                assert_eq!(unpacked("deflate", &body), (PLAIN.to_vec(), End::Whole), "{level}");
             }
         }
         assert_eq!(unpacked("gzip, gzip", &gzip(&gzip(PLAIN))).0, PLAIN);
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_not_packed_stays_as_it_is() {
         for header in ["", "identity", "gzip", "deflate", "x-gzip", "br", "zstd", "gzip, br"] {
-            assert_eq!(unpacked(header, PLAIN), (PLAIN.to_vec(), false), "{header}");
+            assert_eq!(unpacked(header, PLAIN), (PLAIN.to_vec(), End::Whole), "{header}");
         }
         assert_eq!(unpacked("gzip", b"").0, b"");
     }
@@ -163,10 +178,12 @@ mod tests {
     fn of_a_damaged_body_comes_what_can_be_had() {
         let mut damaged = gzip(PLAIN);
         damaged.truncate(damaged.len() - 8);
-        assert_eq!(unpacked("gzip", &damaged).0, PLAIN, "the checksum is missing");
+        let (found, end) = unpacked("gzip", &damaged);
+        assert_eq!((&found[..], end), (PLAIN, End::Damaged), "the checksum is missing");
         damaged.truncate(damaged.len() - 8);
-        let (found, _) = unpacked("gzip", &damaged);
+        let (found, end) = unpacked("gzip", &damaged);
         assert!(PLAIN.starts_with(&found) && found.len() > 20, "{found:?}");
+        assert_eq!(end, End::Damaged);
     }
 
     #[test]
@@ -176,11 +193,11 @@ mod tests {
         for (header, body) in
             [("gzip", bomb.clone()), ("deflate", zlib(&zeros, 9)), ("gzip, gzip", gzip(&bomb))]
         {
-            let (found, is_longer) = unpacked(header, &body);
+            let (found, end) = unpacked(header, &body);
             assert!(found.len() <= MOST, "{header}");
-            assert!(is_longer || header == "gzip, gzip", "{header}");
+            assert_ne!(end, End::Whole, "{header}");
         }
         let exact = vec![b'x'; MOST];
-        assert_eq!(unpacked("gzip", &gzip(&exact)), (exact, false));
+        assert_eq!(unpacked("gzip", &gzip(&exact)), (exact, End::Whole));
     }
 }

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use super::certificate::{self, Certificate, Clients, Route};
 use super::client::Client;
-use super::coding::{self, Unpacked};
+use super::coding::{self, End, Unpacked};
 use super::dpop::{self, Nonces};
 use super::error::OauthError;
 use super::fields;
@@ -303,7 +303,11 @@ async fn read(
         return Err(too_long(status));
     }
     let header = |name: HeaderName| text_of(response.headers(), &name);
-    let coding = header(CONTENT_ENCODING).unwrap_or_default();
+    // a list may come in several lines (RFC 9110, 5.3)
+    let codings = response.headers().get_all(CONTENT_ENCODING).into_iter();
+    let codings: Vec<_> =
+        codings.map(|coding| String::from_utf8_lossy(coding.as_bytes())).collect();
+    let coding = codings.join(",");
     let mut answer = RawAnswer {
         status,
         content_type: header(CONTENT_TYPE),
@@ -331,9 +335,18 @@ async fn read(
             }
         }
     };
-    let Unpacked { bytes, is_longer } = coding::unpack(&coding, body.0, BODY_MAX);
+    let Unpacked { bytes, end } = coding::unpack(&coding, body.0, BODY_MAX);
     answer.body = bytes;
-    match broken.or_else(|| is_longer.then(|| too_long(status))) {
+    let broken = broken.or_else(|| match end {
+        End::Whole => None,
+        End::Longer => Some(too_long(status)),
+        End::Damaged => Some(SendError {
+            class: FailureClass::Ambiguous,
+            status: Some(status),
+            detail: "the answer is packed, and damaged".to_owned(),
+        }),
+    });
+    match broken {
         // a refusal brings no token that could be lost
         Some(error) if error.class != FailureClass::Ambiguous => Err(error),
         Some(error) if fields::salvage(&answer.body, refresh_fields).is_none() => Err(error),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::way::{Gate, Way};
-use super::{Flights, Health, Outcome, Speed, Ticket};
+use super::{Flights, HANGS, Health, Outcome, Speed, Ticket, Urgency};
 use crate::lifecycle::words::TokenEndpoint;
 use crate::model::Boot;
 
@@ -12,6 +12,8 @@ use crate::model::Boot;
 pub(super) const LANE_FLIGHTS: usize = 4;
 /// Of them, those of accounts whose last request hung: half a minute each, they must not take all.
 pub(super) const LANE_SLOW: usize = 2;
+/// The same, if the token of the next one may be spent.
+pub(super) const LANE_PRESSING: usize = 3;
 /// Flights that a lane may let out at once after a rest.
 const BURST: u32 = 10;
 /// The time after which a lane may let out one more.
@@ -25,17 +27,19 @@ pub(super) struct Lane {
     arrival: Option<Boot>,
     quiet_until: Option<Boot>,
     asked: Option<Asked>,
-    turn: Turn,
+    next: Next,
     /// By the path of the token endpoint.
     pub(super) ways: HashMap<String, Way>,
 }
 
-/// Whose turn it is.
+/// Who goes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Turn {
+enum Next {
+    /// The most urgent.
     #[default]
     Any,
-    /// A failing account has just left. However urgent the next one like it is, a sound one goes first.
+    /// A sound one, for a failing one has just left. That costs one whose token may be spent the time between two
+    /// departures; without it a dozen of them would take all departures of a minute.
     Sound,
 }
 
@@ -46,13 +50,39 @@ enum Turn {
 struct Asked {
     place: usize,
     until: Boot,
-    /// Who is on the way to find out.
-    probe: Option<usize>,
+    /// Who is on the way to find out, and since when.
+    probe: Option<(usize, Boot)>,
+}
+
+impl Asked {
+    /// When the next one may be let out to find out: one at a time, but none waits for one that hangs.
+    fn opens(&self) -> Boot {
+        self.probe.map_or(Boot::LONG_AGO, |(_, left)| self.until.min(left + HANGS))
+    }
 }
 
 impl Lane {
-    pub(super) fn way(&mut self, endpoint: &TokenEndpoint) -> Option<&mut Way> {
-        self.ways.get_mut(&endpoint.path)
+    /// An account has another login or is gone.
+    pub(super) fn forget(&mut self, endpoint: &TokenEndpoint, place: usize) {
+        self.asked.take_if(|asked| asked.place == place);
+        if let Some(way) = self.ways.get_mut(&endpoint.path) {
+            way.forget(place);
+        }
+        self.drop_idle(endpoint);
+    }
+
+    /// The holder of a ticket goes without a flight.
+    pub(super) fn leave(&mut self, endpoint: &TokenEndpoint, ticket: Ticket) {
+        if let Some(way) = self.ways.get_mut(&endpoint.path) {
+            way.leave(ticket);
+        }
+        self.drop_idle(endpoint);
+    }
+
+    fn drop_idle(&mut self, endpoint: &TokenEndpoint) {
+        if self.ways.get(&endpoint.path).is_some_and(Way::is_idle) {
+            self.ways.remove(&endpoint.path);
+        }
     }
 
     pub(super) fn quiet_until(&self) -> Option<Boot> {
@@ -63,23 +93,33 @@ impl Lane {
     pub(super) fn first(&mut self, spare: bool, now: Boot) -> Option<Ticket> {
         self.asked.take_if(|asked| asked.until <= now);
         self.earliest().filter(|earliest| *earliest <= now)?;
-        let (gate, may) = (self.gate(spare), |(at, _): &(Boot, Ticket)| *at <= now);
-        let ways = || self.ways.values();
-        let sound = ways().filter_map(Way::sound).filter(may).map(|(_, ticket)| ticket).min();
-        let failing =
-            ways().filter_map(|way| way.failing(gate)).filter(may).map(|(_, ticket)| ticket).min();
-        match (gate, self.turn) {
-            (Gate::OneByOne, _) | (_, Turn::Sound) => sound.or(failing),
-            (Gate::ForAll | Gate::ForQuick, Turn::Any) => sound.into_iter().chain(failing).min(),
+        let pressing = self.pressing(spare);
+        if self.asked.is_some_and(|asked| asked.opens() > now) {
+            return pressing;
+        }
+        let gate = self.gate(spare);
+        let may = |(at, ticket): (Boot, Ticket)| (at <= now).then_some(ticket);
+        let sound = self.ways.values().filter_map(Way::sound).filter_map(may).min();
+        let failing = self.ways.values().filter_map(|way| way.failing(gate)).filter_map(may).min();
+        match (gate, self.next) {
+            (Gate::OneByOne, _) => pressing.or(sound).or(failing),
+            (Gate::ForAll | Gate::ForQuick, Next::Sound) => sound.or(pressing).or(failing),
+            (Gate::ForAll | Gate::ForQuick, Next::Any) => {
+                pressing.or(sound.into_iter().chain(failing).min())
+            }
         }
     }
 
     /// When somebody may fly; `None` while that depends on a landing, or nobody waits.
     pub(super) fn opens(&self, spare: bool) -> Option<Boot> {
         let earliest = self.earliest()?;
+        if self.pressing(spare).is_some() {
+            return Some(earliest);
+        }
         let gate = self.gate(spare);
         let next = self.ways.values().flat_map(|way| [way.sound(), way.failing(gate)]).flatten();
-        next.map(|(at, _)| at.max(earliest)).min()
+        let asked = self.asked.map_or(Boot::LONG_AGO, |asked| asked.opens());
+        next.map(|(at, _)| at.max(earliest).max(asked)).min()
     }
 
     /// The moment before which nobody may, whatever the ways say.
@@ -88,10 +128,12 @@ impl Lane {
             return None;
         }
         let paced = self.arrival.map(|arrival| arrival - PACE * BURST);
-        // one at a time finds out whom the provider counts
-        let asked = self.asked.filter(|asked| asked.probe.is_some()).map(|asked| asked.until);
-        let latest = [self.quiet_until, paced, asked].into_iter().max().flatten();
-        Some(latest.unwrap_or(Boot::LONG_AGO))
+        Some(self.quiet_until.max(paced).unwrap_or(Boot::LONG_AGO))
+    }
+
+    fn pressing(&self, spare: bool) -> Option<Ticket> {
+        let takes_slow = spare && self.flights.slow < LANE_PRESSING;
+        self.ways.values().filter_map(|way| way.pressing(takes_slow)).min()
     }
 
     fn gate(&self, spare: bool) -> Gate {
@@ -106,11 +148,13 @@ impl Lane {
     pub(super) fn depart(&mut self, ticket: Ticket, now: Boot) {
         if let Some(way) = self.ways.values_mut().find(|way| way.has(ticket)) {
             let is_sound = way.health(ticket.place) == Health::Sound;
-            self.turn = if is_sound { Turn::Any } else { Turn::Sound };
-            way.depart(ticket);
+            self.next = if is_sound { Next::Any } else { Next::Sound };
+            way.depart(ticket, now);
         }
-        if let Some(asked) = &mut self.asked {
-            asked.probe = Some(ticket.place);
+        if let Some(asked) = &mut self.asked
+            && ticket.urgency != Urgency::Unsettled
+        {
+            asked.probe = Some((ticket.place, now));
         }
         *self.flights.of(ticket.speed) += 1;
         self.arrival = Some(self.arrival.map_or(now, |arrival| arrival.max(now)) + PACE);
@@ -130,23 +174,22 @@ impl Lane {
         let count = self.flights.of(speed);
         *count = count.saturating_sub(1);
         if let Some(asked) = &mut self.asked {
-            asked.probe.take_if(|probe| *probe == place);
+            asked.probe.take_if(|probe| probe.0 == place);
         }
         match outcome {
-            Outcome::Served | Outcome::Refused => self.asked = None,
+            Outcome::Served | Outcome::Refused | Outcome::Answered => self.asked = None,
             Outcome::Asked(until) if !is_at_fault => {
                 let second =
                     self.asked.is_some_and(|asked| asked.place != place && asked.until > now);
                 if second {
                     self.quiet_until = self.quiet_until.max(Some(until));
                 }
-                self.asked = Some(Asked { place, until, probe: None });
+                let probe = self.asked.and_then(|asked| asked.probe);
+                self.asked = Some(Asked { place, until, probe });
             }
             Outcome::Asked(_) | Outcome::Trouble | Outcome::Unsent => {}
         }
-        if way.is_idle() {
-            self.ways.remove(&endpoint.path);
-        }
+        self.drop_idle(endpoint);
         Some(speed)
     }
 

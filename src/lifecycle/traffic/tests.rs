@@ -1,4 +1,4 @@
-use super::lane::{LANE_FLIGHTS, LANE_SLOW};
+use super::lane::{LANE_FLIGHTS, LANE_PRESSING, LANE_SLOW};
 use super::way::{SHUT_AFTER, SHUT_MIN, STRIKES};
 use super::*;
 
@@ -257,7 +257,7 @@ fn who_has_not_failed_probes_first_and_at_half_its_token_s_life_at_the_latest() 
 }
 
 #[test]
-fn of_those_who_failed_the_one_that_was_served_last_and_the_one_that_waits_longest_take_turns() {
+fn of_those_who_failed_those_who_were_served_last_and_the_one_that_waits_longest_take_turns() {
     let mut traffic = Traffic::new(64);
     shut(&mut traffic);
     for (place, served) in [(0, 40), (1, 30), (2, 50), (3, 10), (4, 20)] {
@@ -270,7 +270,7 @@ fn of_those_who_failed_the_one_that_was_served_last_and_the_one_that_waits_longe
         land(&mut traffic, probe, Outcome::Trouble, now);
         probes.push(probe);
     }
-    assert_eq!(probes, [2, 0, 1, 3, 4]);
+    assert_eq!(probes, [2, 0, 1, 4, 3]);
 }
 
 #[test]
@@ -332,6 +332,16 @@ fn accounts_whose_requests_hang_leave_room_for_the_others() {
     }
     for place in 0..20 {
         traffic.queue(&endpoint(), slow(place, NOW));
+    }
+    assert_eq!(all(&mut traffic, NOW).len(), LANE_PRESSING, "of those whose token may be spent");
+    queue(&mut traffic, Urgency::Due, 99, NOW);
+    assert_eq!(all(&mut traffic, NOW), [99]);
+    let mut traffic = Traffic::new(64);
+    for place in 0..20 {
+        fail(&mut traffic, &endpoint(), place);
+    }
+    for place in 0..20 {
+        traffic.queue(&endpoint(), Ticket { urgency: Urgency::Waited, ..slow(place, NOW) });
     }
     assert_eq!(all(&mut traffic, NOW).len(), LANE_SLOW);
     queue(&mut traffic, Urgency::Due, 99, NOW);
@@ -400,6 +410,108 @@ fn a_second_one_who_is_told_to_wait_stops_the_origin_for_as_long() {
     traffic.reopen(NOW);
     assert_eq!(traffic.next_deadline(), Some(after(60_000)), "no other way helps");
     assert_eq!(traffic.next(after(60_000)), Some(50));
+}
+
+#[test]
+fn a_token_that_may_be_spent_waits_for_nobody_who_is_told_to_wait() {
+    let mut traffic = Traffic::new(64);
+    crowd(&mut traffic, 0..4);
+    assert_eq!(traffic.next(NOW), Some(0));
+    land(&mut traffic, 0, Outcome::Asked(after(600_000)), NOW);
+    assert_eq!(traffic.next(NOW), Some(1));
+    land(&mut traffic, 1, Outcome::Trouble, NOW);
+    assert_eq!(traffic.next(NOW), Some(2), "which hangs");
+    traffic.queue(&endpoint(), slow(1, after(250)));
+    assert!(traffic.next_deadline() <= Some(after(250)));
+    assert_eq!(traffic.next(after(250)), Some(1));
+    land(&mut traffic, 1, Outcome::Trouble, after(300));
+    assert_eq!(traffic.next_deadline(), Some(NOW + HANGS), "nor do the others wait for who hangs");
+    assert_eq!(traffic.next(NOW + HANGS), Some(3));
+}
+
+#[test]
+fn a_probe_that_hangs_keeps_no_sound_account_waiting() {
+    let mut traffic = Traffic::new(64);
+    let now = shut(&mut traffic);
+    queue(&mut traffic, Urgency::Due, 0, now);
+    let probing = now + SHUT_MIN;
+    assert_eq!(traffic.next(probing), Some(0));
+    traffic.queue(&endpoint(), ticket(Urgency::Due, 9, Duration::from_secs(12), probing));
+    assert_eq!(traffic.next_deadline(), Some(probing + Duration::from_secs(6)));
+    assert_eq!(traffic.next(probing + Duration::from_secs(6)), Some(9));
+    land(&mut traffic, 9, Outcome::Served, probing + Duration::from_secs(7));
+    assert!(traffic.next(probing + Duration::from_secs(7)).is_none(), "nobody waits");
+}
+
+#[test]
+fn a_hint_in_the_moment_of_a_failure_ends_no_pauses() {
+    let mut traffic = Traffic::new(64);
+    let mut now = shut(&mut traffic);
+    traffic.reopen(now);
+    for pause in [5, 10, 20] {
+        queue(&mut traffic, Urgency::Due, 0, now);
+        now = now.max(traffic.next_deadline().unwrap());
+        assert_eq!(traffic.next(now), Some(0));
+        land(&mut traffic, 0, Outcome::Trouble, now);
+        queue(&mut traffic, Urgency::Due, 1, now);
+        assert_eq!(traffic.next_deadline(), Some(now + Duration::from_secs(pause)));
+        traffic.leave(&endpoint(), ticket(Urgency::Due, 1, HOUR, now));
+    }
+}
+
+#[test]
+fn what_was_asked_for_beside_the_login_is_no_fault_of_it() {
+    let mut traffic = Traffic::new(64);
+    shut(&mut traffic);
+    queue(&mut traffic, Urgency::Unsettled, 50, NOW);
+    assert_eq!(traffic.next(NOW), Some(50));
+    land(&mut traffic, 50, Outcome::Answered, NOW);
+    assert!(!traffic.is_at_fault(&endpoint(), 50));
+    queue(&mut traffic, Urgency::Due, 0, NOW);
+    assert_eq!(traffic.next(NOW), Some(0), "and it proves that the provider is there");
+}
+
+#[test]
+fn what_was_said_of_an_account_does_not_explain_what_is_not_said() {
+    let mut traffic = Traffic::new(64);
+    for place in 0..SHUT_AFTER {
+        fail(&mut traffic, &endpoint(), place);
+        assert!(traffic.is_at_fault(&endpoint(), place));
+    }
+    shut(&mut traffic);
+    crowd(&mut traffic, 90..91);
+    assert_eq!(traffic.next(NOW), None, "who was refused once counts like all others");
+}
+
+#[test]
+fn slow_probes_of_many_ways_leave_room_for_the_others() {
+    let mut traffic = Traffic::new(64);
+    let realm = |number: usize| at("https://id.example", &format!("/{number}/token"));
+    let mut now = NOW;
+    for number in 0..6 {
+        for place in number * 10..number * 10 + SHUT_AFTER {
+            traffic.queue(&realm(number), ticket(Urgency::Due, place, HOUR, now));
+            assert_eq!(traffic.next(now), Some(place));
+            traffic.landed(&realm(number), place, Outcome::Trouble, now);
+            now = now + Duration::from_secs(1);
+        }
+    }
+    for number in 0..6 {
+        traffic.queue(&realm(number), Ticket { urgency: Urgency::Due, ..slow(number * 10, now) });
+    }
+    now = now + PROBE_MAX;
+    assert_eq!(all(&mut traffic, now).len(), LANE_SLOW);
+}
+
+#[test]
+fn a_flight_that_is_taken_up_twice_counts_once() {
+    let mut traffic = Traffic::new(64);
+    for _ in 0..2 {
+        traffic.resume(&endpoint(), 7);
+    }
+    land(&mut traffic, 7, Outcome::Served, NOW);
+    crowd(&mut traffic, 0..8);
+    assert_eq!(all(&mut traffic, NOW).len(), LANE_FLIGHTS);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The way to one token endpoint: who waits for it, whether anybody is there, and whose fault a failure is.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(super) const STRIKES: u32 = 2;
 
 #[derive(Default)]
 pub(super) struct Way {
+    /// Those whose refresh token is of unknown fate, and may be forgiven for a moment only.
+    pressing: Queue,
     sound: Sound,
     failing: Failing,
     flying: HashMap<usize, Speed>,
@@ -72,49 +75,75 @@ impl Sound {
     }
 }
 
-/// Failing accounts that wait: in the order of departure, apart by how long they take, and in the two orders in
-/// which they probe a shut way.
+/// Accounts that wait, apart by how long they take.
 #[derive(Default)]
-struct Failing {
+struct Queue {
     quick: BTreeSet<Ticket>,
     slow: BTreeSet<Ticket>,
-    /// By the time for which they wait.
-    oldest: BTreeSet<(Boot, Ticket)>,
-    /// Those in doubt, by when they were served last: the later, the more it tells that one fails now.
-    likeliest: BTreeSet<(Boot, Ticket)>,
 }
 
-impl Failing {
-    fn insert(&mut self, ticket: Ticket, health: Health) {
+impl Queue {
+    fn insert(&mut self, ticket: Ticket) {
         match ticket.speed {
             Speed::Quick => self.quick.insert(ticket),
             Speed::Slow => self.slow.insert(ticket),
         };
-        self.oldest.insert((ticket.since, ticket));
-        if health == Health::InDoubt {
-            self.likeliest.insert((ticket.served, ticket));
-        }
     }
 
     fn remove(&mut self, ticket: Ticket) {
         self.quick.remove(&ticket);
         self.slow.remove(&ticket);
-        self.oldest.remove(&(ticket.since, ticket));
-        self.likeliest.remove(&(ticket.served, ticket));
     }
 
-    fn first(&self, gate: Gate) -> Option<Ticket> {
-        let (quick, slow) = (self.quick.first().copied(), self.slow.first().copied());
-        match gate {
-            Gate::ForAll => quick.into_iter().chain(slow).min(),
-            Gate::ForQuick => quick,
-            Gate::OneByOne => quick.or(slow),
+    fn contains(&self, ticket: Ticket) -> bool {
+        self.quick.contains(&ticket) || self.slow.contains(&ticket)
+    }
+
+    fn first(&self, takes_slow: bool) -> Option<Ticket> {
+        let slow = self.slow.first().filter(|_| takes_slow);
+        self.quick.first().into_iter().chain(slow).min().copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.quick.is_empty() && self.slow.is_empty()
+    }
+}
+
+/// Failing accounts that wait: in the order of departure, and in the two orders in which they probe a shut way.
+#[derive(Default)]
+struct Failing {
+    queue: Queue,
+    /// By the time for which they wait.
+    oldest: BTreeSet<(Boot, Ticket)>,
+    /// Those in doubt, by when they were served last, and of two alike first who waits longer: the later one was
+    /// served, the more it tells that it fails now.
+    likeliest: BTreeSet<(Boot, Reverse<Ticket>)>,
+}
+
+impl Failing {
+    fn insert(&mut self, ticket: Ticket, health: Health) {
+        self.queue.insert(ticket);
+        self.oldest.insert((ticket.since, ticket));
+        if health == Health::InDoubt {
+            self.likeliest.insert((ticket.served, Reverse(ticket)));
         }
     }
 
+    fn remove(&mut self, ticket: Ticket) {
+        self.queue.remove(ticket);
+        self.oldest.remove(&(ticket.since, ticket));
+        self.likeliest.remove(&(ticket.served, Reverse(ticket)));
+    }
+
+    /// Who probes.
     fn probe(&self, turn: Turn) -> Option<Ticket> {
-        let likeliest = self.likeliest.last().filter(|_| turn == Turn::Likeliest);
-        likeliest.or(self.oldest.first()).map(|(_, ticket)| *ticket)
+        let oldest = self.oldest.first().map(|(_, ticket)| *ticket);
+        let mut likeliest = self.likeliest.iter().rev().map(|(_, Reverse(ticket))| *ticket);
+        match turn {
+            Turn::Likeliest => likeliest.next().or(oldest),
+            Turn::Another { than } => likeliest.find(|ticket| ticket.place != than).or(oldest),
+            Turn::Oldest => oldest,
+        }
     }
 }
 
@@ -123,16 +152,21 @@ struct Shut {
     /// When it was last probed.
     probed: Boot,
     pause: Duration,
-    /// Who is on the way to find out.
-    probe: Option<usize>,
+    /// Who is on the way to find out, and since when.
+    probe: Option<(usize, Boot)>,
     /// Who probes next, if no sound account waits.
     turn: Turn,
 }
 
-/// Who of the failing probes. The one that is likeliest to be served may fail for ever, so there are turns.
+/// Who of the failing probes, in this order. The one that is likeliest to be served may fail for ever, so there are
+/// turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Likeliest,
+    /// The likeliest but for that one.
+    Another {
+        than: usize,
+    },
     Oldest,
 }
 
@@ -149,6 +183,9 @@ impl Shut {
 
 impl Way {
     pub(super) fn queue(&mut self, ticket: Ticket) {
+        if ticket.urgency == Urgency::Unsettled {
+            return self.pressing.insert(ticket);
+        }
         match self.health(ticket.place) {
             Health::Sound => self.sound.insert(ticket),
             health @ (Health::InDoubt | Health::AtFault) => self.failing.insert(ticket, health),
@@ -156,61 +193,75 @@ impl Way {
     }
 
     pub(super) fn leave(&mut self, ticket: Ticket) {
+        self.pressing.remove(ticket);
         self.sound.remove(ticket);
         self.failing.remove(ticket);
     }
 
     pub(super) fn has(&self, ticket: Ticket) -> bool {
-        self.sound.queue.contains(&ticket) || self.failing.oldest.contains(&(ticket.since, ticket))
+        self.pressing.contains(ticket)
+            || self.sound.queue.contains(&ticket)
+            || self.failing.queue.contains(ticket)
     }
 
-    /// The sound account that flies next, and when; `None` while that depends on a landing, or none waits.
+    /// The account whose token may be spent that flies next. No shut way keeps it.
+    pub(super) fn pressing(&self, takes_slow: bool) -> Option<Ticket> {
+        self.pressing.first(takes_slow)
+    }
+
+    /// The sound account that flies next, and when. A probe that takes long keeps none of them.
     pub(super) fn sound(&self) -> Option<(Boot, Ticket)> {
-        let first = *self.sound.queue.first()?;
-        let Some(shut) = self.shut.as_ref().filter(|_| first.urgency != Urgency::Unsettled) else {
-            return Some((Boot::LONG_AGO, first));
+        let Some(shut) = &self.shut else {
+            return Some((Boot::LONG_AGO, *self.sound.queue.first()?));
         };
-        let (by, ticket) = self.sound.probes.first().filter(|_| shut.probe.is_none())?;
-        Some((shut.probed_by(*by), *ticket))
+        let (by, ticket) = self.sound.probes.first()?;
+        let at = match shut.probe {
+            Some((_, left)) => (*by).max(left + PROBE_MIN),
+            None => shut.probed_by(*by),
+        };
+        Some((at, *ticket))
     }
 
-    /// The same for those that fail.
+    /// The same for those that fail; `None` while that depends on a landing, or none waits.
     pub(super) fn failing(&self, gate: Gate) -> Option<(Boot, Ticket)> {
-        let first = self.failing.first(gate);
-        let pressing = first.filter(|first| first.urgency == Urgency::Unsettled);
-        match (&self.shut, pressing) {
-            (None, _) => Some((Boot::LONG_AGO, first?)),
-            (Some(_), Some(pressing)) => Some((Boot::LONG_AGO, pressing)),
-            // who has not failed finds out more: the others may fail whatever the way is like
-            (Some(shut), None) if shut.probe.is_some() || !self.sound.queue.is_empty() => None,
-            (Some(shut), None) => Some((shut.until(), self.failing.probe(shut.turn)?)),
+        let takes_slow = gate != Gate::ForQuick;
+        let Some(shut) = &self.shut else {
+            return Some((Boot::LONG_AGO, self.failing.queue.first(takes_slow)?));
+        };
+        // who has not failed finds out more: the others may fail whatever the way is like
+        if shut.probe.is_some() || !self.sound.queue.is_empty() {
+            return None;
         }
+        let probe = self.failing.probe(shut.turn)?;
+        (takes_slow || probe.speed == Speed::Quick).then_some((shut.until(), probe))
     }
 
-    pub(super) fn depart(&mut self, ticket: Ticket) {
+    pub(super) fn depart(&mut self, ticket: Ticket, now: Boot) {
         self.leave(ticket);
         self.resume(ticket.place, ticket.speed);
         if let Some(shut) = &mut self.shut
             && ticket.urgency != Urgency::Unsettled
         {
-            shut.probe = Some(ticket.place);
+            shut.probe = Some((ticket.place, now));
             shut.turn = match shut.turn {
-                Turn::Likeliest => Turn::Oldest,
+                Turn::Likeliest => Turn::Another { than: ticket.place },
+                Turn::Another { .. } => Turn::Oldest,
                 Turn::Oldest => Turn::Likeliest,
             };
         }
     }
 
-    /// Counts an account as flying.
-    pub(super) fn resume(&mut self, place: usize, speed: Speed) {
-        self.flying.insert(place, speed);
+    /// Counts an account as flying; says whether it was not yet.
+    pub(super) fn resume(&mut self, place: usize, speed: Speed) -> bool {
+        self.flying.insert(place, speed).is_none()
     }
 
     /// A flight ended. Gives how it was counted; `None` if it was not.
     pub(super) fn landed(&mut self, place: usize, outcome: Outcome, now: Boot) -> Option<Speed> {
         let speed = self.flying.remove(&place)?;
         let shut = self.shut.as_mut();
-        let probed = shut.is_some_and(|shut| shut.probe.take_if(|probe| *probe == place).is_some());
+        let probed =
+            shut.is_some_and(|shut| shut.probe.take_if(|probe| probe.0 == place).is_some());
         match outcome {
             Outcome::Served => {
                 self.served += 1;
@@ -221,7 +272,8 @@ impl Way {
                 self.causes.insert(place, Cause::Told);
                 self.answered();
             }
-            Outcome::Trouble | Outcome::Asked(_) => self.found_nobody(place, probed, now),
+            Outcome::Answered => self.answered(),
+            Outcome::Trouble | Outcome::Asked(_) => self.in_vain(place, probed, now),
             Outcome::Unsent => {}
         }
         Some(speed)
@@ -232,14 +284,16 @@ impl Way {
         self.shut = None;
     }
 
-    fn found_nobody(&mut self, place: usize, probed: bool, now: Boot) {
-        let cause =
-            self.causes.entry(place).or_insert(Cause::Open { served: self.served, strikes: 0 });
-        if let Cause::Open { served, strikes } = cause
-            && *served < self.served
-        {
-            *served = self.served;
-            *strikes += 1;
+    fn in_vain(&mut self, place: usize, probed: bool, now: Boot) {
+        let open = Cause::Open { served: self.served, strikes: 0 };
+        match self.causes.entry(place).or_insert(open) {
+            Cause::Open { served, strikes } if *served < self.served => {
+                *served = self.served;
+                *strikes += 1;
+            }
+            Cause::Open { .. } => {}
+            // what the provider said before is no reason for what it does not say now
+            told @ Cause::Told => *told = open,
         }
         if self.health(place) == Health::InDoubt {
             self.row.insert(place);
@@ -247,7 +301,8 @@ impl Way {
         match &mut self.shut {
             Some(shut) if probed => {
                 shut.probed = now;
-                shut.pause = (shut.pause * 2).min(PROBE_MAX);
+                // a hint may have made it none at all
+                shut.pause = (shut.pause * 2).clamp(SHUT_MIN, PROBE_MAX);
             }
             None if self.row.len() >= SHUT_AFTER => {
                 let turn = Turn::Likeliest;
@@ -289,7 +344,8 @@ impl Way {
     pub(super) fn is_idle(&self) -> bool {
         self.flying.is_empty()
             && self.sound.queue.is_empty()
-            && self.failing.oldest.is_empty()
+            && self.pressing.is_empty()
+            && self.failing.queue.is_empty()
             && self.causes.is_empty()
     }
 }

@@ -201,6 +201,17 @@ async fn a_bomb_costs_no_more_than_an_answer_may_have_and_cannot_be_read() {
     assert_eq!(rescued.unwrap().expose(), "fake-refresh-2");
 }
 
+/// Half a token in a form looks like a whole one.
+#[tokio::test]
+async fn of_a_packed_form_that_breaks_off_nothing_is_believed() {
+    let whole = gzip(b"access_token=fake-access&refresh_token=fake-refresh-2-and-more-of-it");
+    let half = whole[..whole.len() - 20].to_vec();
+    let server = answering(200, "gzip", half).await;
+    let error = http().send(refresh(&server.provider(""))).await.unwrap_err();
+    assert_eq!(error.class, FailureClass::Ambiguous);
+    assert_eq!(error.to_string(), "the answer is packed, and damaged");
+}
+
 #[tokio::test]
 async fn of_a_packed_answer_that_breaks_off_the_token_is_kept() {
     let body =
