@@ -57,7 +57,7 @@ impl Engine {
         let asker = self.waiting.remove(&waiter).map(|Waiting { asker, .. }| asker);
         let wanted = self.revocations.remove(&waiter).unwrap_or(Revocation::Wanted);
         self.tell(lifecycle::Event::Erased {
-            account: name.clone(),
+            account: id.clone(),
             result: result.as_ref().map(drop).map_err(drop),
         });
         let erased = match result {

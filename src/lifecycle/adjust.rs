@@ -53,8 +53,10 @@ impl Lifecycle {
         if let Adjustment::Rename(new) = to {
             let wanted =
                 |change: &Change| matches!(&change.to, Adjustment::Rename(it) if it == new);
-            if new != name && (self.places.contains_key(new) || self.adjustments.iter().any(wanted))
-            {
+            // a sign-in that is open may be about to make an account of that name
+            let signs_in = self.sign_ins.iter().any(|it| it.seed.name == *new);
+            let is_taken = signs_in || self.places.contains_key(new);
+            if new != name && (is_taken || self.adjustments.iter().any(wanted)) {
                 return Err(Refusal::NameTaken);
             }
             // it has the name in its hands
@@ -120,8 +122,6 @@ impl Lifecycle {
 
     /// Where an account is.
     pub(super) fn place_with_id(&self, id: &AccountId) -> Option<usize> {
-        let is_it =
-            |account: &Option<Account>| account.as_ref().is_some_and(|it| it.seed.id == *id);
-        self.accounts.iter().position(is_it)
+        self.ids.get(id).copied()
     }
 }

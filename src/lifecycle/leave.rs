@@ -4,7 +4,7 @@
 use super::account::{Account, Login, Look, News, Phase};
 use super::machine::Lifecycle;
 use super::words::{Effect, Parting, Refusal, WaiterId};
-use crate::model::{AccountName, Boot, Standing};
+use crate::model::{AccountId, AccountName, Boot, Standing};
 
 /// How far a logout has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +75,8 @@ impl Lifecycle {
 
     /// The disk has let go of an account that leaves, or has not: then it stays, for it would come back
     /// at the next start all the same, with its refresh token.
-    pub(super) fn erased(&mut self, name: &AccountName, result: Result<(), ()>) {
-        let Some(&place) = self.places.get(name) else { return };
+    pub(super) fn erased(&mut self, id: &AccountId, result: Result<(), ()>) {
+        let Some(place) = self.place_with_id(id) else { return };
         let Some(account) = &mut self.accounts[place] else { return };
         let Some(Leaving::Erasing(parting)) = account.leaving else { return };
         match (result, parting) {
@@ -91,8 +91,11 @@ impl Lifecycle {
                 }
                 self.policy.forget(&account.seed.id);
                 self.forget_failures(place);
-                self.accounts[place] = None;
-                self.places.remove(name);
+                // which may be another one than when it was asked to go
+                if let Some(gone) = self.accounts[place].take() {
+                    self.places.remove(&gone.seed.name);
+                    self.ids.remove(&gone.seed.id);
+                }
                 self.free.push(place);
                 return;
             }

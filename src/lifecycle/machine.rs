@@ -16,8 +16,8 @@ use super::traffic::Traffic;
 use super::view::View;
 use super::words::{Effect, Event, Refusal, Rules, TokenEndpoint};
 use crate::model::{
-    AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now, Portion,
-    ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
+    AccountId, AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now,
+    Portion, ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
 };
 
 /// Limits.
@@ -45,7 +45,10 @@ pub struct Lifecycle {
     pub(super) accounts: Vec<Option<Account>>,
     /// Places that nobody has.
     pub(super) free: Vec<usize>,
+    /// Where accounts are, by the name that the user has given them: a directory for those who come by the door.
     pub(super) places: HashMap<AccountName, usize>,
+    /// The same by what they are called everywhere else.
+    pub(super) ids: HashMap<AccountId, usize>,
     pub(super) sign_ins: Vec<SignIn>,
     pub(super) flights: HashMap<FlightId, Flight>,
     next_flight: FlightId,
@@ -112,6 +115,7 @@ impl Lifecycle {
             accounts: Vec::new(),
             free: Vec::new(),
             places: HashMap::new(),
+            ids: HashMap::new(),
             sign_ins: Vec::new(),
             flights: HashMap::new(),
             next_flight,
@@ -377,6 +381,7 @@ impl Lifecycle {
             self.accounts.push(None);
             self.accounts.len() - 1
         });
+        self.ids.insert(account.seed.id.clone(), place);
         self.accounts[place] = Some(account);
         self.places.insert(name, place);
         self.rearm(place);

@@ -14,6 +14,10 @@ use crate::model::{Boot, Failure, FlightId, Identity, Issued, Now, Portion, Scop
 /// How many parts of one login there are tokens of.
 const PARTS_MAX: usize = 16;
 
+/// How long a part that the provider refused is not asked for again, whoever asks: programs ask in loops, and what
+/// the user has to agree to takes them some minutes.
+const REFUSED_PAUSE: Duration = Duration::from_mins(10);
+
 /// The life that a token must have left to be exchanged.
 const SUBJECT_LIFE: Duration = Duration::from_secs(30);
 
@@ -32,6 +36,8 @@ struct Part {
     token: Option<Cached>,
     last_start: Option<Boot>,
     guard: StormGuard,
+    /// Why the provider does not give it, and until when it is not asked.
+    refused: Option<(String, Boot)>,
 }
 
 impl Portions {
@@ -44,7 +50,20 @@ impl Portions {
     pub(super) fn put(&mut self, portion: &Portion, token: Option<Cached>) {
         if let Some(part) = self.find_mut(portion) {
             part.token = token;
+            part.refused = None;
         }
+    }
+
+    /// The provider does not give it.
+    fn refuse(&mut self, portion: &Portion, why: &str, now: Boot) {
+        if let Some(part) = self.find_mut(portion) {
+            part.refused = Some((why.to_owned(), now + REFUSED_PAUSE));
+        }
+    }
+
+    fn refused(&self, portion: &Portion, now: Boot) -> Option<&str> {
+        let (why, until) = self.find(portion)?.refused.as_ref()?;
+        (*until > now).then_some(why)
     }
 
     /// From now on such tokens are asked for by a refresh; the next one for that part at once.
@@ -68,7 +87,7 @@ impl Portions {
         }
         let portion = Arc::clone(portion);
         let guard = StormGuard::default();
-        self.parts.push(Part { portion, token: None, last_start: None, guard });
+        self.parts.push(Part { portion, token: None, last_start: None, guard, refused: None });
         true
     }
 
@@ -144,6 +163,9 @@ impl Account {
         if self.rules.as_ref().is_some_and(|rules| !rules.narrows) {
             let why = "the provider gives no token for a part of a login".to_owned();
             return Some(Refusal::NotNarrowed { why });
+        }
+        if let Some(why) = self.login.portions.refused(portion, now) {
+            return Some(Refusal::NotNarrowed { why: why.to_owned() });
         }
         (!self.login.portions.admit(portion, now)).then_some(Refusal::TooMany)
     }
@@ -272,6 +294,9 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        if let Some(account) = &mut self.accounts[place] {
+            account.login.portions.refuse(portion, why, now.boot);
+        }
         let refusal = Refusal::NotNarrowed { why: why.to_owned() };
         self.take_waiters(place, out, |account, ask| {
             let concerned = ask.portion.as_deref() == Some(portion);

@@ -23,7 +23,14 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        let stays = self.machine.rests() || self.draining;
         let Some(Flight { task, resolves, .. }) = self.flights.get_mut(&flight) else { return };
+        if let (Ok(()), true, Task::Refresh { place, .. }) = (&result, stays, &*task) {
+            // nothing leaves any more: the login is as it was, and what came before is as unknown as it was
+            let place = *place;
+            self.never_left(flight, place, now, out);
+            return;
+        }
         let Err(why) = result else {
             if let Task::Refresh { place, .. } = task
                 && let Some(account) = &mut self.accounts[*place]
@@ -60,6 +67,27 @@ impl Lifecycle {
         }
     }
 
+    /// A flight whose intent is durable does not leave all the same.
+    fn never_left(&mut self, flight: FlightId, place: usize, now: Now, out: &mut Vec<Effect>) {
+        let Some(Flight { task: Task::Refresh { endpoint, .. }, .. }) =
+            self.flights.remove(&flight)
+        else {
+            return;
+        };
+        self.traffic.landed(&endpoint, place, Outcome::Unsent, now.boot);
+        if let Some(account) = &mut self.accounts[place] {
+            account.phase = if self.draining { Phase::Idle } else { Phase::Waiting(now.boot) };
+            let account = account.seed.id.clone();
+            out.push(Effect::Abandon { flight, account, standing: None });
+        }
+        self.touch(place, News::Changed);
+        if self.draining {
+            self.settle_waiters(place, now, &Refusal::Stopping, out);
+        }
+        self.leave_if_free(place, out);
+        self.rearm(place);
+    }
+
     /// A flight ended. Tokens are not used yet: they are made durable first.
     pub(super) fn landed(
         &mut self,
@@ -76,10 +104,10 @@ impl Lifecycle {
         let task = flight.task.clone();
         self.note_reach(&landing, out);
         match task {
-            Task::Refresh { place, endpoint, generation, portion, by_exchange } => {
+            Task::Refresh { place, endpoint, generation, portion, .. } => {
                 let is_part_refused = portion.is_some()
                     && matches!(&landing, Landing::Failed { failure, rescued: None }
-                        if is_refused(failure, by_exchange));
+                        if is_refused(failure));
                 let outcome =
                     if is_part_refused { Outcome::Answered } else { outcome(&landing, now.boot) };
                 self.traffic.landed(&endpoint, place, outcome, now.boot);
@@ -94,7 +122,7 @@ impl Lifecycle {
                     return;
                 }
                 match (brought(landing), portion) {
-                    (Err(failure), Some(portion)) if is_refused(&failure, by_exchange) => {
+                    (Err(failure), Some(portion)) if is_refused(&failure) => {
                         self.not_narrowed(id, place, &portion, &failure, now, out);
                     }
                     (Err(failure), _) => self.fail_refresh(id, place, failure, now, out),
@@ -246,6 +274,12 @@ impl Lifecycle {
         let Some(Flight { task, .. }) = self.flights.remove(&id) else { return };
         match task {
             Task::Exchange { request, seed, .. } => {
+                // the login before is in force again, and may be renewed
+                if let Some(account) =
+                    self.place_of(&seed).and_then(|place| self.accounts[place].as_mut())
+                {
+                    account.latest = account.login.generation;
+                }
                 self.exchange_over(&seed, out);
                 self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
             }
@@ -396,9 +430,11 @@ impl Lifecycle {
         };
         streak.called_dead |= failure.class == FailureClass::DeadGrant;
         if verdict == Verdict::NeedsLogin && streak.ambiguous_since.is_some() {
-            failure
-                .detail
-                .push_str("; an earlier answer was lost on its way and the new token with it");
+            let lost = "an earlier answer was lost on its way and the new token with it";
+            if !failure.detail.is_empty() {
+                failure.detail.push_str("; ");
+            }
+            failure.detail.push_str(lost);
         }
         let was = account.standing.clone();
         account.login.unsettled = false;
@@ -479,14 +515,15 @@ impl Lifecycle {
     }
 }
 
-/// Whether a failure says something about the token that was asked for, and nothing about its login: of an
-/// exchange each verdict does, for it has not to do with the refresh token.
-fn is_refused(failure: &Failure, by_exchange: bool) -> bool {
+/// Whether a failure refuses the part of a login that was asked for. Each word of the provider does: with conditional
+/// access for single APIs, `invalid_grant` or `interaction_required` may be meant for one of them. This errs where the
+/// login as a whole is over: then its next refresh says so again, which costs one request.
+fn is_refused(failure: &Failure) -> bool {
     let is_verdict = matches!(
         failure.class,
         FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant
     );
-    failure.class == FailureClass::RequestBroken || (by_exchange && is_verdict)
+    is_verdict || failure.about == About::Account
 }
 
 /// What a landing brought, if it is anything to save: a grant, or the refresh token alone of an odd

@@ -122,7 +122,7 @@ pub enum Event {
     /// What was to be erased is gone from the disk, or cannot be erased: then it stays.
     Erased {
         /// Which.
-        account: AccountName,
+        account: AccountId,
         /// Whether it is gone; why not is for the one who asked, not for the schedule.
         result: Result<(), ()>,
     },

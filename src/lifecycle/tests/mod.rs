@@ -14,6 +14,7 @@ mod neighbours;
 mod registrations;
 mod rest;
 mod scenarios;
+mod side_roads;
 mod user;
 mod world;
 

@@ -36,10 +36,13 @@ fn nothing_leaves_once_sleep_is_announced_and_what_flies_lands() {
     let mut world = World::new();
     world.restore("flying", 3600, 4000, rules());
     world.restore("due", 3600, 2500, rules());
+    world.begin(Ok(()));
     world.tell(Event::Rest);
     world.pass_seconds(59);
     let asked = world.ask("due", 3000, 20);
-    world.refresh_well(3600);
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.save(true);
     assert_eq!(doing(&world, "flying"), Doing::Ready);
     assert!(world.begins.is_empty() && world.answer(asked).is_none());
     assert!(world.life.is_quiet(), "the machine may sleep now");

@@ -40,7 +40,7 @@ pub(super) struct World {
     /// When the tokens end of what was erased last.
     pub(super) tokens_end: Option<Boot>,
     /// Accounts that wait for the disk to let go of them.
-    pub(super) erases: VecDeque<AccountName>,
+    pub(super) erases: VecDeque<AccountId>,
     /// Flights whose answer is on record for the account that is restored next.
     pub(super) answered: Vec<FlightId>,
     pub(super) abandoned: Vec<FlightId>,
@@ -486,6 +486,8 @@ impl World {
             }
             Effect::Save(change) => self.saves.push_back(change),
             Effect::Abandon { flight, standing, .. } => {
+                // whether it landed, or never left
+                self.open.remove(&flight);
                 self.abandoned.push(flight);
                 self.stands.extend(standing);
             }
@@ -511,15 +513,16 @@ impl World {
             Effect::SignInEnded { request, result } => {
                 assert!(self.ended.insert(request, result).is_none(), "a sign-in ended twice");
             }
-            Effect::Erase { account, name, parting, ends, .. } => {
+            Effect::Erase { account, parting, ends, .. } => {
                 self.tokens_end = ends;
                 assert!(self.logouts.contains(&account), "erased without being asked to");
                 let busy = self.open.values().any(|(owner, _)| *owner == account);
                 assert!(!busy, "erased under a flight");
+                let id = account.clone();
                 if parting == Parting::Erase {
                     self.erased.push(account);
                 }
-                self.erases.push_back(name);
+                self.erases.push_back(id);
             }
             Effect::Errand(effect) => self.errands.push(effect),
             Effect::Renew(client) => self.renewals.push(client),

@@ -1,0 +1,162 @@
+//! Side roads: what rarely comes together, and must cost no login when it does.
+
+use super::scenarios::doing;
+use super::world::{World, name, request, seed};
+use super::{failure, rules};
+use crate::lifecycle::{Doing, Event, Refusal, SignInEnd, Unsaved};
+use crate::model::{About, Adjustment, Failure, FailureClass, Standing, Values};
+
+/// A login that was granted, and waits for the disk.
+fn granted_anew(world: &mut World) {
+    world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request: request(1), values: Values::default() });
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+}
+
+#[test]
+fn a_login_that_can_never_be_saved_leaves_the_one_before_as_it_was() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    granted_anew(&mut world);
+    let change = world.saves.pop_front().unwrap();
+    let flight = change.flight;
+    let why = "another account has that name".to_owned();
+    let result = Err(Unsaved { change, why, lasting: true });
+    world.tell(Event::Saved { flight, result });
+    assert!(matches!(world.ended[&request(1)], Err(SignInEnd::NotSaved { .. })));
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("restored-door"));
+    world.pass_seconds(3000);
+    assert_eq!(world.begins.len(), 1, "it is renewed when it is due");
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn an_account_gets_no_name_that_a_login_under_way_is_for() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.sign_in(1, "gate", rules());
+    world.adjust("door", Adjustment::Rename(name("gate")));
+    assert_eq!(world.resumed.pop(), Some(Err(Refusal::NameTaken)));
+    world.tell(Event::EndSignIn { request: request(1), why: SignInEnd::Cancelled });
+    world.adjust("door", Adjustment::Rename(name("gate")));
+    world.store_adjustment(true);
+    assert_eq!(world.resumed.pop(), Some(Ok(())));
+}
+
+#[test]
+fn an_account_that_is_renamed_and_logged_out_at_once_is_gone_and_its_name_is_free() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.adjust("door", Adjustment::Rename(name("gate")));
+    world.logout("door");
+    world.store_adjustment(true);
+    world.erase(true);
+    for who in ["door", "gate"] {
+        assert!(world.life.view(&name(who)).is_none(), "{who}");
+        let asked = world.ask(who, 60, 20);
+        assert_eq!(*world.answer(asked).unwrap().as_ref().unwrap_err(), Refusal::NoSuchAccount);
+    }
+    world.sign_in(1, "gate", rules());
+    world.tell(Event::Redeem { request: request(1), values: Values::default() });
+    world.refresh_well(3600);
+    let asked = world.ask("gate", 60, 20);
+    assert!(world.token(asked).is_some(), "{:?}", world.answer(asked));
+}
+
+/// Conditional access for single APIs makes that ordinary.
+#[test]
+fn what_is_said_to_a_question_for_a_part_says_nothing_about_the_login() {
+    let reused = Failure {
+        code: Some("refresh_token_reused".into()),
+        status: Some(400),
+        about: About::Account,
+        ..failure(FailureClass::Transient)
+    };
+    for refusal in [
+        failure(FailureClass::DeadGrant),
+        failure(FailureClass::ClientBroken),
+        failure(FailureClass::RequestBroken),
+        reused,
+    ] {
+        let class = refusal.class;
+        let mut world = World::new();
+        world.restore("door", 3600, 10, rules());
+        world.restore("other-of-this-client", 3600, 10, rules());
+        let part = world.ask_narrowly("door", "open");
+        world.refresh_badly(refusal);
+        let answer = world.answer(part).unwrap();
+        assert!(matches!(answer, Err(Refusal::NotNarrowed { .. })), "{class:?}: {answer:?}");
+        assert!(world.stands.iter().all(|standing| *standing == Standing::Good), "{class:?}");
+        let whole = world.ask("door", 60, 20);
+        assert_eq!(world.token(whole), Some("restored-door"), "{class:?}");
+        assert_eq!(doing(&world, "door"), Doing::Ready, "{class:?}");
+        // who asks again at once is told the same, and the provider is not
+        let again = world.ask_narrowly("door", "open");
+        assert!(matches!(world.answer(again), Some(Err(Refusal::NotNarrowed { .. }))));
+        assert!(world.begins.is_empty(), "{class:?}");
+        world.pass_seconds(601);
+        world.ask_narrowly("door", "open");
+        assert_eq!(world.begins.len(), 1, "{class:?}: later it is asked once more");
+    }
+}
+
+#[test]
+fn what_is_about_to_leave_when_the_machine_goes_to_sleep_stays() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.tell(Event::Rest);
+    let flight = world.begin(Ok(()));
+    assert!(world.air.is_empty());
+    assert!(
+        world.abandoned.contains(&flight),
+        "nothing is unknown about a request that was not sent"
+    );
+    assert!(world.life.is_quiet(), "the machine may sleep");
+    world.tell(Event::Wake);
+    world.pass_seconds(6);
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn what_is_about_to_leave_when_the_daemon_stops_stays_and_who_waits_is_told() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    let asked = world.ask("door", 60, 20);
+    world.tell(Event::Drain);
+    world.begin(Ok(()));
+    assert!(world.air.is_empty() && world.life.is_quiet());
+    assert_eq!(*world.answer(asked).unwrap().as_ref().unwrap_err(), Refusal::Stopping);
+}
+
+#[test]
+fn a_code_that_came_back_is_redeemed_although_the_machine_goes_to_sleep() {
+    let mut world = World::new();
+    world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request: request(1), values: Values::default() });
+    world.tell(Event::Rest);
+    world.refresh_well(3600);
+    assert_eq!(world.ended[&request(1)], Ok(seed("door").id));
+}
+
+#[test]
+fn a_reason_without_words_of_the_provider_reads_well() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.refresh_badly(failure(FailureClass::Ambiguous));
+    world.pass_seconds(1);
+    let dead = Failure { detail: String::new(), ..failure(FailureClass::DeadGrant) };
+    world.refresh_badly(dead);
+    let asked = world.ask("door", 60, 20);
+    let Some(Err(Refusal::LoginRequired { why })) = world.answer(asked) else {
+        panic!("{:?}", world.answer(asked))
+    };
+    assert_eq!(
+        why,
+        "invalid_grant: an earlier answer was lost on its way and the new token with it"
+    );
+}
