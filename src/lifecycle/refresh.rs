@@ -223,13 +223,17 @@ impl Lifecycle {
             self.give_up_saving(id, why, now, out);
             return;
         }
-        if let Err(Unsaved { change, .. }) = result {
+        if let Err(Unsaved { change, why, .. }) = result {
             // Nothing is lost while it is in memory; nothing is answered while it is not on disk.
             pending.tries += 1;
             pending.held = Some((change, now.boot + retry::disk_pause(pending.tries)));
             match task {
                 Task::Refresh { place, .. } => {
                     let place = *place;
+                    if let Some(account) = &mut self.accounts[place] {
+                        account.login.last_failure = Some(disk_failure(&why));
+                    }
+                    self.touch(place, News::Changed);
                     let refusal = Refusal::NotSaved { why: UNSAVED.into() };
                     self.settle_waiters(place, now, &refusal, out);
                     self.rearm(place);

@@ -84,7 +84,7 @@ pub enum StoreError {
 /// Why no commit is possible. It may pass: the same command can be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
-    /// No space, or the quota is used up.
+    /// No space.
     #[error("the disk is full")]
     Full,
     /// The file or its file system is read-only.
@@ -93,8 +93,8 @@ pub enum Unwritable {
     /// Another process holds the write lock for longer than the store waits.
     #[error("another program keeps the database locked")]
     Locked,
-    /// The disk reports errors.
-    #[error("the disk does not work: sqlite error {code}")]
+    /// The disk reports errors, or a quota is used up.
+    #[error("the disk does not work, or a quota is used up: sqlite error {code}")]
     Failing {
         /// The extended result code (sqlite.org/rescode.html).
         code: i32,

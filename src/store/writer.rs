@@ -54,7 +54,9 @@ impl Writer {
             .filter(|(command, outcome)| is_starved(command, outcome))
             .unzip();
         if !starved.is_empty() && self.reserve.give_up() {
-            tracing::warn!("the disk is full: using the room that was kept for answers");
+            tracing::warn!(
+                "the disk does not take what came back: using the room that was kept for it"
+            );
             for (place, outcome) in places.into_iter().zip(self.write(&starved, &room)) {
                 *place = outcome;
             }
@@ -271,10 +273,14 @@ fn start(command: &Command) -> Option<Wall> {
     }
 }
 
-/// Whether a command may use the room that is kept: it is not for those who have yet to start.
+/// Whether a command may use the room that is kept: it is not for those who have yet to start. `SQLite` calls ENOSPC
+/// alone a full disk; a quota, and a log or an index that cannot grow, come as failing I/O (sqlite.org/rescode.html).
+/// Where it was not for want of room, the room is given up in vain, and kept anew for the next flight.
 fn is_starved(command: &Command, outcome: &Outcome) -> bool {
-    let full = StoreError::from(Unwritable::Full);
-    start(command).is_none() && outcome.as_ref().err() == Some(&full)
+    let wants_room = |error: &StoreError| {
+        matches!(error, StoreError::Unwritable(Unwritable::Full | Unwritable::Failing { .. }))
+    };
+    start(command).is_none() && outcome.as_ref().err().is_some_and(wants_room)
 }
 
 /// What to report of a command, now that it is known what came of it.
