@@ -27,7 +27,9 @@ impl Engine {
             }
             Effect::Errand(effect) => self.errand(effect),
             Effect::Renew(client) => self.renew(client),
-            Effect::Adjust { account, to } => self.write(Command::Adjust { account, to }),
+            Effect::Adjust { change, account, to } => {
+                self.write(Command::Adjust { change, account, to });
+            }
             Effect::Renamed { old, new } => self.renamed(&old, &new),
             Effect::Storm { account } => tracing::warn!(
                 %account,
@@ -35,8 +37,8 @@ impl Engine {
                  as rejected; from now on it is renewed every few minutes at most"
             ),
             Effect::Done { waiter, result } => self.done_for(waiter, result),
-            Effect::StoreRule(rule) => self.write(Command::SetRule(rule)),
-            Effect::DropRule(rule) => self.write(Command::DropRule(rule)),
+            Effect::StoreRule(change, rule) => self.write(Command::SetRule(change, rule)),
+            Effect::DropRule(change, rule) => self.write(Command::DropRule(change, rule)),
             Effect::Ruled { waiter, result } => self.ruled(waiter, result),
             Effect::Prompt { question } => self.prompt(question),
             Effect::Unprompt { question } => self.unprompt(question),

@@ -308,12 +308,14 @@ impl Engine {
                     let result = Err((error, change));
                     self.hear(Report::Granted { flight, result });
                 }
-                Command::Adjust { .. } => self.hear(Report::Adjusted { result: Err(error) }),
+                Command::Adjust { change, .. } => {
+                    self.hear(Report::Adjusted { change, result: Err(error) });
+                }
                 Command::Erase { account, .. } | Command::GiveBack { account, .. } => {
                     self.hear(Report::Erased { account, result: Err(error) });
                 }
-                Command::SetRule(_) | Command::DropRule(_) => {
-                    self.hear(Report::Ruled { result: Err(error) });
+                Command::SetRule(change, _) | Command::DropRule(change, _) => {
+                    self.hear(Report::Ruled { change, result: Err(error) });
                 }
                 Command::Abandon { .. }
                 | Command::Stand { .. }
@@ -398,19 +400,19 @@ impl Engine {
                     tracing::warn!(flight = flight.0, %error, "end of a flight not written down");
                 }
             }
-            Report::Adjusted { result } => {
+            Report::Adjusted { change, result } => {
                 let result = result.map_err(|error| {
                     tracing::error!(%error, "a change of an account not written down");
                     error.to_string()
                 });
-                self.tell(Event::Adjusted { result });
+                self.tell(Event::Adjusted { change, result });
             }
-            Report::Ruled { result } => {
+            Report::Ruled { change, result } => {
                 let result = result.map_err(|error| {
                     tracing::error!(%error, "a change of the rules about programs not written down");
                     error.to_string()
                 });
-                self.tell(Event::RuleStored { result });
+                self.tell(Event::RuleStored { change, result });
             }
             Report::Noted { result } => {
                 if let Err(error) = result {

@@ -4,9 +4,9 @@
 use super::account::{Account, News};
 use super::machine::Lifecycle;
 use super::words::{Effect, Refusal, WaiterId};
-use crate::model::{AccountId, AccountName, Adjustment, Modes, Now};
+use crate::model::{AccountId, AccountName, Adjustment, ChangeId, Modes, Now};
 
-/// A change on its way to the disk, where the order is that of these.
+/// A change on its way to the disk.
 #[derive(Debug)]
 pub(super) struct Change {
     account: AccountId,
@@ -38,9 +38,10 @@ impl Lifecycle {
     ) {
         match self.check_adjustment(name, &to) {
             Ok(account) => {
+                let id = self.next_change.take();
                 let change = Change { account: account.clone(), to: to.clone(), waiter };
-                self.adjustments.push_back(change);
-                out.push(Effect::Adjust { account, to });
+                self.adjustments.insert(id, change);
+                out.push(Effect::Adjust { change: id, account, to });
             }
             Err(refusal) => out.push(Effect::Done { waiter, result: Err(refusal) }),
         }
@@ -56,7 +57,7 @@ impl Lifecycle {
             // a sign-in that is open may be about to make an account of that name
             let signs_in = self.sign_ins.iter().any(|it| it.seed.name == *new);
             let is_taken = signs_in || self.places.contains_key(new);
-            if new != name && (is_taken || self.adjustments.iter().any(wanted)) {
+            if new != name && (is_taken || self.adjustments.values().any(wanted)) {
                 return Err(Refusal::NameTaken);
             }
             // it has the name in its hands
@@ -75,12 +76,18 @@ impl Lifecycle {
             change.account == *id && matches!(&change.to, Adjustment::Rename(new) if new != name)
         };
         let named_else = |account: &Account| account.seed.id == *id && account.seed.name != *name;
-        self.adjustments.iter().any(will) || self.accounts.iter().flatten().any(named_else)
+        self.adjustments.values().any(will) || self.accounts.iter().flatten().any(named_else)
     }
 
-    /// The oldest change is on record, or cannot be written down.
-    pub(super) fn adjusted(&mut self, result: Result<(), String>, now: Now, out: &mut Vec<Effect>) {
-        let Some(Change { account, to, waiter }) = self.adjustments.pop_front() else { return };
+    /// A change is on record, or cannot be written down.
+    pub(super) fn adjusted(
+        &mut self,
+        change: ChangeId,
+        result: Result<(), String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(Change { account, to, waiter }) = self.adjustments.remove(&change) else { return };
         let result = match result {
             Err(why) => Err(Refusal::NotSaved { why }),
             Ok(()) => match self.place_with_id(&account) {

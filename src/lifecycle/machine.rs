@@ -1,6 +1,6 @@
 //! The state machine: all accounts, their timers, and the way each event takes.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, News, Pending, Phase};
@@ -16,8 +16,8 @@ use super::traffic::Traffic;
 use super::view::View;
 use super::words::{Effect, Event, Refusal, Rules, TokenEndpoint};
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Boot, BootId, FlightId, Generation, Issued, Modes, Now,
-    Portion, ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
+    AccountId, AccountName, AccountSeed, Boot, BootId, ChangeId, FlightId, Generation, Issued,
+    Modes, Now, Portion, ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
 };
 
 /// Limits.
@@ -62,7 +62,7 @@ pub struct Lifecycle {
     pub(super) unsaved_exchanges: usize,
     pub(super) modes: Modes,
     /// What the user changed about accounts, on its way to the disk.
-    pub(super) adjustments: VecDeque<adjust::Change>,
+    pub(super) adjustments: BTreeMap<ChangeId, adjust::Change>,
     /// What accounts that are gone left to be done.
     pub(super) errands: Errands,
     /// Clients whose secret ends.
@@ -73,7 +73,9 @@ pub struct Lifecycle {
     pub(super) questions: Vec<Question>,
     pub(super) next_question: QuestionId,
     /// Changes of the rules on their way to the disk.
-    pub(super) changes: VecDeque<Change>,
+    pub(super) changes: BTreeMap<ChangeId, Change>,
+    /// The last number that was given to either.
+    pub(super) next_change: ChangeId,
     /// Whether the last request got through to its provider.
     pub(super) online: bool,
     pub(super) draining: bool,
@@ -125,13 +127,14 @@ impl Lifecycle {
             waiting: 0,
             unsaved_exchanges: 0,
             modes: Modes::default(),
-            adjustments: VecDeque::new(),
+            adjustments: BTreeMap::new(),
             errands: Errands::default(),
             registrations: Registrations::default(),
             policy: Policy::new(Vec::new(), RuleId(1)),
             questions: Vec::new(),
             next_question: QuestionId(1),
-            changes: VecDeque::new(),
+            changes: BTreeMap::new(),
+            next_change: ChangeId::default(),
             online: true,
             draining: false,
         }
@@ -161,14 +164,14 @@ impl Lifecycle {
                 self.set_rule(account.as_ref(), draft, waiter, now, out);
             }
             Event::RemoveRule { rule, waiter } => self.remove_rule(rule, waiter, out),
-            Event::RuleStored { result } => self.rule_stored(result, now, out),
+            Event::RuleStored { change, result } => self.rule_stored(change, result, now, out),
             Event::Respond { question, verdict, by, waiter } => {
                 self.respond(question, verdict, by, waiter, now, out);
             }
             Event::Unasked { question, why } => self.unasked(question, why, now, out),
             Event::Part { account, parting, waiter } => self.part(&account, parting, waiter, out),
             Event::Adjust { account, to, waiter } => self.adjust(&account, to, waiter, out),
-            Event::Adjusted { result } => self.adjusted(result, now, out),
+            Event::Adjusted { change, result } => self.adjusted(change, result, now, out),
             Event::Errand(event) => self.errand(event, now, out),
             Event::Registration(event) => self.registration(event, now),
             Event::Erased { account, result } => self.erased(&account, result),

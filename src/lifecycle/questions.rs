@@ -11,7 +11,8 @@ use super::policy::{Matter, Ruling};
 use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 use super::words::{Ask, Effect, Refusal, WaiterId};
 use crate::model::{
-    AccountId, AccountName, Boot, Caller, Decision, Now, Pattern, QuestionId, Rule, RuleId, Scopes,
+    AccountId, AccountName, Boot, Caller, ChangeId, Decision, Now, Pattern, QuestionId, Rule,
+    RuleId, Scopes,
 };
 
 /// How long a question is shown.
@@ -355,10 +356,15 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        if let Some(rule) = self.policy.drafted(draft, account, now.wall) {
-            let id = rule.id;
-            out.push(Effect::StoreRule(Box::new(rule.clone())));
-            self.changes.push_back(Change { waiter, id, rule: Some(rule), question });
+        if let Some(mut rule) = self.policy.drafted(draft, account, now.wall) {
+            // one about the same that is on its way to the disk is replaced, like one that is there
+            let mut pending = self.changes.values().rev().filter_map(|change| change.rule.as_ref());
+            if let Some(same) = pending.find(|pending| pending.is_about_the_same(&rule)) {
+                rule.id = same.id;
+            }
+            let (change, id) = (self.next_change.take(), rule.id);
+            out.push(Effect::StoreRule(change, Box::new(rule.clone())));
+            self.changes.insert(change, Change { waiter, id, rule: Some(rule), question });
         } else {
             let result = Err(RuleRefusal::TooMany);
             out.extend(waiter.map(|waiter| Effect::Ruled { waiter, result }));
@@ -376,18 +382,22 @@ impl Lifecycle {
     }
 
     fn drop_rule(&mut self, id: RuleId, waiter: Option<WaiterId>, out: &mut Vec<Effect>) {
-        out.push(Effect::DropRule(id));
-        self.changes.push_back(Change { waiter, id, rule: None, question: None });
+        let change = self.next_change.take();
+        out.push(Effect::DropRule(change, id));
+        self.changes.insert(change, Change { waiter, id, rule: None, question: None });
     }
 
-    /// The oldest change of the rules is on record, or cannot be written down.
+    /// A change of the rules is on record, or cannot be written down.
     pub(super) fn rule_stored(
         &mut self,
+        change: ChangeId,
         result: Result<(), String>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(Change { waiter, id, rule, question }) = self.changes.pop_front() else { return };
+        let Some(Change { waiter, id, rule, question }) = self.changes.remove(&change) else {
+            return;
+        };
         let result = match result {
             Ok(()) => {
                 match rule {

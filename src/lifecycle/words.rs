@@ -7,9 +7,9 @@ use super::errands::{ErrandEffect, ErrandEvent};
 use super::registrations::RegistrationEvent;
 use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, ClientKey, Failure, Fingerprint,
-    FlightId, Generation, GrantChange, Issued, Lack, Landing, Modes, Portion, ProviderId,
-    QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
+    AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, ChangeId, ClientKey, Failure,
+    Fingerprint, FlightId, Generation, GrantChange, Issued, Lack, Landing, Modes, Portion,
+    ProviderId, QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -110,8 +110,10 @@ pub enum Event {
         /// Who waits for it.
         waiter: WaiterId,
     },
-    /// The oldest change of an account that was not on record is, or cannot be written down.
+    /// A change of an account is on record, or cannot be written down.
     Adjusted {
+        /// Which.
+        change: ChangeId,
         /// Why not.
         result: Result<(), String>,
     },
@@ -149,8 +151,10 @@ pub enum Event {
         /// Who waits for it.
         waiter: WaiterId,
     },
-    /// The oldest change of the rules that was not on record is, or cannot be written down.
+    /// A change of the rules is on record, or cannot be written down.
     RuleStored {
+        /// Which.
+        change: ChangeId,
         /// Why not.
         result: Result<(), String>,
     },
@@ -318,6 +322,8 @@ pub enum Effect {
     },
     /// Write down what an account is to be, then say [`Event::Adjusted`].
     Adjust {
+        /// Which change it is.
+        change: ChangeId,
         /// Which.
         account: AccountId,
         /// What about it.
@@ -336,9 +342,9 @@ pub enum Effect {
         waiter: WaiterId,
     },
     /// Write a rule down, then say [`Event::RuleStored`]; in one order with [`Effect::DropRule`].
-    StoreRule(Box<Rule>),
+    StoreRule(ChangeId, Box<Rule>),
     /// Forget a rule, then say [`Event::RuleStored`].
-    DropRule(RuleId),
+    DropRule(ChangeId, RuleId),
     /// A change of the rules, or an answer of the user, is in force or is not.
     Ruled {
         /// Who waits.

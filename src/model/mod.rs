@@ -51,8 +51,8 @@ pub use names::{
 };
 pub use portion::Portion;
 pub use record::{
-    AccountRecord, AccountSeed, Adjustment, ClientRecord, GrantChange, Issued, OLDER_COPY,
-    RefreshRecord, Standing,
+    AccountRecord, AccountSeed, Adjustment, ChangeId, ClientRecord, GrantChange, Issued,
+    OLDER_COPY, RefreshRecord, Standing,
 };
 pub use scope::{Scope, Scopes};
 pub use secret::{

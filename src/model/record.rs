@@ -86,6 +86,19 @@ pub struct AccountRecord {
     pub enabled: bool,
 }
 
+/// A change that the user made, on its way to the disk. Each has a number of its own, for two that are under way at once
+/// need not end in the order in which they began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ChangeId(pub u64);
+
+impl ChangeId {
+    /// Gives out the next number.
+    pub fn take(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
+}
+
 /// What the user can change about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Adjustment {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ClientKey, ClientRecord,
-    ClientSecret, DeviceCode, ErrandId, ErrandRecord, FlightId, Generation, GrantChange, Portion,
-    ProofKey, RawAnswer, RefreshToken, Registration, RequestId, Rule, RuleId, Stamp, Standing,
-    Usage, Wall,
+    AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ChangeId, ClientKey,
+    ClientRecord, ClientSecret, DeviceCode, ErrandId, ErrandRecord, FlightId, Generation,
+    GrantChange, Portion, ProofKey, RawAnswer, RefreshToken, Registration, RequestId, Rule, RuleId,
+    Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -47,6 +47,8 @@ pub enum Command {
     },
     /// The user has changed something about an account.
     Adjust {
+        /// The change.
+        change: ChangeId,
         /// Which.
         account: AccountId,
         /// What.
@@ -62,9 +64,9 @@ pub enum Command {
         owed: Owed,
     },
     /// A rule about which programs may have tokens is in force, in the place of the one with its number.
-    SetRule(Box<Rule>),
+    SetRule(ChangeId, Box<Rule>),
     /// A rule is gone.
-    DropRule(RuleId),
+    DropRule(ChangeId, RuleId),
     /// A sign-in on another device is under way: it outlives a restart.
     PutDevice(Box<DeviceSignIn>),
     /// It is over.
@@ -271,11 +273,15 @@ pub enum Report {
     },
     /// A change of an account is in force.
     Adjusted {
+        /// Which change.
+        change: ChangeId,
         /// Whether it is written down.
         result: Result<(), StoreError>,
     },
     /// A change of the rules is in force.
     Ruled {
+        /// Which change.
+        change: ChangeId,
         /// Whether it is written down.
         result: Result<(), StoreError>,
     },

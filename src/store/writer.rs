@@ -193,14 +193,14 @@ impl<'c> Unit<'c> {
             Command::Stand { account, standing } => {
                 self.run(|db| apply::stand(db, account, standing)).map(nothing)
             }
-            Command::Adjust { account, to } => {
+            Command::Adjust { account, to, .. } => {
                 self.run(|db| apply::adjust(db, account, to)).map(nothing)
             }
             Command::GiveBack { account, standing, owed } => self
                 .run(|db| apply::give_back(db, sealer, account, standing, owed))
                 .map(|erased| Gave::Erased(Box::new(erased))),
-            Command::SetRule(rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
-            Command::DropRule(rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
+            Command::SetRule(_, rule) => self.run(|db| apply::set_rule(db, rule)).map(nothing),
+            Command::DropRule(_, rule) => self.run(|db| rule::delete(db, *rule)).map(nothing),
             Command::PutDevice(device) => {
                 self.run(|db| apply::put_device(db, sealer, device)).map(nothing)
             }
@@ -300,8 +300,10 @@ fn report(command: Command, outcome: Outcome) -> Report {
         },
         Command::Abandon { flight, .. } => Report::Abandoned { flight, result: outcome.map(drop) },
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },
-        Command::Adjust { .. } => Report::Adjusted { result: outcome.map(drop) },
-        Command::SetRule(_) | Command::DropRule(_) => Report::Ruled { result: outcome.map(drop) },
+        Command::Adjust { change, .. } => Report::Adjusted { change, result: outcome.map(drop) },
+        Command::SetRule(change, _) | Command::DropRule(change, _) => {
+            Report::Ruled { change, result: outcome.map(drop) }
+        }
         Command::PutDevice(device) => {
             Report::Remembered { request: Some(device.request), result: outcome.map(drop) }
         }

@@ -4,7 +4,7 @@ use super::scenarios::doing;
 use super::world::{World, name, request, seed};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Refusal, SignInEnd, Unsaved};
-use crate::model::{About, Adjustment, Failure, FailureClass, Standing, Values};
+use crate::model::{About, Adjustment, Decision, Failure, FailureClass, Standing, Values};
 
 /// A login that was granted, and waits for the disk.
 fn granted_anew(world: &mut World) {
@@ -65,6 +65,46 @@ fn an_account_that_is_renamed_and_logged_out_at_once_is_gone_and_its_name_is_fre
     world.refresh_well(3600);
     let asked = world.ask("gate", 60, 20);
     assert!(world.token(asked).is_some(), "{:?}", world.answer(asked));
+}
+
+#[test]
+fn changes_that_end_in_another_order_than_they_began_are_told_apart() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.restore("gate", 3600, 10, rules());
+    world.adjust("door", Adjustment::Enable(false));
+    world.adjust("gate", Adjustment::Enable(false));
+    world.adjustments.rotate_left(1);
+    world.store_adjustment(false);
+    world.store_adjustment(true);
+    assert_eq!((doing(&world, "door"), doing(&world, "gate")), (Doing::Disabled, Doing::Ready));
+
+    world.set_rule(None, "exe:/bin/a", Decision::Deny);
+    world.set_rule(None, "exe:/bin/b", Decision::Deny);
+    world.rules.rotate_left(1);
+    world.store_rule(false);
+    world.store_rule(true);
+    let denied = |world: &mut World, who: &str| {
+        world.caller.identity = who.parse().unwrap();
+        let asked = world.ask("gate", 60, 20);
+        matches!(world.answer(asked), Some(Err(Refusal::Denied { .. })))
+    };
+    assert!(denied(&mut world, "exe:/bin/a"));
+    assert!(!denied(&mut world, "exe:/bin/b"));
+}
+
+#[test]
+fn of_two_rules_about_one_program_the_later_one_counts_however_slow_the_disk_is() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.set_rule(None, "exe:/bin/a", Decision::Deny);
+    world.set_rule(None, "exe:/bin/a", Decision::Allow);
+    world.store_rule(true);
+    world.store_rule(true);
+    world.caller.identity = "exe:/bin/a".parse().unwrap();
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("restored-door"));
+    assert_eq!(world.life.rules_in_force().len(), 1);
 }
 
 /// Conditional access for single APIs makes that ordinary.

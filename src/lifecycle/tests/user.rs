@@ -40,8 +40,8 @@ impl World {
 
     /// The disk takes, or does not take, the oldest change of the rules.
     pub(super) fn store_rule(&mut self, took: bool) {
-        self.rules.pop_front().expect("a change of the rules waits for the disk");
-        self.tell(Event::RuleStored { result: took.then_some(()).ok_or("full".into()) });
+        let (change, _) = self.rules.pop_front().expect("a change of the rules waits for the disk");
+        self.tell(Event::RuleStored { change, result: took.then_some(()).ok_or("full".into()) });
     }
 
     /// The login is given back.
@@ -60,7 +60,8 @@ impl World {
 
     /// The disk takes, or does not take, the oldest change of an account.
     pub(super) fn store_adjustment(&mut self, took: bool) {
-        self.adjustments.pop_front().expect("a change of an account waits for the disk");
-        self.tell(Event::Adjusted { result: took.then_some(()).ok_or("full".into()) });
+        let change =
+            self.adjustments.pop_front().expect("a change of an account waits for the disk");
+        self.tell(Event::Adjusted { change, result: took.then_some(()).ok_or("full".into()) });
     }
 }

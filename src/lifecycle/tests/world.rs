@@ -10,8 +10,8 @@ use crate::lifecycle::{
     RuleRefusal, Rules, Settings, SignInEnd, SignInSeed, Unsaved, WaiterId,
 };
 use crate::model::{
-    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Adjustment, Boot, BootId,
-    Caller, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
+    AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, Caller,
+    ChangeId, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
     Granted, Identity, Issued, Lack, Landing, Now, Pattern, Portion, QuestionId, RefreshRecord,
     RefreshToken, RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Values,
     Wall,
@@ -68,10 +68,10 @@ pub(super) struct World {
     /// Who asks from now on.
     pub(super) caller: Caller,
     /// Changes of accounts that wait for the disk.
-    pub(super) adjustments: VecDeque<(AccountId, Adjustment)>,
+    pub(super) adjustments: VecDeque<ChangeId>,
     pub(super) renamed: Vec<(AccountName, AccountName)>,
     /// Changes of the rules that wait for the disk.
-    pub(super) rules: VecDeque<RuleId>,
+    pub(super) rules: VecDeque<(ChangeId, RuleId)>,
     pub(super) ruled: Vec<Result<Option<RuleId>, RuleRefusal>>,
     /// What the user is being asked.
     pub(super) screen: Vec<QuestionId>,
@@ -529,7 +529,7 @@ impl World {
             Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } | Effect::Pending | Effect::Online(_) => {}
             Effect::Done { result, .. } => self.resumed.push(result),
-            Effect::Adjust { account, to } => self.adjustments.push_back((account, to)),
+            Effect::Adjust { change, .. } => self.adjustments.push_back(change),
             Effect::Renamed { old, new } => {
                 for (name, _) in self.asked.values_mut().filter(|(name, _)| *name == old) {
                     *name = new.clone();
@@ -539,8 +539,8 @@ impl World {
                 self.allowed.extend(moved);
                 self.renamed.push((old, new));
             }
-            Effect::StoreRule(rule) => self.rules.push_back(rule.id),
-            Effect::DropRule(rule) => self.rules.push_back(rule),
+            Effect::StoreRule(change, rule) => self.rules.push_back((change, rule.id)),
+            Effect::DropRule(change, rule) => self.rules.push_back((change, rule)),
             Effect::Ruled { result, .. } => self.ruled.push(result),
             Effect::Prompt { question } => {
                 assert!(!self.screen.contains(&question), "asked twice at the same time");

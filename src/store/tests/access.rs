@@ -1,7 +1,7 @@
 //! Rules about programs, and who was given tokens.
 
 use super::*;
-use crate::model::{Decision, Face, Rule, RuleId, Usage};
+use crate::model::{ChangeId, Decision, Face, Rule, RuleId, Usage};
 use crate::store::Notes;
 
 fn rule(id: u32, of: Option<u8>, who: &str, decision: Decision) -> Rule {
@@ -31,8 +31,8 @@ fn usage(number: u8, who: &str, last: i64) -> Usage {
 }
 
 fn set(run: &mut Running, rule: &Rule) -> Result<(), StoreError> {
-    match run.ask(Command::SetRule(Box::new(rule.clone()))) {
-        Report::Ruled { result } => result,
+    match run.ask(Command::SetRule(ChangeId(1), Box::new(rule.clone()))) {
+        Report::Ruled { change: ChangeId(1), result } => result,
         other => panic!("{other:?}"),
     }
 }
@@ -64,7 +64,8 @@ fn rules_are_there_after_a_crash_replaced_by_number_and_gone_when_dropped() {
     assert_eq!(run.loaded.rules, [everybody, used.clone()]);
     let harder = Rule { decision: Decision::Deny, ..used };
     set(&mut run, &harder).unwrap();
-    assert!(matches!(run.ask(Command::DropRule(RuleId(1))), Report::Ruled { result: Ok(()) }));
+    let dropped = run.ask(Command::DropRule(ChangeId(2), RuleId(1)));
+    assert!(matches!(dropped, Report::Ruled { change: ChangeId(2), result: Ok(()) }));
     run.close();
     let run = home.open();
     assert_eq!(run.loaded.rules, [harder]);
