@@ -89,7 +89,7 @@ impl Engine {
             let reply = LoggedOut { account: name, revocation: Told::Nothing, reason: None };
             asker.answer(Ok(Response::LoggedOut(reply)));
         }
-        if !self.lifecycle.views().iter().any(|view| view.seed.client == key) {
+        if !self.lifecycle.has_client(&key) {
             self.clients.remove(&key);
             self.pinned.remove(&key);
             self.unkept.remove(&key);

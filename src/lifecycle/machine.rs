@@ -16,8 +16,8 @@ use super::traffic::Traffic;
 use super::view::View;
 use super::words::{Effect, Event, Refusal, Rules, TokenEndpoint};
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Boot, BootId, ChangeId, FlightId, Generation, Issued,
-    Modes, Now, Portion, ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
+    AccountId, AccountName, AccountSeed, Boot, BootId, ChangeId, ClientKey, FlightId, Generation,
+    Issued, Modes, Now, Portion, ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
 };
 
 /// Limits.
@@ -228,6 +228,12 @@ impl Lifecycle {
         let mut views: Vec<_> = self.accounts.iter().flatten().map(Account::view).collect();
         views.sort_by(|a, b| a.seed.name.cmp(&b.seed.name));
         views
+    }
+
+    /// Whether an account uses that client.
+    #[must_use]
+    pub fn has_client(&self, client: &ClientKey) -> bool {
+        self.accounts.iter().flatten().any(|account| account.seed.client == *client)
     }
 
     /// One account.

@@ -148,7 +148,7 @@ impl Lifecycle {
     /// The name of an account.
     #[must_use]
     pub fn name_of(&self, id: &AccountId) -> Option<&AccountName> {
-        let account = self.accounts.iter().flatten().find(|account| account.seed.id == *id)?;
+        let account = self.accounts[self.place_with_id(id)?].as_ref()?;
         Some(&account.seed.name)
     }
 

@@ -93,6 +93,7 @@ pub struct ChangeId(pub u64);
 
 impl ChangeId {
     /// Gives out the next number.
+    #[must_use]
     pub fn take(&mut self) -> Self {
         self.0 += 1;
         *self

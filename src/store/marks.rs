@@ -16,7 +16,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -32,8 +32,9 @@ use super::seal::{Place, Sealer};
 const LINE: usize = 160;
 const HEADING: &str = "# How often the refresh token of each account has been replaced. It keeps an \
                        older copy of ostler's database from being taken for the newest.";
-/// What is read of a file: twice as many accounts as were ever tried with one daemon.
-const MAX: u64 = 20_000 * LINE as u64;
+/// What is read of a file: ten times as many accounts as were ever tried with one daemon. It is read line by line, so
+/// that only marks are kept of it.
+const LINES_MAX: u64 = 1_000_000;
 
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,11 +118,22 @@ impl Copy {
             .write(true)
             .open(path)
             .map_err(StoreError::file("open", path))?;
-        let mut bytes = Vec::new();
-        (&file).take(MAX).read_to_end(&mut bytes).map_err(StoreError::file("read", path))?;
         let (mut lines, mut free) = (HashMap::<AccountId, (u64, Mark)>::new(), Vec::new());
-        for (number, line) in (0..).zip(bytes.chunks(LINE)).skip(1) {
-            match read(line) {
+        let length = file.metadata().map_err(StoreError::file("look at", path))?.len();
+        let end = length.div_ceil(LINE as u64);
+        if end > LINES_MAX {
+            tracing::warn!(path = %path.display(), "more marks than are read: an older copy of the database may go unnoticed");
+        }
+        let mut from = BufReader::new((&file).take(LINES_MAX * LINE as u64));
+        let mut line = [0; LINE];
+        for number in 0..end.min(LINES_MAX) {
+            // the last line may be torn
+            let read_of_it =
+                read_line(&mut from, &mut line).map_err(StoreError::file("read", path))?;
+            if number == 0 {
+                continue;
+            }
+            match read(&line[..read_of_it]) {
                 Some((account, generation, blob)) => {
                     // one that does not open may be of another database, which may come back
                     let Some(asked) = open(sealer, number, &account, generation, &blob) else {
@@ -135,14 +147,8 @@ impl Copy {
                 None => free.push(number),
             }
         }
-        let copy = Self {
-            path: path.to_owned(),
-            file,
-            lines,
-            free,
-            end: (bytes.len().div_ceil(LINE) as u64).max(1),
-        };
-        if bytes.is_empty() {
+        let copy = Self { path: path.to_owned(), file, lines, free, end: end.max(1) };
+        if length == 0 {
             copy.write(0, HEADING).map_err(StoreError::file("write", path))?;
         }
         Ok(copy)
@@ -176,6 +182,20 @@ impl Copy {
         let width = LINE - 1;
         self.file.write_all_at(format!("{text:<width$}\n").as_bytes(), number * LINE as u64)
     }
+}
+
+/// Reads a line, or what there is of the last one.
+fn read_line(from: &mut impl Read, line: &mut [u8; LINE]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < LINE {
+        match from.read(&mut line[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
 
 /// A line's account, generation and sealed part, if it has the form of a mark.
@@ -252,6 +272,21 @@ mod tests {
         }
         let text = std::fs::read_to_string(&paths[1]).unwrap();
         assert!(text.lines().all(|line| line.len() == LINE - 1), "{text}");
+    }
+
+    #[test]
+    fn every_account_s_mark_is_found_again_however_many_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [dir.path().join("marks")];
+        let sealer = sealer(1);
+        let account = |number: u64| AccountId::from_random(number.to_le_bytes());
+        let mut marks = Marks::open(&paths, &sealer);
+        for number in 0..21_000 {
+            marks.set(&sealer, &account(number), mark(number + 1));
+        }
+        let found = Marks::open(&paths, &sealer);
+        assert_eq!(found.known.len(), 21_000);
+        assert_eq!(found.known[&account(20_999)].generation, Generation(21_000));
     }
 
     #[test]
