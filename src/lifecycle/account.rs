@@ -293,6 +293,9 @@ impl Account {
             _ => None,
         };
         match (&self.login.last_failure, retry_at) {
+            (Some(failure), _) if matches!(self.phase, Phase::Saving(_)) => {
+                Refusal::NotSaved { why: failure.detail.clone() }
+            }
             (Some(failure), _) => Refusal::Unavailable { failure: failure.clone(), retry_at },
             (None, Some(_)) => Refusal::TooSoon { retry_at },
             (None, None) => Refusal::TimedOut,

@@ -128,6 +128,8 @@ impl Lifecycle {
                     (Err(failure), _) => self.fail_refresh(id, place, failure, now, out),
                     (Ok(mut brought), portion) => {
                         account.phase = Phase::Saving(id);
+                        // from here on it can only be the disk
+                        account.login.last_failure = None;
                         if let Ok(granted) = &mut brought
                             && granted.scopes.is_none()
                         {

@@ -54,9 +54,7 @@ impl Writer {
             .filter(|(command, outcome)| is_starved(command, outcome))
             .unzip();
         if !starved.is_empty() && self.reserve.give_up() {
-            tracing::warn!(
-                "the disk does not take what came back: using the room that was kept for it"
-            );
+            tracing::warn!("the disk takes no more: using the room that was kept for answers");
             for (place, outcome) in places.into_iter().zip(self.write(&starved, &room)) {
                 *place = outcome;
             }
