@@ -35,6 +35,7 @@ mod rest;
 mod restore;
 mod retry;
 mod rulings;
+mod saving;
 mod schedule;
 mod signin;
 mod term;
