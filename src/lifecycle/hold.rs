@@ -21,7 +21,7 @@ impl Lifecycle {
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
             let affected = account.seed.client == *client
-                && account.standing == Standing::Good
+                && !matches!(account.standing, Standing::NeedsLogin { .. })
                 && account.login.renewable
                 && account.leaving.is_none()
                 && !account.is_busy();
@@ -30,14 +30,35 @@ impl Lifecycle {
             }
             self.unqueue(place);
             let Some(account) = &mut self.accounts[place] else { continue };
-            account.standing = Standing::Held { why: why.to_owned() };
+            let held = Standing::Held { why: why.to_owned() };
+            let was = std::mem::replace(&mut account.standing, held.clone());
             account.phase = Phase::Waiting(until);
-            let (id, standing) = (account.seed.id.clone(), account.standing.clone());
-            out.push(Effect::Stand { account: id, standing });
+            if was != held {
+                let id = account.seed.id.clone();
+                out.push(Effect::Stand { account: id, standing: held });
+            }
             self.touch(place, News::Changed);
             self.settle_waiters(place, now, &Refusal::Held { why: why.to_owned() }, out);
             self.rearm(place);
         }
+    }
+
+    /// Whether another account finds out already whether a client that was rejected works again. If not, this one does
+    /// from now on.
+    pub(super) fn is_probed(&mut self, client: &ClientKey, by: usize) -> bool {
+        let is_probing = |place: usize| {
+            self.accounts[place].as_ref().is_some_and(|account| {
+                account.seed.client == *client
+                    && matches!(account.standing, Standing::Held { .. })
+                    && matches!(account.phase, Phase::Queued(_) | Phase::Flying | Phase::Saving(_))
+            })
+        };
+        let probe = self.client_probes.get(client).copied();
+        if probe.is_some_and(|probe| probe != by && is_probing(probe)) {
+            return true;
+        }
+        self.client_probes.insert(client.clone(), by);
+        false
     }
 
     /// A client that has just worked is worth a new try for the accounts it was held for.

@@ -61,6 +61,8 @@ pub struct Lifecycle {
     /// Exchanges whose grant could not be saved yet.
     pub(super) unsaved_exchanges: usize,
     pub(super) modes: Modes,
+    /// The accounts that find out whether clients work again that were rejected; looked at before it is believed.
+    pub(super) client_probes: HashMap<ClientKey, usize>,
     /// What the user changed about accounts, on its way to the disk.
     pub(super) adjustments: BTreeMap<ChangeId, adjust::Change>,
     /// What accounts that are gone left to be done.
@@ -127,6 +129,7 @@ impl Lifecycle {
             waiting: 0,
             unsaved_exchanges: 0,
             modes: Modes::default(),
+            client_probes: HashMap::new(),
             adjustments: BTreeMap::new(),
             errands: Errands::default(),
             registrations: Registrations::default(),

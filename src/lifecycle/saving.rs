@@ -169,6 +169,7 @@ impl Lifecycle {
             self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
         }
         let Some(account) = &mut self.accounts[place] else { return };
+        let works_again = matches!(account.standing, Standing::Held { .. });
         account.login.generation = generation;
         account.login.renewable |= brings_refresh;
         account.login.unresolved = None;
@@ -200,6 +201,10 @@ impl Lifecycle {
             self.take_token(place, issued, now);
             self.touch(place, News::NewToken);
             self.answer_waiters(place, None, now, out);
+        }
+        if works_again && let Some(account) = &self.accounts[place] {
+            let client = account.seed.client.clone();
+            self.retry_client(&client, place, now);
         }
         self.leave_if_free(place, out);
         self.rearm(place);

@@ -6,7 +6,11 @@ use super::account::{Account, News, Phase};
 use super::machine::{Flight, Lifecycle, Task};
 use super::traffic::{Speed, Ticket, Urgency, probe_pause};
 use super::words::{Effect, Purpose, TokenEndpoint};
-use crate::model::{Boot, Now};
+use crate::model::{Boot, Now, Standing};
+
+/// How long an account of a rejected client waits while another one finds out whether the client works again. The end
+/// of that wakes it, unless it says nothing about the client.
+const CLIENT_IS_PROBED: Duration = Duration::from_mins(1);
 
 /// How long to wait before looking again whether a newer grant has arrived on the disk.
 const GRANT_ON_ITS_WAY: Duration = Duration::from_secs(1);
@@ -43,6 +47,16 @@ impl Lifecycle {
             account.phase = Phase::Waiting(now.boot + GRANT_ON_ITS_WAY);
             return;
         }
+        if let Standing::Held { .. } = account.standing {
+            let client = account.seed.client.clone();
+            if self.is_probed(&client, place) {
+                if let Some(account) = &mut self.accounts[place] {
+                    account.phase = Phase::Waiting(now.boot + CLIENT_IS_PROBED);
+                }
+                return;
+            }
+        }
+        let Some(account) = &mut self.accounts[place] else { return };
         let Some(rules) = &account.rules else { return };
         let urgency = if account.is_pressing(now.boot) { Urgency::Unsettled } else { urgency };
         let ticket = account.ticket(urgency, place, now.boot);

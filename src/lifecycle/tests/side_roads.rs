@@ -200,3 +200,39 @@ fn a_reason_without_words_of_the_provider_reads_well() {
         "invalid_grant: an earlier answer was lost on its way and the new token with it"
     );
 }
+
+#[test]
+fn a_client_that_is_rejected_is_tried_by_one_account_an_hour_and_at_each_start() {
+    let mut world = World::new();
+    let held = Standing::Held { why: "invalid_client".into() };
+    for number in 0..50 {
+        world.restore_as(&format!("a{number}"), held.clone(), 3600, 4000, rules(), None);
+    }
+    assert_eq!(world.begins.len(), 1, "at the start");
+    for _ in 0..5 {
+        world.refresh_badly(failure(FailureClass::ClientBroken));
+        assert!(world.begins.is_empty());
+        world.pass_seconds(3599);
+        assert!(world.begins.is_empty());
+        world.pass_seconds(2);
+        assert_eq!(world.begins.len(), 1, "an hour later");
+    }
+    // what says nothing about the client keeps the others waiting a minute, and one of them is next
+    world.refresh_badly(failure(FailureClass::NotSent));
+    world.pass_seconds(61);
+    assert!((1..=2).contains(&world.begins.len()), "{}", world.begins.len());
+    while world.begins.len() > 1 {
+        world.refresh_badly(failure(FailureClass::NotSent));
+    }
+    world.refresh_well(3600);
+    let mut tried = 0;
+    for _ in 0..60 {
+        while !world.begins.is_empty() {
+            world.refresh_well(3600);
+            tried += 1;
+        }
+        world.pass_seconds(1);
+    }
+    assert!(tried >= 48, "{tried} of the others are tried as soon as it works");
+    assert!(world.life.views().iter().all(|view| view.doing == Doing::Ready));
+}
