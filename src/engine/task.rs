@@ -1,6 +1,6 @@
 //! The task: its state and its loop.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -462,12 +462,15 @@ impl Engine {
         self.catalog = catalog;
         self.filled.clear();
         let unpinned = self.clients.keys().filter(|key| !self.pinned.contains_key(key));
-        let providers: BTreeSet<ProviderId> = unpinned.map(|key| key.provider.clone()).collect();
-        for provider in providers {
-            self.fill(&provider);
-            let rules = self.catalog.find(&provider).map(|provider| recovery::rules(&provider));
-            self.tell(Event::Rules { provider, rules });
+        let unpinned: Vec<ClientKey> = unpinned.cloned().collect();
+        for client in &unpinned {
+            self.fill(&client.provider);
         }
+        let rules = |client: ClientKey| {
+            let rules = self.provider_of(&client).map(|provider| recovery::rules(&provider));
+            (client, rules)
+        };
+        self.tell(Event::Rules(unpinned.into_iter().map(rules).collect()));
         recovery::read_on(self);
         tracing::info!("settings and provider definitions read anew");
     }

@@ -492,7 +492,10 @@ pub(super) const NOT_RENEWABLE: &str =
 
 /// What is known of a provider that other accounts found in trouble.
 fn in_trouble() -> Failure {
-    Failure::new(FailureClass::Transient, "it is left alone until it has recovered")
+    Failure::new(
+        FailureClass::Transient,
+        "it asked for a pause, or has not recovered yet, and is left alone until then",
+    )
 }
 
 impl Cached {

@@ -17,7 +17,7 @@ use super::view::View;
 use super::words::{Effect, Event, Refusal, Rules, TokenEndpoint};
 use crate::model::{
     AccountId, AccountName, AccountSeed, Boot, BootId, ChangeId, ClientKey, FlightId, Generation,
-    Issued, Modes, Now, Portion, ProviderId, QuestionId, RequestId, Rule, RuleId, Standing,
+    Issued, Modes, Now, Portion, QuestionId, RequestId, Rule, RuleId, Standing,
 };
 
 /// Limits.
@@ -182,7 +182,7 @@ impl Lifecycle {
                 let result = self.resume(&account, now, out);
                 out.push(Effect::Done { waiter, result });
             }
-            Event::Rules { provider, rules } => self.rules(&provider, rules.as_ref(), now, out),
+            Event::Rules(rules) => self.rules(&rules, now, out),
             Event::Modes(modes) => self.set_modes(modes),
             Event::Drain => self.drain(now, out),
             Event::Rest => self.go_to_rest(now),
@@ -266,20 +266,20 @@ impl Lifecycle {
 
     fn rules(
         &mut self,
-        provider: &ProviderId,
-        rules: Option<&Rules>,
+        defined: &HashMap<ClientKey, Option<Rules>>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         for place in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[place] else { continue };
-            if account.seed.client.provider != *provider || account.rules.as_ref() == rules {
+            let Some(rules) = defined.get(&account.seed.client) else { continue };
+            if account.rules == *rules {
                 continue;
             }
             self.unqueue(place);
             self.forget_failures(place);
             let Some(account) = &mut self.accounts[place] else { continue };
-            account.rules = rules.cloned();
+            account.rules.clone_from(rules);
             // a mended definition is worth a new try
             let rests = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
             let waits = account.login.last_failure.is_some() || !account.waiters.is_empty();

@@ -331,6 +331,7 @@ fn outcome(landing: &Landing, now: Boot) -> Outcome {
             Outcome::Asked(asked.unwrap_or(now + retry::RATE_PAUSE))
         }
         _ if failure.about == About::Account => Outcome::Refused,
-        _ => asked.map_or(Outcome::Trouble, Outcome::Asked),
+        // a pause that comes with anything else is the account's own: who is always answered like that must not stop others
+        _ => Outcome::Trouble,
     }
 }

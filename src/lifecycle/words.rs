@@ -1,5 +1,6 @@
 //! What goes into the lifecycle and what comes out of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, Boot, Caller, ChangeId, ClientKey, Failure,
     Fingerprint, FlightId, Generation, GrantChange, Issued, Lack, Landing, Modes, Portion,
-    ProviderId, QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
+    QuestionId, RequestId, Rule, RuleId, Scopes, Stamp, Standing, Target, Values,
 };
 
 /// Names one question, so that its answer finds back. Chosen by the engine, never used twice.
@@ -176,13 +177,9 @@ pub enum Event {
         /// Which of the two.
         why: Unasked,
     },
-    /// A provider's definition was read anew, or is gone.
-    Rules {
-        /// Whose.
-        provider: ProviderId,
-        /// The rules, if the provider is known.
-        rules: Option<Rules>,
-    },
+    /// Definitions of providers were read anew: the rules of these clients, or `None` where the definition is gone. A
+    /// client that has a definition of its own is not among them.
+    Rules(HashMap<ClientKey, Option<Rules>>),
     /// The user has set which accounts are kept fresh ahead of time.
     Modes(Modes),
     /// The daemon stops: flights end, none starts.

@@ -142,7 +142,11 @@ impl Reader<'_> {
         let code = said.as_ref().and_then(|said: &Said| scrub.code(said.code.as_deref()?));
         let class =
             by_status.unwrap_or_else(|| answer_class(self.provider, self.answer, said.as_ref()));
-        let about = self.about(said.is_some() || fields.speak_of_an_error());
+        let code_said = said.as_ref().and_then(|said| said.code.as_deref());
+        // a code that says that it passes speaks of the provider, whatever status it comes with
+        let passes = code_said.and_then(|code| code_class(self.provider, code))
+            == Some(FailureClass::Transient);
+        let about = self.about(!passes && (said.is_some() || fields.speak_of_an_error()));
         let failure = Failure { about, ..self.failure(class, code, words) };
         Landing::Failed { failure, rescued: refresh }
     }

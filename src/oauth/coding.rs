@@ -1,13 +1,13 @@
 //! Content codings (RFC 9110, 8.4.1): answers that come packed although nothing of the kind was accepted, as some
 //! networks and proxies send them.
 
-use std::io::{BufRead, Read};
+use std::io::Read;
 
-use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 use zeroize::Zeroizing;
 
 /// Codings in one answer, one in the other. Honest servers apply one.
-const LAYERS_MAX: usize = 3;
+const LAYERS_MAX: usize = 4;
 
 /// A body without its codings.
 pub(super) struct Unpacked {
@@ -21,28 +21,27 @@ pub(super) enum End {
     Whole,
     /// It was cut at the limit.
     Longer,
-    /// It breaks off, or its checksum does not fit.
+    /// It breaks off, or is spoiled.
     Damaged,
 }
 
-/// Takes the codings that `Content-Encoding` names off a body, up to `most` bytes.
+/// Takes the codings off a body, up to `most` bytes. `header` is its `Content-Encoding`.
 ///
-/// Of a damaged body comes what can be had of it: it may hold a token. A body that is text is not packed, whatever
-/// the header says, and one in a coding that is not known stays as it is. That errs for packed bytes that happen to
-/// be UTF-8 to the last, which a few dozen of them never are.
+/// What a body is shows in itself: gzip and zlib have their marks, and nothing that can be read begins like them. So
+/// labels that are missing or wrong do no harm; the header is needed for deflate without the zlib format alone. Of a
+/// damaged body comes what can be had of it: it may hold a token. A body that is text is not packed, and one in a coding
+/// that is not known stays as it is.
 pub(super) fn unpack(header: &str, body: Zeroizing<Vec<u8>>, most: usize) -> Unpacked {
-    let codings: Vec<Coding> = header.split(',').filter_map(Coding::parse).collect();
+    let is_labelled = header.split(',').any(|name| {
+        let name = name.trim().to_ascii_lowercase();
+        // "A recipient SHOULD consider \"x-gzip\" to be equivalent to \"gzip\"" (RFC 9110, 8.4.1.3)
+        ["deflate", "x-deflate", "gzip", "x-gzip"].contains(&name.as_str())
+    });
     let mut unpacked = Unpacked { bytes: body, end: End::Whole };
-    if codings.len() > LAYERS_MAX || codings.contains(&Coding::Unknown) {
-        return unpacked;
-    }
-    // in the order in which they were applied (RFC 9110, 8.4)
-    for coding in codings.into_iter().rev() {
-        if std::str::from_utf8(&unpacked.bytes).is_ok() {
-            break;
-        }
+    for _ in 0..LAYERS_MAX {
+        let Some(coding) = Coding::of(&unpacked.bytes, is_labelled) else { break };
         let (bytes, end) = coding.decode(&unpacked.bytes, most);
-        if bytes.is_empty() {
+        if !coding.is_proved_by(&bytes, end) {
             break;
         }
         // what was cut outside cannot be whole inside
@@ -54,42 +53,59 @@ pub(super) fn unpack(header: &str, body: Zeroizing<Vec<u8>>, most: usize) -> Unp
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
+    /// RFC 1952.
     Gzip,
+    /// RFC 1950, which is what deflate means (RFC 9110, 8.4.1.2).
+    Zlib,
+    /// RFC 1951: "some non-conformant implementations send the \"deflate\" compressed data without the zlib wrapper".
     Deflate,
-    Unknown,
 }
 
 impl Coding {
-    fn parse(name: &str) -> Option<Self> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" | "none" => None,
-            // "A recipient SHOULD consider \"x-gzip\" to be equivalent to \"gzip\"" (RFC 9110, 8.4.1.3)
-            "gzip" | "x-gzip" => Some(Self::Gzip),
-            "deflate" | "x-deflate" => Some(Self::Deflate),
-            _ => Some(Self::Unknown),
+    /// What a body may be packed with.
+    fn of(body: &[u8], is_labelled: bool) -> Option<Self> {
+        if body.starts_with(&[0x1f, 0x8b]) {
+            return Some(Self::Gzip);
         }
+        if std::str::from_utf8(body).is_ok() {
+            return None;
+        }
+        if is_zlib(body) {
+            return Some(Self::Zlib);
+        }
+        is_labelled.then_some(Self::Deflate)
     }
 
     /// What can be read, up to `most` bytes, and how that ends.
     fn decode(self, body: &[u8], most: usize) -> (Zeroizing<Vec<u8>>, End) {
         match self {
             Self::Gzip => read(MultiGzDecoder::new(body), most),
-            // deflate is the zlib format (RFC 9110, 8.4.1.2); "some non-conformant implementations send the
-            // \"deflate\" compressed data without the zlib wrapper"
-            Self::Deflate if is_zlib(body) => read(ZlibDecoder::new(body), most),
+            // without the checksum: what it would spoil is read all the same
+            Self::Zlib => read(DeflateDecoder::new(body.get(2..).unwrap_or_default()), most),
             Self::Deflate => read(DeflateDecoder::new(body), most),
-            Self::Unknown => (Zeroizing::default(), End::Whole),
         }
+    }
+
+    /// Whether what came out shows that it was packed like that. Gzip has a mark that nothing else has. Text with a byte
+    /// that is not UTF-8 can look like the other two: then what comes out of it is no text, or packed once more.
+    fn is_proved_by(self, bytes: &[u8], end: End) -> bool {
+        let begins_as_text = bytes
+            .iter()
+            .take(16)
+            .all(|byte| (b' '..=b'~').contains(byte) || byte.is_ascii_whitespace());
+        let is_packed = bytes.starts_with(&[0x1f, 0x8b]) || is_zlib(bytes);
+        let has_mark = self == Self::Gzip && end != End::Damaged;
+        !bytes.is_empty()
+            && (has_mark || begins_as_text || is_packed || bytes.starts_with(&[0xef, 0xbb, 0xbf]))
     }
 }
 
 /// Whether a body begins as RFC 1950, 2.2, has it. A raw stream that does would begin with a stored block (RFC 1951,
 /// 3.2.4) whose padding is not zero, as no encoder writes it.
-fn is_zlib(mut body: &[u8]) -> bool {
-    let head = body.fill_buf().unwrap_or_default();
-    match head {
+fn is_zlib(body: &[u8]) -> bool {
+    match body {
         [method, flags, ..] => {
-            method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0
+            method & 0x0f == 8 && ((u16::from(*method) << 8) | u16::from(*flags)) % 31 == 0
         }
         _ => false,
     }
@@ -101,7 +117,9 @@ fn read(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, End) {
     let mut length = 0;
     let mut end = End::Whole;
     while length < bytes.len() {
-        match from.read(&mut bytes[length..]) {
+        // little by little: an error costs what is read along with it
+        let next = (length + 256).min(bytes.len());
+        match from.read(&mut bytes[length..next]) {
             Ok(0) => break,
             Ok(more) => length += more,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -172,6 +190,51 @@ mod tests {
             assert_eq!(unpacked(header, PLAIN), (PLAIN.to_vec(), End::Whole), "{header}");
         }
         assert_eq!(unpacked("gzip", b"").0, b"");
+    }
+
+    #[test]
+    fn text_with_an_odd_byte_is_not_taken_for_packed() {
+        for body in [
+            &b"{\"access_token\":\"fake-access\",\"refresh_token\":\"fake-refresh\",\"name\":\"Andr\xe9\"}"[..],
+            b"{\n  \"access_token\": \"fake-access\",\n  \"name\": \"Andr\xc3",
+            b"access_token=fake&name=Andr\xe9",
+            b"x\x9c is how zlib begins \xe9",
+        ] {
+            for header in ["deflate", "gzip", "x-gzip, deflate", ""] {
+                assert_eq!(unpacked(header, body).0, body, "{header}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_label_does_no_harm() {
+        for (header, body) in [
+            ("", gzip(PLAIN)),
+            ("identity", gzip(PLAIN)),
+            ("br", gzip(PLAIN)),
+            ("utf-8, gzip", gzip(PLAIN)),
+            ("gzip, utf-8", gzip(PLAIN)),
+            ("gzip;q=1.0", gzip(PLAIN)),
+            ("deflate", gzip(PLAIN)),
+            ("gzip", zlib(PLAIN, 6)),
+            ("gzip", raw(PLAIN, 6)),
+            ("", zlib(PLAIN, 6)),
+            ("gzip", gzip(&gzip(PLAIN))),
+            ("gzip, gzip, gzip, gzip", gzip(&gzip(&gzip(&gzip(PLAIN))))),
+        ] {
+            assert_eq!(unpacked(header, &body).0, PLAIN, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_that_does_not_fit_costs_nothing() {
+        let mut body = zlib(PLAIN, 6);
+        *body.last_mut().unwrap() ^= 1;
+        assert_eq!(unpacked("deflate", &body).0, PLAIN);
+        let mut body = gzip(PLAIN);
+        let crc = body.len() - 6;
+        body[crc] ^= 1;
+        assert_eq!(unpacked("gzip", &body).0, PLAIN);
     }
 
     #[test]

@@ -184,14 +184,14 @@ fn an_account_that_leaves_while_a_sign_in_is_redeemed_starts_nothing_of_its_own(
     let mut world = World::with(Settings { max_flights: 1, ..Settings::default() });
     world.restore("door", 3600, 3590, rules());
     world.refresh_badly(super::failure(FailureClass::NotSent));
-    world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: None });
+    world.define(None);
     world.sign_in(1, "door", rules());
     world.tell(Event::Redeem { request: super::world::request(1), values: Values::default() });
     world.tell(Event::Rest);
     world.begin(Ok(()));
     world.give_back("door");
     // which asks for a refresh, and the machine sleeps
-    world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: Some(rules()) });
+    world.define(Some(rules()));
     let failure = super::failure(FailureClass::NotSent);
     world.land(Landing::Failed { failure, rescued: None });
     world.erase(true);

@@ -185,7 +185,7 @@ fn take(world: &mut World, step: &Step) {
         Step::Resume(who) => world.resume(WHO[who]),
         Step::Rules(known) => {
             let rules = known.then(rules);
-            world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules });
+            world.define(rules);
         }
         Step::Mode(default) => {
             world.tell(Event::Modes(Modes { default, ..Modes::default() }));

@@ -236,8 +236,7 @@ fn a_held_account_is_tried_again_when_its_definition_is_mended() {
     world.refresh_badly(failure(FailureClass::RequestBroken));
     assert_eq!(doing(&world, "door"), Doing::Held);
     let mended = Rules { strict: false, ..rules() };
-    let provider = "parqex".parse().unwrap();
-    world.tell(Event::Rules { provider, rules: Some(mended) });
+    world.define(Some(mended));
     world.refresh_well(60);
     assert_eq!(doing(&world, "door"), Doing::Ready);
 }
@@ -249,16 +248,15 @@ fn who_asks_while_a_held_account_is_tried_again_waits_for_the_outcome() {
     world.refresh_badly(failure(FailureClass::RequestBroken));
     let refused = world.ask("door", 60, 20);
     assert!(matches!(world.answer(refused), Some(Err(Refusal::Held { .. }))));
-    let provider = "parqex".parse().unwrap();
     for mended in [Rules { strict: false, ..rules() }, rules()] {
-        world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: Some(mended) });
+        world.define(Some(mended));
         let asked = world.ask("door", 60, 20);
         assert!(world.answer(asked).is_none());
         world.refresh_badly(failure(FailureClass::RequestBroken));
         assert!(matches!(world.answer(asked), Some(Err(Refusal::Held { .. }))));
     }
     let mended = Rules { strict: false, ..rules() };
-    world.tell(Event::Rules { provider, rules: Some(mended) });
+    world.define(Some(mended));
     let asked = world.ask("door", 60, 20);
     world.refresh_well(60);
     assert_eq!(world.token(asked), Some("access-1"));
@@ -423,10 +421,9 @@ fn an_account_held_without_its_definition_is_tried_again_when_that_is_back() {
     let mut world = World::new();
     world.restore("door", 60, 100, rules());
     world.refresh_badly(failure(FailureClass::RequestBroken));
-    let provider = || "parqex".parse().unwrap();
-    world.tell(Event::Rules { provider: provider(), rules: None });
+    world.define(None);
     world.pass_seconds(3700);
-    world.tell(Event::Rules { provider: provider(), rules: Some(rules()) });
+    world.define(Some(rules()));
     world.refresh_well(60);
     assert_eq!(doing(&world, "door"), Doing::Ready);
 }
@@ -459,7 +456,7 @@ fn who_can_wait_for_the_next_try_waits_and_who_cannot_hears_when_it_is() {
 fn an_account_whose_provider_is_not_defined_says_which_is_missing() {
     let mut world = World::new();
     world.restore("door", 3600, 0, rules());
-    world.tell(Event::Rules { provider: "parqex".parse().unwrap(), rules: None });
+    world.define(None);
     let view = world.life.view(&name("door")).unwrap();
     assert_eq!(view.doing, Doing::Held);
     assert!(view.detail.unwrap().contains("no definition of provider parqex"));

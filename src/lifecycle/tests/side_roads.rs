@@ -236,3 +236,16 @@ fn a_client_that_is_rejected_is_tried_by_one_account_an_hour_and_at_each_start()
     assert!(tried >= 48, "{tried} of the others are tried as soon as it works");
     assert!(world.life.views().iter().all(|view| view.doing == Doing::Ready));
 }
+
+/// A client that registered itself has its definition pinned, whatever the file of that name says by now.
+#[test]
+fn a_definition_that_is_gone_is_gone_for_those_clients_alone_that_used_it() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.restore("other", 3600, 10, rules());
+    let client = seed("door").client;
+    assert_ne!(client, seed("other").client);
+    assert_eq!(client.provider, seed("other").client.provider);
+    world.tell(Event::Rules([(client, None)].into_iter().collect()));
+    assert_eq!((doing(&world, "door"), doing(&world, "other")), (Doing::Held, Doing::Ready));
+}

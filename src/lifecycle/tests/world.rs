@@ -238,6 +238,17 @@ impl World {
         }
     }
 
+    /// The provider's definition was read anew, or is gone.
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
+    pub(super) fn define(&mut self, rules: Option<Rules>) {
+        let client = |id: &str| ClientKey {
+            provider: "parqex".parse().unwrap(),
+            client: id.parse().unwrap(),
+        };
+        let defined = ["c", "d"].map(|id| (client(id), rules.clone()));
+        self.tell(Event::Rules(defined.into_iter().collect()));
+    }
+
     pub(super) fn ask(&mut self, who: &str, min_valid: u64, patience: u64) -> WaiterId {
         self.ask_about(who, Some(min_valid), patience, None)
     }

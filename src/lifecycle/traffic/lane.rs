@@ -1,6 +1,6 @@
 //! The traffic to one origin: its pace, and the pauses that it asks for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::way::{Gate, Way};
@@ -8,8 +8,11 @@ use super::{Flights, HANGS, Health, Outcome, Speed, Ticket, Urgency};
 use crate::lifecycle::words::TokenEndpoint;
 use crate::model::Boot;
 
-/// Flights of one lane at the same time.
+/// Flights of one lane at the same time, but for those that hang: an account whose requests are never answered must not
+/// keep a place for half a minute.
 pub(super) const LANE_FLIGHTS: usize = 4;
+/// The same with them.
+pub(super) const LANE_MAX: usize = 16;
 /// Of them, those of accounts whose last request hung: half a minute each, they must not take all.
 pub(super) const LANE_SLOW: usize = 2;
 /// The same, if the token of the next one may be spent.
@@ -26,6 +29,8 @@ pub(super) struct Lane {
     /// [`PACE`], and it may lie [`BURST`] times that ahead.
     arrival: Option<Boot>,
     quiet_until: Option<Boot>,
+    /// When those that are under way left.
+    departures: BTreeSet<(Boot, usize)>,
     asked: Option<Asked>,
     next: Next,
     /// By the path of the token endpoint.
@@ -124,11 +129,15 @@ impl Lane {
 
     /// The moment before which nobody may, whatever the ways say.
     fn earliest(&self) -> Option<Boot> {
-        if self.flights.all() >= LANE_FLIGHTS {
+        if self.flights.all() >= LANE_MAX {
             return None;
         }
         let paced = self.arrival.map(|arrival| arrival - PACE * BURST);
-        Some(self.quiet_until.max(paced).unwrap_or(Boot::LONG_AGO))
+        // when the fourth of those that left last hangs
+        let latest = self.departures.iter().rev().nth(LANE_FLIGHTS - 1);
+        let taken = latest.map(|(left, _)| *left + HANGS);
+        let earliest = [self.quiet_until, paced, taken].into_iter().max().flatten();
+        Some(earliest.unwrap_or(Boot::LONG_AGO))
     }
 
     fn pressing(&self, spare: bool) -> Option<Ticket> {
@@ -157,6 +166,7 @@ impl Lane {
             asked.probe = Some((ticket.place, now));
         }
         *self.flights.of(ticket.speed) += 1;
+        self.departures.insert((now, ticket.place));
         self.arrival = Some(self.arrival.map_or(now, |arrival| arrival.max(now)) + PACE);
     }
 
@@ -170,6 +180,7 @@ impl Lane {
     ) -> Option<Speed> {
         let way = self.ways.get_mut(&endpoint.path)?;
         let speed = way.landed(place, outcome, now)?;
+        self.departures.retain(|(_, flying)| *flying != place);
         let is_at_fault = way.health(place) == Health::AtFault;
         let count = self.flights.of(speed);
         *count = count.saturating_sub(1);

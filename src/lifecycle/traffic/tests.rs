@@ -77,7 +77,8 @@ fn a_lane_lets_four_out_at_a_time_and_the_most_urgent_first() {
     queue(&mut traffic, Urgency::Waited, 77, after(5));
     queue(&mut traffic, Urgency::Unsettled, 99, after(9));
     assert_eq!(all(&mut traffic, after(10)), [99, 77, 0, 1]);
-    assert_eq!(traffic.next_deadline(), None, "a landing is what is waited for");
+    let hangs = after(10) + HANGS;
+    assert_eq!(traffic.next_deadline(), Some(hangs), "a landing is what is waited for");
     land(&mut traffic, 99, Outcome::Served, after(20));
     assert_eq!(traffic.next(after(20)), Some(2));
 }
@@ -133,7 +134,8 @@ fn a_way_on_which_several_found_nobody_shuts_and_one_probes_until_it_gets_throug
     let now = shut(&mut traffic);
     crowd(&mut traffic, 0..SHUT_AFTER);
     let mut opens = now + SHUT_MIN;
-    for pause in [10, 20, 40, 60, 60] {
+    // five wait, and each is to have its turn in a minute
+    for pause in [10, 12, 12, 12, 12] {
         assert_eq!(traffic.next_deadline(), Some(opens));
         let probe = traffic.next(opens).unwrap();
         assert_eq!(traffic.next(opens), None, "and nobody else");
@@ -144,6 +146,34 @@ fn a_way_on_which_several_found_nobody_shuts_and_one_probes_until_it_gets_throug
     let probe = traffic.next(opens).unwrap();
     land(&mut traffic, probe, Outcome::Served, opens);
     assert_eq!(all(&mut traffic, opens).len(), LANE_FLIGHTS, "open for all");
+}
+
+#[test]
+fn one_that_waits_alone_at_a_shut_way_probes_once_a_minute() {
+    let mut traffic = Traffic::new(64);
+    let mut now = shut(&mut traffic);
+    for pause in [5, 10, 20, 40, 60, 60] {
+        queue(&mut traffic, Urgency::Due, 0, now);
+        assert_eq!(traffic.next_deadline(), Some(now + Duration::from_secs(pause)));
+        now = now + Duration::from_secs(pause);
+        assert_eq!(traffic.next(now), Some(0));
+        land(&mut traffic, 0, Outcome::Trouble, now);
+    }
+}
+
+#[test]
+fn requests_that_hang_keep_no_place_for_longer_than_others_take() {
+    let mut traffic = Traffic::new(64);
+    crowd(&mut traffic, 0..40);
+    let mut now = NOW;
+    for batch in 1..=4 {
+        assert_eq!(all(&mut traffic, now).len(), LANE_FLIGHTS, "{batch}");
+        now = now + HANGS;
+    }
+    assert_eq!(traffic.next(now), None, "but there is an end to it");
+    assert_eq!(traffic.next_deadline(), None);
+    land(&mut traffic, 0, Outcome::Served, now);
+    assert!(traffic.next(now).is_some());
 }
 
 #[test]

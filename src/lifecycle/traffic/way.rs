@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use super::{Health, Outcome, PROBE_MAX, PROBE_MIN, Speed, Ticket, Urgency};
+use super::{HANGS, Health, Outcome, PROBE_MAX, PROBE_MIN, Speed, Ticket, Urgency};
 use crate::model::Boot;
 
 /// Accounts in a row that found nobody there, after which a way shuts. One account that fails says nothing: a
@@ -229,11 +229,18 @@ impl Way {
             return Some((Boot::LONG_AGO, self.failing.queue.first(takes_slow)?));
         };
         // who has not failed finds out more: the others may fail whatever the way is like
-        if shut.probe.is_some() || !self.sound.queue.is_empty() {
+        if !self.sound.queue.is_empty() {
             return None;
         }
         let probe = self.failing.probe(shut.turn)?;
-        (takes_slow || probe.speed == Speed::Quick).then_some((shut.until(), probe))
+        // each of them within a minute or two, as long as that does not make a crowd: one alone may be served
+        let waiting = u32::try_from(self.failing.oldest.len()).unwrap_or(u32::MAX);
+        let pause = shut.pause.min((PROBE_MAX / waiting.max(1)).max(SHUT_MIN));
+        let at = match shut.probe {
+            Some((_, left)) => left + pause.max(HANGS),
+            None => shut.probed + pause,
+        };
+        (takes_slow || probe.speed == Speed::Quick).then_some((at, probe))
     }
 
     pub(super) fn depart(&mut self, ticket: Ticket, now: Boot) {

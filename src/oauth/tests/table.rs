@@ -45,7 +45,6 @@ fn an_error_in_oauth_s_form_speaks_of_its_account_whatever_its_code_and_spelling
         (400, "error=gone"),
         (400, "invalid_grant"),
         (400, "\"invalid_grant\""),
-        (400, r#"{"error":"temporarily_unavailable"}"#),
         (200, r#"{"error":"gone"}"#),
     ] {
         let (failure, _) = failed(&plain, &raw(status, JSON, body.as_bytes()));
@@ -58,6 +57,8 @@ fn an_error_in_oauth_s_form_speaks_of_its_account_whatever_its_code_and_spelling
         (403, r#"{"message":"Forbidden"}"#),
         (403, r#"{"code":1015,"ray":"7"}"#),
         (400, r#"{"error":null}"#),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (429, r#"{"error":"gone"}"#),
         (407, r#"{"error":"proxy"}"#),
         (500, r#"{"error":"invalid_grant"}"#),
         (503, r#"{"error":"temporarily_unavailable"}"#),
