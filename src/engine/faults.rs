@@ -89,11 +89,9 @@ pub(super) fn refused(
         .hint(format!("check client id and secret, then {}", login.trim_start_matches("run: "))),
         Refusal::Unavailable { failure, retry_at } => {
             let fault = Fault::new(kind_of(&failure), unavailable(&failure));
-            let is_refused = failure.about == About::Account && failure.status != Some(429);
-            let fault = if is_refused {
-                fault.hint(format!("if it stays like that, {}", login.trim_start_matches("run: ")))
-            } else {
-                fault
+            let fault = match failure.about {
+                About::Account => fault.hint(format!("if it stays like that, {login}")),
+                About::Nobody => fault,
             };
             match retry_at {
                 Some(at) => fault.retry_at(now.wall_at(at).seconds()),

@@ -150,11 +150,8 @@ pub(super) fn read_on(engine: &mut Engine) {
         if is_sign_in {
             // A sign-in on another device goes on, and its question has been asked; of every other one nobody waits
             // any more, so any id will do.
-            let mut open = engine.lifecycle.open_sign_ins();
-            let request =
-                open.find(|(_, open)| open.id == seed.id).map(|(request, _)| request.clone());
-            drop(open);
-            let request = request.unwrap_or_else(|| RequestId::from_random([0; 10]));
+            let open = engine.lifecycle.sign_in_for(&seed.id).cloned();
+            let request = open.unwrap_or_else(|| RequestId::from_random([0; 10]));
             engine.lifecycle.resume_exchange(flight, request, seed.clone(), rules(&provider));
         }
         let mut flying = Flying::resumed(seed, provider, sent, is_sign_in, answer);

@@ -251,6 +251,12 @@ impl Lifecycle {
         self.sign_ins.iter().map(|sign_in| (&sign_in.request, &sign_in.seed))
     }
 
+    /// The open sign-in for an account, if there is one.
+    #[must_use]
+    pub fn sign_in_for(&self, account: &AccountId) -> Option<&RequestId> {
+        self.open_sign_ins().find(|(_, seed)| seed.id == *account).map(|(request, _)| request)
+    }
+
     /// Whether nothing is under way that must not be cut off: no flight, no unsaved grant.
     #[must_use]
     pub fn is_quiet(&self) -> bool {

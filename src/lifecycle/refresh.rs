@@ -121,7 +121,7 @@ impl Lifecycle {
                     return;
                 }
                 match (brought(landing), portion) {
-                    (Err(failure), Some(portion)) if is_refused(&failure) => {
+                    (Err(failure), Some(portion)) if is_part_refused => {
                         self.not_narrowed(id, place, &portion, &failure, now, out);
                     }
                     (Err(failure), _) => self.fail_refresh(id, place, failure, now, out),
@@ -177,10 +177,7 @@ impl Lifecycle {
         let before = account.login.last_failure.as_ref().map(|failure| failure.class);
         streak.failures = streak.failures.saturating_add(1);
         streak.of_class = if before == Some(failure.class) { streak.of_class + 1 } else { 1 };
-        let conclusive = matches!(
-            failure.class,
-            FailureClass::DeadGrant | FailureClass::ClientBroken | FailureClass::RequestBroken
-        );
+        let conclusive = failure.class.is_verdict();
         if failure.class == FailureClass::Ambiguous {
             // the gap since the start of this flight is the time it was under way
             streak.ambiguous_since = streak.ambiguous_since.or(account.last_start);
@@ -296,11 +293,7 @@ impl Lifecycle {
 /// access for single APIs, `invalid_grant` or `interaction_required` may be meant for one of them. This errs where the
 /// login as a whole is over: then its next refresh says so again, which costs one request.
 fn is_refused(failure: &Failure) -> bool {
-    let is_verdict = matches!(
-        failure.class,
-        FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant
-    );
-    is_verdict || failure.about == About::Account
+    failure.class.is_verdict() || failure.about == About::Account
 }
 
 /// What a landing brought, if it is anything to save.
@@ -323,10 +316,7 @@ fn outcome(landing: &Landing, now: Boot) -> Outcome {
         FailureClass::ClientBroken | FailureClass::RequestBroken if failure.status.is_none() => {
             Outcome::Unsent
         }
-        FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant => {
-            Outcome::Refused
-        }
-        _ if rescued.is_some() => Outcome::Refused,
+        class if class.is_verdict() || rescued.is_some() => Outcome::Refused,
         _ if failure.status == Some(429) => {
             Outcome::Asked(asked.unwrap_or(now + retry::RATE_PAUSE))
         }

@@ -182,15 +182,7 @@ impl Account {
     fn hurry(&mut self, now: Boot) -> bool {
         let Phase::Waiting(until) = self.phase else { return false };
         let Some(failure) = &self.login.last_failure else { return false };
-        let said = match failure.class {
-            FailureClass::NotSent
-            | FailureClass::Captive
-            | FailureClass::Ambiguous
-            | FailureClass::Transient => failure.retry_after.is_some(),
-            FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant => {
-                true
-            }
-        };
+        let said = failure.class.is_verdict() || failure.retry_after.is_some();
         let at = self.next_start(now).map_or(now, |earliest| earliest.max(now));
         if said || self.obstacle().is_some() || at >= until {
             return false;

@@ -104,6 +104,15 @@ impl Flights {
         self.quick + self.slow
     }
 
+    fn begin(&mut self, speed: Speed) {
+        *self.of(speed) += 1;
+    }
+
+    fn end(&mut self, speed: Speed) {
+        let count = self.of(speed);
+        *count = count.saturating_sub(1);
+    }
+
     fn of(&mut self, speed: Speed) -> &mut usize {
         match speed {
             Speed::Quick => &mut self.quick,
@@ -143,8 +152,8 @@ impl Traffic {
         let lane = self.lanes.entry(endpoint.origin.clone()).or_default();
         // its answer is there already
         if lane.ways.entry(endpoint.path.clone()).or_default().resume(place, Speed::Quick) {
-            *lane.flights.of(Speed::Quick) += 1;
-            *self.flights.of(Speed::Quick) += 1;
+            lane.flights.begin(Speed::Quick);
+            self.flights.begin(Speed::Quick);
         }
     }
 
@@ -155,7 +164,7 @@ impl Traffic {
         let open = lanes.filter_map(|lane| Some((lane.first(spare, now)?, lane)));
         let (ticket, lane) = open.min_by_key(|(ticket, _)| *ticket)?;
         lane.depart(ticket, now);
-        *self.flights.of(ticket.speed) += 1;
+        self.flights.begin(ticket.speed);
         Some(ticket.place)
     }
 
@@ -169,8 +178,7 @@ impl Traffic {
     ) {
         let Some(lane) = self.lanes.get_mut(&endpoint.origin) else { return };
         let Some(speed) = lane.landed(endpoint, place, outcome, now) else { return };
-        let count = self.flights.of(speed);
-        *count = count.saturating_sub(1);
+        self.flights.end(speed);
         // an origin that nobody needs is forgotten once it has nothing to remember
         if lane.is_idle(now) {
             self.lanes.remove(&endpoint.origin);

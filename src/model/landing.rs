@@ -165,6 +165,15 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Whether the provider itself has spoken about the grant, its client or the request: no trouble that passes.
+    #[must_use]
+    pub fn is_verdict(self) -> bool {
+        match self {
+            Self::ClientBroken | Self::RequestBroken | Self::DeadGrant => true,
+            Self::NotSent | Self::Ambiguous | Self::Transient | Self::Captive => false,
+        }
+    }
+
     /// The name used in logs, in the database and on the faces.
     #[must_use]
     pub fn as_str(self) -> &'static str {

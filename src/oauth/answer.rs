@@ -109,10 +109,9 @@ impl Reader<'_> {
         succeeded: bool,
     ) -> Landing {
         let said = fields.error(self.provider);
-        let known = said.as_ref().is_some_and(|said| {
-            let code = said.code.as_deref();
-            said.by_definition || code.is_some_and(|code| code_class(self.provider, code).is_some())
-        });
+        let code = said.as_ref().and_then(|said| said.code.as_deref());
+        let class_said = code.and_then(|code| code_class(self.provider, code));
+        let known = class_said.is_some() || said.as_ref().is_some_and(|said| said.by_definition);
         // an error answer issues nothing: a token in it is one that was sent
         let issued = succeeded && !known;
         let access = fields.text(self.provider, "access_token").and_then(token_in);
@@ -142,10 +141,8 @@ impl Reader<'_> {
         let code = said.as_ref().and_then(|said: &Said| scrub.code(said.code.as_deref()?));
         let class =
             by_status.unwrap_or_else(|| answer_class(self.provider, self.answer, said.as_ref()));
-        let code_said = said.as_ref().and_then(|said| said.code.as_deref());
         // a code that says that it passes speaks of the provider, whatever status it comes with
-        let passes = code_said.and_then(|code| code_class(self.provider, code))
-            == Some(FailureClass::Transient);
+        let passes = class_said == Some(FailureClass::Transient);
         let about = self.about(!passes && (said.is_some() || fields.speak_of_an_error()));
         let failure = Failure { about, ..self.failure(class, code, words) };
         Landing::Failed { failure, rescued: refresh }

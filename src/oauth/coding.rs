@@ -64,7 +64,7 @@ enum Coding {
 impl Coding {
     /// What a body may be packed with.
     fn of(body: &[u8], is_labelled: bool) -> Option<Self> {
-        if body.starts_with(&[0x1f, 0x8b]) {
+        if is_gzip(body) {
             return Some(Self::Gzip);
         }
         if std::str::from_utf8(body).is_ok() {
@@ -93,11 +93,16 @@ impl Coding {
             .iter()
             .take(16)
             .all(|byte| (b' '..=b'~').contains(byte) || byte.is_ascii_whitespace());
-        let is_packed = bytes.starts_with(&[0x1f, 0x8b]) || is_zlib(bytes);
+        let is_packed = is_gzip(bytes) || is_zlib(bytes);
         let has_mark = self == Self::Gzip && end != End::Damaged;
         !bytes.is_empty()
             && (has_mark || begins_as_text || is_packed || bytes.starts_with(&[0xef, 0xbb, 0xbf]))
     }
+}
+
+/// Whether a body begins as RFC 1952, 2.3.1, has it.
+fn is_gzip(body: &[u8]) -> bool {
+    body.starts_with(&[0x1f, 0x8b])
 }
 
 /// Whether a body begins as RFC 1950, 2.2, has it. A raw stream that does would begin with a stored block (RFC 1951,

@@ -174,12 +174,17 @@ impl Fields {
 
     /// Whether there is an error anywhere, also where no definition would look for it.
     pub(super) fn hold_an_error(&self) -> bool {
-        holds_an_error(&self.0)
+        holds_an_error(&self.0, &|name, _| matches!(name, "error" | "errors"))
     }
 
-    /// Whether they speak of an error in any of the spellings that token endpoints have, known or not.
+    /// Whether they speak of an error, however that is spelled: `Error`, `errorCode`, `error_type`, `err_msg`, `fault`,
+    /// `exception`, or a `code` that is a word.
     pub(super) fn speak_of_an_error(&self) -> bool {
-        speaks_in_any_spelling(&self.0)
+        holds_an_error(&self.0, &|name, value| {
+            let name = name.to_ascii_lowercase();
+            ["err", "fault", "exception"].iter().any(|word| name.starts_with(word))
+                || (name == "code" && value.is_string())
+        })
     }
 
     /// All of them, as one object.
@@ -242,27 +247,12 @@ fn speaks_of_error(value: &Value) -> bool {
     }
 }
 
-fn holds_an_error(value: &Value) -> bool {
+/// Whether a member anywhere in it has such a name and speaks of an error.
+fn holds_an_error(value: &Value, is_named: &impl Fn(&str, &Value) -> bool) -> bool {
     match value {
-        Value::Array(list) => list.iter().any(holds_an_error),
+        Value::Array(list) => list.iter().any(|value| holds_an_error(value, is_named)),
         Value::Object(object) => object.iter().any(|(name, value)| {
-            matches!(name.as_str(), "error" | "errors") && speaks_of_error(value)
-                || holds_an_error(value)
-        }),
-        _ => false,
-    }
-}
-
-/// Whether a member is named after an error, however it is spelled: `Error`, `errorCode`, `error_type`, `err_msg`,
-/// `fault`, `exception`, or a `code` that is a word.
-fn speaks_in_any_spelling(value: &Value) -> bool {
-    match value {
-        Value::Array(list) => list.iter().any(speaks_in_any_spelling),
-        Value::Object(object) => object.iter().any(|(name, value)| {
-            let name = name.to_ascii_lowercase();
-            let is_named = ["err", "fault", "exception"].iter().any(|word| name.starts_with(word))
-                || (name == "code" && value.is_string());
-            is_named && speaks_of_error(value) || speaks_in_any_spelling(value)
+            is_named(name, value) && speaks_of_error(value) || holds_an_error(value, is_named)
         }),
         _ => false,
     }

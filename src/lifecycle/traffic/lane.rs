@@ -165,7 +165,7 @@ impl Lane {
         {
             asked.probe = Some((ticket.place, now));
         }
-        *self.flights.of(ticket.speed) += 1;
+        self.flights.begin(ticket.speed);
         self.departures.insert((now, ticket.place));
         self.arrival = Some(self.arrival.map_or(now, |arrival| arrival.max(now)) + PACE);
     }
@@ -182,8 +182,7 @@ impl Lane {
         let speed = way.landed(place, outcome, now)?;
         self.departures.retain(|(_, flying)| *flying != place);
         let is_at_fault = way.health(place) == Health::AtFault;
-        let count = self.flights.of(speed);
-        *count = count.saturating_sub(1);
+        self.flights.end(speed);
         if let Some(asked) = &mut self.asked {
             asked.probe.take_if(|probe| probe.0 == place);
         }
