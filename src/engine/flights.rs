@@ -368,10 +368,10 @@ impl Engine {
             }
             Report::Granted { flight, result } => {
                 let result = match result {
-                    Ok(()) => {
+                    Ok(kept) => {
                         crash::point(Point::BeforePublish);
                         self.granted(flight);
-                        Ok(())
+                        Ok(kept)
                     }
                     Err((error, change)) => {
                         let lasting = !error.may_pass();

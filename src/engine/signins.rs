@@ -152,7 +152,7 @@ impl Engine {
                 return Some((asker, Err(Fault::new(FaultKind::Internal, message))));
             }
         };
-        let id = self.lifecycle.view(&name).map_or(id, |view| view.seed.id.clone());
+        let id = self.lifecycle.id_to_sign_in(&name).cloned().unwrap_or(id);
         let seed = AccountSeed {
             id,
             name: name.clone(),

@@ -8,65 +8,20 @@
 
 use std::time::Duration;
 
-use super::machine::Lifecycle;
-use super::retry::asked_pause;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::retry::{BackOff, asked_pause};
 use super::schedule::spread;
-use super::words::Effect;
-use crate::model::{
-    AccountId, AccountName, AccountSeed, Boot, ClientKey, ErrandId, Failure, FailureClass, Now,
-};
+use super::timers::Timers;
+use super::words::{Effect, ErrandEffect, ErrandEvent, ErrandSeed};
+use crate::model::{AccountName, AccountSeed, Boot, ClientKey, ErrandId, Failure, FailureClass};
 
 /// How long an errand is worth while at most.
 const WORTH_MAX: Duration = Duration::from_hours(7 * 24);
 /// The pauses between two tries.
-const PAUSE_MIN: Duration = Duration::from_secs(10);
-const PAUSE_MAX: Duration = Duration::from_hours(1);
+const PAUSES: BackOff = BackOff { first: Duration::from_secs(10), most: Duration::from_hours(1) };
 /// How many are run at the same time.
 const RUNNING_MAX: usize = 4;
-
-/// An errand, as the schedule needs to know it.
-#[derive(Debug, Clone)]
-pub struct ErrandSeed {
-    /// Its number.
-    pub errand: ErrandId,
-    /// The account that is gone.
-    pub account: AccountId,
-    /// Its name.
-    pub name: AccountName,
-    /// The client that its tokens were issued to.
-    pub client: ClientKey,
-    /// When it went.
-    pub since: Boot,
-    /// How long its tokens live from then, where that is known.
-    pub worth: Option<Duration>,
-    /// Whether a client is to be unregistered, too.
-    pub registered: bool,
-}
-
-/// News of an errand.
-#[derive(Debug)]
-pub enum ErrandEvent {
-    /// There is one. It is on disk.
-    New(ErrandSeed),
-    /// A try has ended: it is done, or there is no doing it, or it failed in a way that passes.
-    Tried {
-        /// Which.
-        errand: ErrandId,
-        /// What keeps it from being done for now.
-        result: Result<(), Failure>,
-    },
-}
-
-/// What is to be done about an errand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrandEffect {
-    /// Run it, then say [`ErrandEvent::Tried`].
-    Run(ErrandId),
-    /// Tell who waits for it that it has to wait itself.
-    Waits(ErrandId),
-    /// Forget it: it is done, or given up.
-    Over(ErrandId),
-}
 
 /// An errand as it is shown.
 #[derive(Debug)]
@@ -105,8 +60,19 @@ pub fn may_pass(failure: &Failure) -> bool {
 
 /// All errands.
 #[derive(Debug, Default)]
-pub(super) struct Errands(Vec<Errand>);
+pub(super) struct Errands {
+    /// By number, which is the order in which they came up.
+    all: BTreeMap<ErrandId, Errand>,
+    /// When each is to be tried again.
+    tries: Timers<ErrandId>,
+    /// When each is given up.
+    ends: Timers<ErrandId>,
+    running: HashSet<ErrandId>,
+    /// By client: somebody who signs in with it wants them done.
+    of_client: HashMap<ClientKey, HashSet<ErrandId>>,
+}
 
+/// What an account that is gone left to be done.
 #[derive(Debug)]
 struct Errand {
     seed: ErrandSeed,
@@ -122,9 +88,30 @@ enum Stage {
     Running,
 }
 
+impl Errand {
+    /// A try has failed: when the next one is made.
+    fn back_off(&mut self, failure: Failure, now: Boot) -> Boot {
+        self.failures = self.failures.saturating_add(1);
+        let dice = spread(&self.seed.account, u64::from(self.failures));
+        let pause = match failure.retry_after {
+            Some(asked) => asked_pause(asked),
+            None => PAUSES.pause(self.failures, dice),
+        };
+        self.failure = Some(failure);
+        now + pause
+    }
+
+    /// Whether it failed on the way, and no provider has put it off itself.
+    fn may_hurry(&self, now: Boot) -> bool {
+        let asked = self.failure.as_ref().is_some_and(|it| it.retry_after.is_some());
+        matches!(self.stage, Stage::Waiting(at) if at > now) && !asked
+    }
+}
+
 impl Errands {
+    /// Those that are not done yet, the oldest first.
     pub(super) fn views(&self) -> impl Iterator<Item = ErrandView<'_>> {
-        self.0.iter().map(|errand| ErrandView {
+        self.all.values().map(|errand| ErrandView {
             name: &errand.seed.name,
             client: &errand.seed.client,
             since: errand.seed.since,
@@ -139,150 +126,149 @@ impl Errands {
 
     /// When one of them needs attention. Where none may leave, that is when one is given up.
     pub(super) fn next_deadline(&self, rests: bool) -> Option<Boot> {
-        let none_leaves = rests || self.running() >= RUNNING_MAX;
-        let wakes = |errand: &Errand| match errand.stage {
-            Stage::Waiting(_) if none_leaves => Some(errand.end),
-            Stage::Waiting(at) => Some(at.min(errand.end)),
-            Stage::Running => None,
-        };
-        self.0.iter().filter_map(wakes).min()
+        let tries = if self.may_leave(rests) { self.tries.first() } else { None };
+        [tries, self.ends.first()].into_iter().flatten().min()
     }
 
-    fn running(&self) -> usize {
-        self.0.iter().filter(|errand| errand.stage == Stage::Running).count()
+    fn may_leave(&self, rests: bool) -> bool {
+        !rests && self.running.len() < RUNNING_MAX
     }
 
-    fn place_of(&self, id: ErrandId) -> Option<usize> {
-        self.0.iter().position(|errand| errand.seed.errand == id)
-    }
-
-    /// Brings forward what failed on the way, and what no provider has put off itself.
-    pub(super) fn hurry(&mut self, now: Boot) {
-        self.hurry_those(now, |_| true);
-    }
-
-    fn hurry_those(&mut self, now: Boot, which: impl Fn(&Errand) -> bool) {
-        for errand in self.0.iter_mut().filter(|errand| which(errand)) {
-            let asked = errand.failure.as_ref().is_some_and(|it| it.retry_after.is_some());
-            if let Stage::Waiting(at) = errand.stage
-                && at > now
-                && !asked
-            {
-                errand.stage = Stage::Waiting(now);
-                errand.failures = 0;
-            }
-        }
-    }
-}
-
-impl Errand {
-    /// A try has failed: when the next one is made.
-    fn back_off(&mut self, failure: Failure, now: Boot) -> Boot {
-        self.failures = self.failures.saturating_add(1);
-        let pause = if let Some(asked) = failure.retry_after {
-            asked_pause(asked)
-        } else {
-            let doubled = PAUSE_MIN.saturating_mul(1 << (self.failures - 1).min(16));
-            let dice = spread(&self.seed.account, u64::from(self.failures));
-            doubled.min(PAUSE_MAX).mul_f64(0.5 + dice / 2.0)
-        };
-        self.failure = Some(failure);
-        now + pause
-    }
-}
-
-impl Lifecycle {
-    /// The errands that are not done yet, the oldest first.
-    pub fn errands(&self) -> impl Iterator<Item = ErrandView<'_>> {
-        self.errands.views()
-    }
-
-    pub(super) fn errand(&mut self, event: ErrandEvent, now: Now, out: &mut Vec<Effect>) {
+    /// News of one. `rests` says that none may leave.
+    pub(super) fn hear(
+        &mut self,
+        event: ErrandEvent,
+        rests: bool,
+        now: Boot,
+        out: &mut Vec<Effect>,
+    ) {
         match event {
             ErrandEvent::New(seed) => {
                 let id = seed.errand;
-                let worth = match seed.worth {
-                    Some(worth) if !seed.registered => worth.min(WORTH_MAX),
-                    _ => WORTH_MAX,
-                };
-                let end = seed.since + worth;
-                // the first try is made whatever it is worth
-                let stage = Stage::Waiting(now.boot);
-                self.errands.0.push(Errand { seed, end, stage, failures: 0, failure: None });
-                if self.errands_may_leave() {
-                    self.run_errand(self.errands.0.len() - 1, out);
+                self.take_up(seed, now);
+                if self.may_leave(rests) {
+                    self.run(id, out);
                 } else {
                     out.push(Effect::Errand(ErrandEffect::Waits(id)));
                 }
             }
             ErrandEvent::Tried { errand: id, result } => {
-                let Some(place) = self.errands.place_of(id) else { return };
-                let errand = &mut self.errands.0[place];
-                let next = match result {
-                    Ok(()) => None,
-                    Err(failure) => Some(errand.back_off(failure, now.boot)),
-                };
+                let Some(errand) = self.all.get_mut(&id) else { return };
+                self.running.remove(&id);
+                let next = result.err().map(|failure| errand.back_off(failure, now));
                 match next.filter(|next| *next < errand.end) {
                     Some(next) => {
-                        errand.stage = Stage::Waiting(next);
+                        self.wait(id, next);
                         out.push(Effect::Errand(ErrandEffect::Waits(id)));
                     }
-                    None => self.forget_errand(place, out),
+                    None => self.forget(id, out),
                 }
             }
         }
+    }
+
+    fn take_up(&mut self, seed: ErrandSeed, now: Boot) {
+        let id = seed.errand;
+        let worth = match seed.worth {
+            Some(worth) if !seed.registered => worth.min(WORTH_MAX),
+            _ => WORTH_MAX,
+        };
+        let end = seed.since + worth;
+        self.of_client.entry(seed.client.clone()).or_default().insert(id);
+        // the first try is made whatever it is worth
+        let stage = Stage::Waiting(now);
+        self.all.insert(id, Errand { seed, end, stage, failures: 0, failure: None });
+        self.wait(id, now);
+    }
+
+    fn wait(&mut self, id: ErrandId, at: Boot) {
+        let Some(errand) = self.all.get_mut(&id) else { return };
+        errand.stage = Stage::Waiting(at);
+        self.tries.set(&id, Some(at));
+        self.ends.set(&id, Some(errand.end));
     }
 
     /// Gives up what is past its end, and runs what is due.
-    pub(super) fn mind_errands(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let mut place = 0;
-        while let Some(errand) = self.errands.0.get(place) {
-            match errand.stage {
-                Stage::Waiting(_) if errand.end <= now.boot => {
-                    self.forget_errand(place, out);
-                    continue;
-                }
-                Stage::Waiting(at) if at <= now.boot && self.errands_may_leave() => {
-                    self.run_errand(place, out);
-                }
-                _ => {}
-            }
-            place += 1;
+    pub(super) fn mind(&mut self, rests: bool, now: Boot, out: &mut Vec<Effect>) {
+        while let Some(id) = self.ends.ring(now) {
+            self.forget(id, out);
+        }
+        while self.may_leave(rests)
+            && let Some(id) = self.tries.ring(now)
+        {
+            self.run(id, out);
         }
     }
 
-    fn errands_may_leave(&self) -> bool {
-        let rests = self.machine.rests() || self.draining;
-        !rests && self.errands.running() < RUNNING_MAX
-    }
-
-    fn run_errand(&mut self, place: usize, out: &mut Vec<Effect>) {
-        let errand = &mut self.errands.0[place];
+    fn run(&mut self, id: ErrandId, out: &mut Vec<Effect>) {
+        let Some(errand) = self.all.get_mut(&id) else { return };
         errand.stage = Stage::Running;
-        out.push(Effect::Errand(ErrandEffect::Run(errand.seed.errand)));
+        self.tries.set(&id, None);
+        // what is under way comes to its end, whenever that is
+        self.ends.set(&id, None);
+        self.running.insert(id);
+        out.push(Effect::Errand(ErrandEffect::Run(id)));
     }
 
-    fn forget_errand(&mut self, place: usize, out: &mut Vec<Effect>) {
-        let errand = self.errands.0.remove(place);
-        out.push(Effect::Errand(ErrandEffect::Over(errand.seed.errand)));
+    fn forget(&mut self, id: ErrandId, out: &mut Vec<Effect>) {
+        let Some(errand) = self.all.remove(&id) else { return };
+        self.tries.set(&id, None);
+        self.ends.set(&id, None);
+        self.running.remove(&id);
+        if let Some(of_client) = self.of_client.get_mut(&errand.seed.client) {
+            of_client.remove(&id);
+            if of_client.is_empty() {
+                self.of_client.remove(&errand.seed.client);
+            }
+        }
+        out.push(Effect::Errand(ErrandEffect::Over(id)));
+    }
+
+    /// Brings forward what failed on the way, and what no provider has put off itself.
+    pub(super) fn hurry(&mut self, now: Boot) {
+        let all: Vec<ErrandId> = self.all.keys().copied().collect();
+        self.bring_forward(all, now);
     }
 
     /// Somebody signs in with a client: what it still has to revoke goes out before the user agrees.
-    pub(super) fn hurry_errands(&mut self, client: &ClientKey, now: Now) {
-        self.errands.hurry_those(now.boot, |errand| errand.seed.client == *client);
+    pub(super) fn hurry_those_of(&mut self, client: &ClientKey, now: Boot) {
+        self.bring_forward(self.those_of(client), now);
+    }
+
+    fn those_of(&self, client: &ClientKey) -> Vec<ErrandId> {
+        self.of_client.get(client).into_iter().flatten().copied().collect()
+    }
+
+    fn bring_forward(&mut self, which: Vec<ErrandId>, now: Boot) {
+        for id in which {
+            if let Some(errand) = self.all.get_mut(&id)
+                && errand.may_hurry(now)
+            {
+                errand.failures = 0;
+                self.wait(id, now);
+            }
+        }
     }
 
     /// A new login is in the place of one whose tokens are not revoked yet. From now on that is left: with many
     /// providers it would take the new login along (RFC 7009, 2.1).
-    pub(super) fn supersede_errands(&mut self, by: &AccountSeed, now: Now, out: &mut Vec<Effect>) {
-        let same = |errand: &Errand| {
-            errand.seed.client == by.client
-                && (errand.seed.account == by.id || errand.seed.name == by.name)
-        };
-        for errand in self.errands.0.iter_mut().filter(|errand| same(errand)) {
-            // one that is under way ends with this try
-            errand.end = errand.end.min(now.boot);
+    pub(super) fn supersede(
+        &mut self,
+        by: &AccountSeed,
+        rests: bool,
+        now: Boot,
+        out: &mut Vec<Effect>,
+    ) {
+        for id in self.those_of(&by.client) {
+            let Some(errand) = self.all.get_mut(&id) else { continue };
+            if errand.seed.account == by.id || errand.seed.name == by.name {
+                // one that is under way ends with this try
+                errand.end = errand.end.min(now);
+                if let Stage::Waiting(at) = errand.stage {
+                    self.wait(id, at);
+                }
+            }
         }
-        self.mind_errands(now, out);
+        self.mind(rests, now, out);
     }
 }

@@ -1,8 +1,9 @@
 //! Clients that a provider rejects, and those that work again: what is true of one account is true of
 //! all that share its client. And accounts that the user wants tried again against all odds.
 
-use super::account::{NOT_RENEWABLE, News, Phase};
+use super::account::{NOT_RENEWABLE, News};
 use super::machine::Lifecycle;
+use super::state::{State, Work};
 use super::traffic::Urgency;
 use super::words::{Effect, Refusal};
 use crate::model::{AccountName, Boot, ClientKey, Now, Standing};
@@ -18,59 +19,54 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            let affected = account.seed.client == *client
-                && !matches!(account.standing, Standing::NeedsLogin { .. })
-                && account.login.renewable
-                && account.leaving.is_none()
-                && !account.is_busy();
-            if place == except || !affected {
+        for slot in self.accounts.of_client(client) {
+            let Some(account) = self.accounts.get(slot) else { continue };
+            let concerned = match account.state {
+                State::Good(_) | State::Held { .. } => {
+                    account.login.is_renewable() && account.state.airborne().is_none()
+                }
+                State::NeedsLogin { .. } | State::Leaving { .. } | State::Erasing { .. } => false,
+            };
+            if slot == except || !concerned {
                 continue;
             }
-            self.unqueue(place);
-            let Some(account) = &mut self.accounts[place] else { continue };
+            self.unqueue(slot);
+            let Some(account) = self.accounts.get_mut(slot) else { continue };
+            let was = account.state.standing();
             let held = Standing::Held { why: why.to_owned() };
-            let was = std::mem::replace(&mut account.standing, held.clone());
-            account.phase = Phase::Waiting(until);
+            account.state.stand(held.clone(), Work::Waiting(until));
             if was != held {
                 let id = account.seed.id.clone();
                 out.push(Effect::Stand { account: id, standing: held });
             }
-            self.touch(place, News::Changed);
-            self.settle_waiters(place, now, &Refusal::Held { why: why.to_owned() }, out);
-            self.rearm(place);
+            self.accounts.touch(slot, News::Changed);
+            self.settle_waiters(slot, now, &Refusal::Held { why: why.to_owned() }, out);
+            self.rearm(slot);
         }
     }
 
-    /// Whether another account finds out already whether a client that was rejected works again. If not, this one does
-    /// from now on.
-    pub(super) fn is_probed(&mut self, client: &ClientKey, by: usize) -> bool {
-        let is_probing = |place: usize| {
-            self.accounts[place].as_ref().is_some_and(|account| {
-                account.seed.client == *client
-                    && matches!(account.standing, Standing::Held { .. })
-                    && matches!(account.phase, Phase::Queued(_) | Phase::Flying | Phase::Saving(_))
-            })
-        };
-        let probe = self.client_probes.get(client).copied();
-        if probe.is_some_and(|probe| probe != by && is_probing(probe)) {
-            return true;
+    /// Whether this account may find out if a client that was rejected works again. Another one may be at it already.
+    pub(super) fn may_probe(&mut self, client: &ClientKey, slot: usize) -> bool {
+        let other = self.accounts.clients.probe_of(client).filter(|probe| *probe != slot);
+        let is_probing = other.and_then(|other| self.accounts.get(other)).is_some_and(|account| {
+            account.state.is_held()
+                && matches!(account.state.work(), Work::Queued(_) | Work::Airborne(_))
+        });
+        if !is_probing {
+            self.accounts.clients.set_probe(client, slot);
         }
-        self.client_probes.insert(client.clone(), by);
-        false
+        !is_probing
     }
 
     /// A client that has just worked is worth a new try for the accounts it was held for.
-    pub(super) fn retry_client(&mut self, client: &ClientKey, except: usize, now: Now) {
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            let held = matches!(account.standing, Standing::Held { .. });
+    pub(super) fn retry_client(&mut self, client: &ClientKey, except: Option<usize>, now: Now) {
+        for slot in self.accounts.of_client(client) {
+            let Some(account) = self.accounts.get_mut(slot) else { continue };
             // one that flies or queues is being tried already
-            let rests = matches!(account.phase, Phase::Idle | Phase::Waiting(_));
-            if place != except && held && account.seed.client == *client && rests {
-                account.phase = Phase::Waiting(now.boot);
-                self.rearm(place);
+            if Some(slot) != except && account.state.is_held() && account.state.work().is_at_rest()
+            {
+                account.state.work_on(Work::Waiting(now.boot));
+                self.rearm(slot);
             }
         }
     }
@@ -83,15 +79,15 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
-        let place = *self.places.get(name).ok_or(Refusal::NoSuchAccount)?;
-        let account = self.accounts[place].as_mut().ok_or(Refusal::NoSuchAccount)?;
-        if account.leaving.is_some() {
+        let slot = self.accounts.named(name).ok_or(Refusal::NoSuchAccount)?;
+        let account = self.accounts.get_mut(slot).ok_or(Refusal::NoSuchAccount)?;
+        if account.state.is_leaving() {
             return Err(Refusal::NoSuchAccount);
         }
         if self.draining {
             return Err(Refusal::Stopping);
         }
-        if !account.login.renewable {
+        if !account.login.is_renewable() {
             return Err(Refusal::LoginRequired { why: NOT_RENEWABLE.into() });
         }
         if account.rules.is_none() {
@@ -101,17 +97,19 @@ impl Lifecycle {
             // which is the try that is wanted
             return Ok(());
         }
-        if account.standing != Standing::Good {
-            account.standing = Standing::Good;
+        if account.state.standing() != Standing::Good {
             let (account, standing) = (account.seed.id.clone(), Standing::Good);
             out.push(Effect::Stand { account, standing });
         }
-        if let Phase::Waiting(_) = account.phase {
-            account.phase = Phase::Idle;
+        if account.state.work().is_at_rest() {
+            account.state.stand(Standing::Good, Work::Idle);
+        } else {
+            let work = account.state.work();
+            account.state.stand(Standing::Good, work);
         }
         account.login.streak.called_dead = false;
-        self.touch(place, News::Changed);
-        self.want_refresh(place, Urgency::Waited, now);
+        self.accounts.touch(slot, News::Changed);
+        self.want_refresh(slot, Urgency::Waited, now);
         Ok(())
     }
 }

@@ -12,49 +12,59 @@
 //! - no event erases a refresh token that might still be good;
 //! - after each event the next deadline lies in the future.
 //!
-//! A refresh, from left to right; everything else is a way back to `Idle`:
-//!
-//! ```text
-//! Idle --due, or asked--> Queued --its turn--> Flying --landed--> Saving --durable--> Idle
-//!   ^                                            |                   |
-//!   +-------------- Waiting <--------------------+ failed            + cannot be saved: again
-//! ```
+//! From the bottom up: [`words`] are what goes in and comes out; `state`, `login`, `account` what an account is;
+//! `policy`, `questions`, `sign_ins`, `errands`, `registrations`, `traffic` and `rest` each keep a concern of their own
+//! behind a small face; `machine` has them all, and the files above it are the ways of events through them.
 
 mod account;
+mod accounts;
 mod adjust;
+mod answering;
+mod approvals;
+mod asking;
+mod changes;
+mod clients;
 mod errands;
+mod flight;
 mod hold;
 mod leave;
+mod login;
 mod machine;
+mod parts;
 mod policy;
 mod portions;
+mod question;
 mod questions;
 mod refresh;
 mod registrations;
 mod rest;
 mod restore;
 mod retry;
-mod rulings;
 mod saving;
 mod schedule;
-mod signin;
+mod sign_ins;
+mod signing_in;
+mod state;
 mod term;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod timing;
+mod token;
 mod traffic;
 mod turns;
 mod view;
-mod waiters;
+mod waking;
 mod words;
 
-pub use errands::{ErrandEffect, ErrandEvent, ErrandSeed, ErrandView, may_pass};
+pub use errands::{ErrandView, may_pass};
 pub use machine::{Lifecycle, Settings};
 pub use questions::QuestionView;
-pub use registrations::{RegistrationEvent, RegistrationView};
+pub use registrations::RegistrationView;
 pub use restore::Restored;
-pub use rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
 pub use view::{Count, Doing, View};
 pub use words::{
-    Ask, Effect, Event, HandOut, Origin, Parting, Purpose, Refusal, Rules, SignInEnd, SignInSeed,
-    TokenEndpoint, Unsaved, WaiterId,
+    Ask, Effect, ErrandEffect, ErrandEvent, ErrandSeed, Event, HandOut, Origin, Parting, Purpose,
+    Refusal, RegistrationEvent, RuleDraft, RuleRefusal, Rules, SignInEnd, SignInSeed,
+    TokenEndpoint, Unasked, Unsaved, Verdict, WaiterId,
 };

@@ -5,7 +5,7 @@
 //! Where no rule says anything, a program that a sandbox vouches for, or of which nothing is known, has
 //! to be granted a token by the user; any other is given one, as ssh-agent does it.
 
-use super::rulings::RuleDraft;
+use super::words::RuleDraft;
 use crate::model::{AccountId, Decision, Identity, Rule, RuleId, Scopes, Tier, Wall};
 
 /// How many rules there can be.

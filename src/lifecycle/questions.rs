@@ -6,13 +6,11 @@
 
 use std::time::Duration;
 
-use super::machine::Lifecycle;
-use super::policy::{Matter, Ruling};
-use super::rulings::{RuleDraft, RuleRefusal, Unasked, Verdict};
-use super::words::{Ask, Effect, Refusal, WaiterId};
+use super::policy::{Matter, Policy, Ruling};
+use super::question::{Question, Stage};
+use super::words::{Ask, Effect, Refusal, RuleDraft, Unasked, Verdict};
 use crate::model::{
-    AccountId, AccountName, Boot, Caller, ChangeId, Decision, Now, Pattern, QuestionId, Rule,
-    RuleId, Scopes,
+    AccountId, AccountName, Boot, Caller, Decision, Now, Pattern, QuestionId, Scopes,
 };
 
 /// How long a question is shown.
@@ -27,37 +25,42 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 const QUESTIONS_MAX: usize = 64;
 /// How many of them one program can bring about.
 const OF_ONE_MAX: usize = 8;
-/// How many may wait for the answer to one.
-const ASKS_MAX: usize = 256;
 
-/// A question to the user, and what became of it.
+/// All questions: what the user is to be asked, and was asked a while ago.
 #[derive(Debug)]
-pub(super) struct Question {
-    id: QuestionId,
-    account: AccountId,
-    name: AccountName,
-    caller: Caller,
-    scopes: Scopes,
-    /// When it came up.
-    since: Boot,
-    asks: Vec<Ask>,
-    stage: Stage,
-    /// When the user was last asked in vain.
-    ignored: Option<Boot>,
+pub(super) struct Questions {
+    /// The oldest first.
+    all: Vec<Question>,
+    next: QuestionId,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The user is being asked.
-    Shown { until: Boot },
-    /// It is on the list.
-    Open { until: Boot },
-    /// The user said yes, for good; that is being written down.
-    Granting,
-    /// The user said yes, for once, when nobody waited.
-    Once { until: Boot },
-    /// The user said no.
-    Refused { until: Boot },
+/// A question that somebody asks, and its account.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) account: &'a AccountId,
+    pub(super) name: &'a AccountName,
+    /// What its tokens are good for.
+    pub(super) scopes: &'a Scopes,
+}
+
+/// What becomes of those who wait for an answer of the user.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// There is no such question any more.
+    Unknown,
+    /// They have it: no, or not yet.
+    Told,
+    /// They get a token, if there is one.
+    LetThrough(LetThrough),
+    /// It is a yes for good, which is to be written down first.
+    ForGood { account: AccountId, draft: RuleDraft },
+}
+
+/// Those who may have a token of an account.
+#[derive(Debug)]
+pub(super) struct LetThrough {
+    pub(super) account: AccountId,
+    pub(super) asks: Vec<Ask>,
 }
 
 /// A question as seen from outside.
@@ -75,125 +78,73 @@ pub struct QuestionView<'a> {
     pub since: Boot,
 }
 
-/// A change of the rules on its way to the disk, where the order is that of these.
-#[derive(Debug)]
-pub(super) struct Change {
-    waiter: Option<WaiterId>,
-    id: RuleId,
-    /// The rule, unless one is to go.
-    rule: Option<Rule>,
-    question: Option<QuestionId>,
-}
-
-impl Question {
-    pub(super) fn is_about(&self, account: &AccountId) -> bool {
-        self.account == *account
+impl Questions {
+    /// None yet. They are numbered from `first` on.
+    pub(super) fn new(first: QuestionId) -> Self {
+        Self { all: Vec::new(), next: first }
     }
 
-    /// Its account has another name.
-    pub(super) fn rename(&mut self, name: &AccountName) {
-        self.name = name.clone();
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
-    fn is_pending(&self) -> bool {
-        matches!(self.stage, Stage::Shown { .. } | Stage::Open { .. })
-    }
-
-    fn ends(&self) -> Option<Boot> {
-        match self.stage {
-            Stage::Granting => None,
-            Stage::Shown { until }
-            | Stage::Open { until }
-            | Stage::Once { until }
-            | Stage::Refused { until } => Some(until),
-        }
-    }
-
-    fn required(&self) -> Refusal {
-        Refusal::ApprovalRequired { question: self.id }
-    }
-}
-
-impl Lifecycle {
-    /// The questions that wait for an answer, the oldest first.
-    pub fn questions(&self) -> impl Iterator<Item = QuestionView<'_>> {
-        self.questions.iter().filter(|question| question.is_pending()).map(|question| {
-            QuestionView {
-                id: question.id,
-                account: &question.name,
-                caller: &question.caller,
-                scopes: &question.scopes,
-                since: question.since,
-            }
+    /// Those that wait for an answer, the oldest first.
+    pub(super) fn views(&self) -> impl Iterator<Item = QuestionView<'_>> {
+        self.all.iter().filter(|question| question.is_pending()).map(|question| QuestionView {
+            id: question.id,
+            account: &question.name,
+            caller: &question.caller,
+            scopes: &question.scopes,
+            since: question.since,
         })
     }
 
-    /// The rules, in the order in which they are looked at.
-    #[must_use]
-    pub fn rules_in_force(&self) -> &[Rule] {
-        self.policy.rules()
+    /// An account has another name.
+    pub(super) fn rename(&mut self, account: &AccountId, name: &AccountName) {
+        for question in self.all.iter_mut().filter(|question| question.account == *account) {
+            question.name = name.clone();
+        }
     }
 
-    /// The rules that decided something since this was asked last.
-    pub fn rules_used(&mut self) -> Vec<(RuleId, crate::model::Wall)> {
-        self.policy.used()
-    }
-
-    /// The id of an account.
-    #[must_use]
-    pub fn id_of(&self, name: &AccountName) -> Option<&AccountId> {
-        self.accounts[*self.places.get(name)?].as_ref().map(|account| &account.seed.id)
-    }
-
-    /// The name of an account.
-    #[must_use]
-    pub fn name_of(&self, id: &AccountId) -> Option<&AccountName> {
-        let account = self.accounts[self.place_with_id(id)?].as_ref()?;
-        Some(&account.seed.name)
-    }
-
-    /// What a program would get of an account's tokens.
-    #[must_use]
-    pub fn decision(&self, name: &AccountName, caller: &Caller, now: Now) -> Option<Decision> {
-        let account = self.accounts[*self.places.get(name)?].as_ref()?;
-        let matter = account.matter(&caller.identity, None);
-        Some(self.policy.look(matter, now.wall).decision)
-    }
-
-    /// Puts a question to the user, or gives what became of the last one like it.
-    pub(super) fn question(&mut self, ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
-        let Some(account) = &self.accounts[place] else { return };
-        let (id, name) = (account.seed.id.clone(), account.seed.name.clone());
-        let scopes = account.granted_scopes().clone();
+    /// Puts a question to the user, or gives what became of the last one like it: who was allowed to have a token
+    /// for once comes back, to be served.
+    pub(super) fn put(
+        &mut self,
+        ask: Ask,
+        subject: &Subject<'_>,
+        may_prompt: bool,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> Option<Ask> {
         let same = |question: &Question| {
-            question.account == id && question.caller.identity == ask.caller.identity
+            question.account == *subject.account && question.caller.identity == ask.caller.identity
         };
-        let known = self.questions.iter().position(same);
-        let Some(at) = known.or_else(|| self.open_question(&ask, id, name, now)) else {
+        let known = self.all.iter().position(same);
+        let Some(at) = known.or_else(|| self.open(&ask, subject, now)) else {
             out.push(Effect::Answer { waiter: ask.waiter, result: Err(Refusal::TooMany) });
-            return;
+            return None;
         };
-        let question = &mut self.questions[at];
+        let question = &mut self.all[at];
         question.caller = ask.caller.clone();
-        question.scopes = scopes;
+        question.scopes = subject.scopes.clone();
         match question.stage {
             Stage::Once { .. } => {
-                self.questions.remove(at);
-                self.serve(ask, place, now, out);
+                self.all.remove(at);
+                return Some(ask);
             }
             Stage::Refused { .. } => {
                 let result = Err(Refusal::Denied { rule: None });
                 out.push(Effect::Answer { waiter: ask.waiter, result });
             }
-            Stage::Shown { .. } | Stage::Granting => wait(question, ask, out),
+            Stage::Shown { .. } | Stage::Granting => question.wait(ask, out),
             Stage::Open { .. } => {
                 let may_ask = ask.interactive
-                    && !self.draining
+                    && may_prompt
                     && question.ignored.is_none_or(|at| at + QUIET <= now.boot);
                 if may_ask {
                     question.stage = Stage::Shown { until: now.boot + SHOWN };
                     let id = question.id;
-                    wait(question, ask, out);
+                    question.wait(ask, out);
                     out.push(Effect::Prompt { question: id });
                 } else {
                     question.stage = Stage::Open { until: now.boot + LISTED };
@@ -205,31 +156,26 @@ impl Lifecycle {
                 }
             }
         }
+        None
     }
 
     /// A new question, if there is room for one; an older one that nobody is being asked goes for it.
-    fn open_question(
-        &mut self,
-        ask: &Ask,
-        account: AccountId,
-        name: AccountName,
-        now: Now,
-    ) -> Option<usize> {
+    fn open(&mut self, ask: &Ask, subject: &Subject<'_>, now: Now) -> Option<usize> {
         let of_one = |question: &&Question| question.caller.identity == ask.caller.identity;
-        if self.questions.iter().filter(of_one).count() >= OF_ONE_MAX {
+        if self.all.iter().filter(of_one).count() >= OF_ONE_MAX {
             return None;
         }
-        if self.questions.len() >= QUESTIONS_MAX {
+        if self.all.len() >= QUESTIONS_MAX {
             let idle = |question: &Question| question.asks.is_empty() && question.ends().is_some();
-            let oldest = self.questions.iter().position(idle)?;
-            self.questions.remove(oldest);
+            let oldest = self.all.iter().position(idle)?;
+            self.all.remove(oldest);
         }
-        let id = self.next_question;
-        self.next_question.0 = self.next_question.0.wrapping_add(1);
-        self.questions.push(Question {
+        let id = self.next;
+        self.next.0 = self.next.0.wrapping_add(1);
+        self.all.push(Question {
             id,
-            account,
-            name,
+            account: subject.account.clone(),
+            name: subject.name.clone(),
             caller: ask.caller.clone(),
             scopes: Scopes::default(),
             since: now.boot,
@@ -237,7 +183,7 @@ impl Lifecycle {
             stage: Stage::Open { until: now.boot + LISTED },
             ignored: None,
         });
-        Some(self.questions.len() - 1)
+        Some(self.all.len() - 1)
     }
 
     /// Nobody can be asked, or nobody answered.
@@ -248,7 +194,7 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(question) = self.questions.iter_mut().find(|question| question.id == id) else {
+        let Some(question) = self.all.iter_mut().find(|question| question.id == id) else {
             return;
         };
         if matches!(question.stage, Stage::Shown { .. }) {
@@ -256,27 +202,22 @@ impl Lifecycle {
             if why == Unasked::Ignored {
                 question.ignored = Some(now.boot);
             }
-            turn_away(question, out);
+            question.turn_away(out);
         }
     }
 
-    /// The user answered.
-    pub(super) fn respond(
+    /// The user answered, by a program of that name.
+    pub(super) fn answered(
         &mut self,
         id: QuestionId,
         verdict: Verdict,
         by: String,
-        waiter: Option<WaiterId>,
         now: Now,
         out: &mut Vec<Effect>,
-    ) {
+    ) -> Answered {
         let pending = |question: &Question| question.id == id && question.is_pending();
-        let Some(at) = self.questions.iter().position(pending) else {
-            let result = Err(RuleRefusal::NoSuchQuestion);
-            out.extend(waiter.map(|waiter| Effect::Ruled { waiter, result }));
-            return;
-        };
-        let question = &mut self.questions[at];
+        let Some(at) = self.all.iter().position(pending) else { return Answered::Unknown };
+        let question = &mut self.all[at];
         if matches!(question.stage, Stage::Shown { .. }) {
             out.push(Effect::Unprompt { question: id });
         }
@@ -292,152 +233,52 @@ impl Lifecycle {
                     expires: None,
                     created_by: by,
                 };
-                let account = Some(question.account.clone());
-                // the outcome of the writing answers
-                self.write_rule(draft, account, waiter, Some(id), now, out);
-                return;
+                Answered::ForGood { account: question.account.clone(), draft }
             }
-            Verdict::Once if question.asks.is_empty() => question.stage = Stage::Once { until },
-            Verdict::Once => self.let_through(at, now, out),
+            Verdict::Once if question.asks.is_empty() => {
+                question.stage = Stage::Once { until };
+                Answered::Told
+            }
+            Verdict::Once => Answered::LetThrough(self.let_through(at)),
             Verdict::Deny => {
                 question.stage = Stage::Refused { until };
                 for ask in question.asks.drain(..) {
                     let result = Err(Refusal::Denied { rule: None });
                     out.push(Effect::Answer { waiter: ask.waiter, result });
                 }
-            }
-        }
-        out.extend(waiter.map(|waiter| Effect::Ruled { waiter, result: Ok(None) }));
-    }
-
-    /// Those who wait for an answer have it: yes. The question is over.
-    fn let_through(&mut self, at: usize, now: Now, out: &mut Vec<Effect>) {
-        let question = self.questions.remove(at);
-        let place = self.place_with_id(&question.account);
-        for ask in question.asks {
-            if let Some(place) = place {
-                self.serve(ask, place, now, out);
-            } else {
-                let result = Err(Refusal::NoSuchAccount);
-                out.push(Effect::Answer { waiter: ask.waiter, result });
+                Answered::Told
             }
         }
     }
 
-    /// A rule is to be made.
-    pub(super) fn set_rule(
-        &mut self,
-        account: Option<&AccountName>,
-        draft: RuleDraft,
-        waiter: WaiterId,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let id = match account.map(|name| self.view(name).map(|view| view.seed.id.clone())) {
-            Some(None) => {
-                let result = Err(RuleRefusal::NoSuchAccount);
-                out.push(Effect::Ruled { waiter, result });
-                return;
-            }
-            known => known.flatten(),
-        };
-        for over in self.policy.over(now.wall) {
-            self.drop_rule(over, None, out);
-        }
-        self.write_rule(draft, id, Some(waiter), None, now, out);
+    /// What the user allowed for good is written down, or cannot be: then it holds for once.
+    pub(super) fn granted(&mut self, id: QuestionId) -> Option<LetThrough> {
+        let granting = |it: &Question| it.id == id && it.stage == Stage::Granting;
+        let at = self.all.iter().position(granting)?;
+        Some(self.let_through(at))
     }
 
-    fn write_rule(
-        &mut self,
-        draft: RuleDraft,
-        account: Option<AccountId>,
-        waiter: Option<WaiterId>,
-        question: Option<QuestionId>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        if let Some(mut rule) = self.policy.drafted(draft, account, now.wall) {
-            // one about the same that is on its way to the disk is replaced, like one that is there
-            let mut pending = self.changes.values().rev().filter_map(|change| change.rule.as_ref());
-            if let Some(same) = pending.find(|pending| pending.is_about_the_same(&rule)) {
-                rule.id = same.id;
-            }
-            let (change, id) = (self.next_change.take(), rule.id);
-            out.push(Effect::StoreRule(change, Box::new(rule.clone())));
-            self.changes.insert(change, Change { waiter, id, rule: Some(rule), question });
-        } else {
-            let result = Err(RuleRefusal::TooMany);
-            out.extend(waiter.map(|waiter| Effect::Ruled { waiter, result }));
-            self.grant_fell_through(question, now, out);
-        }
-    }
-
-    /// A rule is to go.
-    pub(super) fn remove_rule(&mut self, id: RuleId, waiter: WaiterId, out: &mut Vec<Effect>) {
-        if self.policy.has(id) {
-            self.drop_rule(id, Some(waiter), out);
-        } else {
-            out.push(Effect::Ruled { waiter, result: Err(RuleRefusal::NoSuchRule) });
-        }
-    }
-
-    fn drop_rule(&mut self, id: RuleId, waiter: Option<WaiterId>, out: &mut Vec<Effect>) {
-        let change = self.next_change.take();
-        out.push(Effect::DropRule(change, id));
-        self.changes.insert(change, Change { waiter, id, rule: None, question: None });
-    }
-
-    /// A change of the rules is on record, or cannot be written down.
-    pub(super) fn rule_stored(
-        &mut self,
-        change: ChangeId,
-        result: Result<(), String>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(Change { waiter, id, rule, question }) = self.changes.remove(&change) else {
-            return;
-        };
-        let result = match result {
-            Ok(()) => {
-                match rule {
-                    Some(rule) => self.policy.put(rule),
-                    None => self.policy.remove(id),
-                }
-                self.judge_again(now, out);
-                Ok(Some(id))
-            }
-            Err(why) => Err(RuleRefusal::NotSaved { why }),
-        };
-        out.extend(waiter.map(|waiter| Effect::Ruled { waiter, result }));
-        // not covered by the rule that it brought about, or there is none
-        self.grant_fell_through(question, now, out);
-    }
-
-    /// What the user allowed for good could not be written down: it holds for once.
-    fn grant_fell_through(
-        &mut self,
-        question: Option<QuestionId>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let granting = |it: &Question| Some(it.id) == question && it.stage == Stage::Granting;
-        if let Some(at) = self.questions.iter().position(granting) {
-            self.let_through(at, now, out);
-        }
+    fn let_through(&mut self, at: usize) -> LetThrough {
+        let Question { account, asks, .. } = self.all.remove(at);
+        LetThrough { account, asks }
     }
 
     /// The rules are others: questions that they settle are over.
-    fn judge_again(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn judge_again(
+        &mut self,
+        policy: &Policy,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> Vec<LetThrough> {
+        let mut allowed = Vec::new();
         let mut at = 0;
-        while at < self.questions.len() {
-            let question = &mut self.questions[at];
+        while let Some(question) = self.all.get(at) {
             let matter = Matter {
                 account: &question.account,
                 who: &question.caller.identity,
                 scopes: &question.scopes,
             };
-            let Ruling { decision, rule } = self.policy.look(matter, now.wall);
+            let Ruling { decision, rule } = policy.look(matter, now.wall);
             if decision == Decision::Ask {
                 at += 1;
                 continue;
@@ -446,34 +287,36 @@ impl Lifecycle {
                 out.push(Effect::Unprompt { question: question.id });
             }
             out.push(Effect::Pending);
+            let over = self.let_through(at);
             if decision == Decision::Allow {
-                self.let_through(at, now, out);
+                allowed.push(over);
                 continue;
             }
-            for ask in self.questions.remove(at).asks {
+            for ask in over.asks {
                 let result = Err(Refusal::Denied { rule });
                 out.push(Effect::Answer { waiter: ask.waiter, result });
             }
         }
+        allowed
     }
 
     /// An account goes: nobody needs to be asked about it.
-    pub(super) fn drop_questions(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
-        self.end_questions(out, &Refusal::LoggedOut, |question| question.account == *account);
+    pub(super) fn drop_those_about(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
+        self.end(out, &Refusal::LoggedOut, |question| question.account == *account);
     }
 
     /// The daemon stops.
-    pub(super) fn drop_all_questions(&mut self, out: &mut Vec<Effect>) {
-        self.end_questions(out, &Refusal::Stopping, |_| true);
+    pub(super) fn drop_all(&mut self, out: &mut Vec<Effect>) {
+        self.end(out, &Refusal::Stopping, |_| true);
     }
 
-    fn end_questions(
+    fn end(
         &mut self,
         out: &mut Vec<Effect>,
         refusal: &Refusal,
         concerns: impl Fn(&Question) -> bool,
     ) {
-        for question in self.questions.extract_if(.., |question| concerns(question)) {
+        for question in self.all.extract_if(.., |question| concerns(question)) {
             if matches!(question.stage, Stage::Shown { .. }) {
                 out.push(Effect::Unprompt { question: question.id });
             }
@@ -485,8 +328,8 @@ impl Lifecycle {
     }
 
     /// Does what is due by `now`.
-    pub(super) fn mind_questions(&mut self, now: Now, out: &mut Vec<Effect>) {
-        for question in &mut self.questions {
+    pub(super) fn mind(&mut self, now: Now, out: &mut Vec<Effect>) {
+        for question in &mut self.all {
             let required = question.required();
             for ask in question.asks.extract_if(.., |ask| ask.deadline <= now.boot) {
                 out.push(Effect::Answer { waiter: ask.waiter, result: Err(required.clone()) });
@@ -497,35 +340,19 @@ impl Lifecycle {
                 question.stage = Stage::Open { until: now.boot + LISTED };
                 question.ignored = Some(now.boot);
                 out.push(Effect::Unprompt { question: question.id });
-                turn_away(question, out);
+                question.turn_away(out);
             }
         }
         let over = |question: &mut Question| question.ends().is_some_and(|end| end <= now.boot);
-        for question in self.questions.extract_if(.., over) {
+        for question in self.all.extract_if(.., over) {
             out.extend(question.is_pending().then_some(Effect::Pending));
         }
     }
 
-    /// When [`Self::mind_questions`] has something to do next.
-    pub(super) fn question_deadline(&self) -> Option<Boot> {
-        let asks = self.questions.iter().flat_map(|question| &question.asks);
-        let ends = self.questions.iter().filter_map(Question::ends);
+    /// When [`Self::mind`] has something to do next.
+    pub(super) fn next_deadline(&self) -> Option<Boot> {
+        let asks = self.all.iter().flat_map(|question| &question.asks);
+        let ends = self.all.iter().filter_map(Question::ends);
         asks.map(|ask| ask.deadline).chain(ends).min()
-    }
-}
-
-fn wait(question: &mut Question, ask: Ask, out: &mut Vec<Effect>) {
-    if question.asks.len() >= ASKS_MAX {
-        out.push(Effect::Answer { waiter: ask.waiter, result: Err(Refusal::TooMany) });
-    } else {
-        question.asks.push(ask);
-    }
-}
-
-/// Those who wait are told that the user has to be asked in another way.
-fn turn_away(question: &mut Question, out: &mut Vec<Effect>) {
-    let required = question.required();
-    for ask in question.asks.drain(..) {
-        out.push(Effect::Answer { waiter: ask.waiter, result: Err(required.clone()) });
     }
 }

@@ -7,39 +7,17 @@
 
 use std::time::Duration;
 
-use super::machine::Lifecycle;
-use super::retry::asked_pause;
-use super::words::Effect;
+use std::collections::BTreeMap;
+
+use super::retry::{BackOff, asked_pause};
+use super::timers::Timers;
+use super::words::{Effect, RegistrationEvent};
 use crate::model::{Boot, ClientKey, Failure, FailureClass, Now, Wall};
 
 /// How long before its end a secret is renewed, in milliseconds.
 const AHEAD: i64 = 7 * 24 * 3_600_000;
 /// The pauses between two tries.
-const PAUSE_MIN: Duration = Duration::from_mins(1);
-const PAUSE_MAX: Duration = Duration::from_hours(6);
-/// No place of an account: all of them are meant.
-const NOWHERE: usize = usize::MAX;
-
-/// News of a registration.
-#[derive(Debug)]
-pub enum RegistrationEvent {
-    /// A client registered itself, or is on record, and its secret ends. What is known of it already stays.
-    Known {
-        /// Which.
-        client: ClientKey,
-        /// When its secret does.
-        ends: Wall,
-    },
-    /// Nobody uses a client any more.
-    Gone(ClientKey),
-    /// A try to renew one has ended.
-    Renewed {
-        /// Which.
-        client: ClientKey,
-        /// When the new secret ends, if it does; it is on disk.
-        result: Result<Option<Wall>, Failure>,
-    },
-}
+const PAUSES: BackOff = BackOff { first: Duration::from_mins(1), most: Duration::from_hours(6) };
 
 /// A registration whose secret ends, as it is shown.
 #[derive(Debug)]
@@ -56,11 +34,13 @@ pub struct RegistrationView<'a> {
 
 /// All registrations whose secret ends.
 #[derive(Debug, Default)]
-pub(super) struct Registrations(Vec<Registration>);
+pub(super) struct Registrations {
+    all: BTreeMap<ClientKey, Registration>,
+    timers: Timers<ClientKey>,
+}
 
 #[derive(Debug)]
 struct Registration {
-    client: ClientKey,
     ends: Wall,
     stage: Stage,
     failures: u32,
@@ -73,59 +53,19 @@ enum Stage {
     Renewing,
 }
 
-impl Registrations {
-    /// When one of them is to be renewed.
-    pub(super) fn next_deadline(&self, rests: bool) -> Option<Boot> {
-        let waits = |registration: &Registration| match registration.stage {
-            Stage::Waiting(at) => Some(at),
-            Stage::Renewing => None,
-        };
-        self.0.iter().filter_map(waits).min().filter(|_| !rests)
-    }
-
-    /// Brings forward what failed on the way.
-    pub(super) fn hurry(&mut self, now: Boot) {
-        for registration in &mut self.0 {
-            let lost = registration.failure.as_ref().is_some_and(|failure| {
-                failure.class == FailureClass::NotSent && failure.retry_after.is_none()
-            });
-            if let Stage::Waiting(at) = registration.stage
-                && lost
-                && at > now
-            {
-                registration.stage = Stage::Waiting(now);
-            }
-        }
-    }
-
-    /// The wall clock was set, and ends are on it.
-    pub(super) fn place(&mut self, now: Now) {
-        for registration in self.0.iter_mut().filter(|it| it.failure.is_none()) {
-            if let Stage::Waiting(_) = registration.stage {
-                registration.stage = Stage::Waiting(due(registration.ends, now));
-            }
-        }
-    }
-
-    fn find(&mut self, client: &ClientKey) -> Option<&mut Registration> {
-        self.0.iter_mut().find(|registration| registration.client == *client)
-    }
-}
-
 impl Registration {
     /// It could not be renewed: when that is tried again.
-    fn back_off(&mut self, failure: Failure, now: Boot) {
+    fn back_off(&mut self, failure: Failure, now: Boot) -> Boot {
         self.failures = self.failures.saturating_add(1);
-        let doubled = PAUSE_MIN.saturating_mul(1 << (self.failures - 1).min(16)).min(PAUSE_MAX);
         let pause = match failure.class {
             // who refuses that may be of another mind some day
             FailureClass::ClientBroken | FailureClass::RequestBroken | FailureClass::DeadGrant => {
-                PAUSE_MAX
+                PAUSES.most
             }
-            _ => failure.retry_after.map_or(doubled, asked_pause),
+            _ => failure.retry_after.map_or(PAUSES.doubled(self.failures), asked_pause),
         };
         self.failure = Some(failure);
-        self.stage = Stage::Waiting(now + pause);
+        now + pause
     }
 }
 
@@ -136,11 +76,10 @@ fn due(ends: Wall, now: Now) -> Boot {
     now.boot + Duration::from_millis(pause.unsigned_abs())
 }
 
-impl Lifecycle {
-    /// The registrations whose secret ends.
-    pub fn registrations(&self) -> impl Iterator<Item = RegistrationView<'_>> {
-        self.registrations.0.iter().map(|registration| RegistrationView {
-            client: &registration.client,
+impl Registrations {
+    pub(super) fn views(&self) -> impl Iterator<Item = RegistrationView<'_>> {
+        self.all.iter().map(|(client, registration)| RegistrationView {
+            client,
             ends: registration.ends,
             next: match registration.stage {
                 Stage::Waiting(at) => Some(at),
@@ -150,58 +89,111 @@ impl Lifecycle {
         })
     }
 
-    pub(super) fn registration(&mut self, event: RegistrationEvent, now: Now) {
+    /// When one of them is to be renewed.
+    pub(super) fn next_deadline(&self, rests: bool) -> Option<Boot> {
+        self.timers.first().filter(|_| !rests)
+    }
+
+    /// News of one. Gives the client whose secret is another one now.
+    pub(super) fn hear(&mut self, event: RegistrationEvent, now: Now) -> Option<ClientKey> {
         match event {
             RegistrationEvent::Known { client, ends } => {
-                if self.registrations.find(&client).is_none() {
-                    let stage = Stage::Waiting(due(ends, now));
-                    let failures = 0;
-                    let known = Registration { client, ends, stage, failures, failure: None };
-                    self.registrations.0.push(known);
+                if !self.all.contains_key(&client) {
+                    let at = due(ends, now);
+                    let stage = Stage::Waiting(at);
+                    self.timers.set(&client, Some(at));
+                    let known = Registration { ends, stage, failures: 0, failure: None };
+                    self.all.insert(client, known);
                 }
+                None
             }
             RegistrationEvent::Gone(client) => {
-                self.registrations.0.retain(|registration| registration.client != client);
+                self.forget(&client);
+                None
             }
-            RegistrationEvent::Renewed { client, result } => self.renewed(&client, result, now),
+            RegistrationEvent::Renewed { client, result } => self.renewed(client, result, now),
         }
     }
 
-    fn renewed(&mut self, client: &ClientKey, result: Result<Option<Wall>, Failure>, now: Now) {
-        let Some(registration) = self.registrations.find(client) else { return };
+    fn renewed(
+        &mut self,
+        client: ClientKey,
+        result: Result<Option<Wall>, Failure>,
+        now: Now,
+    ) -> Option<ClientKey> {
+        let registration = self.all.get_mut(&client)?;
         if registration.stage != Stage::Renewing {
-            return;
+            return None;
         }
-        match result {
-            Ok(None) => self.registrations.0.retain(|registration| registration.client != *client),
+        let failure = match result {
+            Ok(None) => {
+                self.forget(&client);
+                return Some(client);
+            }
             Ok(Some(ends)) if ends > registration.ends => {
                 registration.ends = ends;
                 registration.failures = 0;
                 registration.failure = None;
-                registration.stage = Stage::Waiting(due(ends, now));
+                self.wait(&client, due(ends, now));
+                return Some(client);
             }
             Ok(Some(_)) => {
                 let why = "the provider did not move the end of the secret on";
-                registration.back_off(Failure::new(FailureClass::Transient, why), now.boot);
-                return;
+                Failure::new(FailureClass::Transient, why)
             }
-            Err(failure) => return registration.back_off(failure, now.boot),
+            Err(failure) => failure,
+        };
+        let at = registration.back_off(failure, now.boot);
+        self.wait(&client, at);
+        None
+    }
+
+    fn wait(&mut self, client: &ClientKey, at: Boot) {
+        if let Some(registration) = self.all.get_mut(client) {
+            registration.stage = Stage::Waiting(at);
+            self.timers.set(client, Some(at));
         }
-        // who was refused with the old secret, or while it was replaced, has another one now
-        self.retry_client(client, NOWHERE, now);
+    }
+
+    fn forget(&mut self, client: &ClientKey) {
+        self.all.remove(client);
+        self.timers.set(client, None);
     }
 
     /// Renews what is due.
-    pub(super) fn mind_registrations(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.machine.rests() || self.draining {
-            return;
-        }
-        for registration in &mut self.registrations.0 {
-            if let Stage::Waiting(at) = registration.stage
-                && at <= now.boot
-            {
+    pub(super) fn mind(&mut self, rests: bool, now: Now, out: &mut Vec<Effect>) {
+        while !rests && let Some(client) = self.timers.ring(now.boot) {
+            if let Some(registration) = self.all.get_mut(&client) {
                 registration.stage = Stage::Renewing;
-                out.push(Effect::Renew(registration.client.clone()));
+                out.push(Effect::Renew(client));
+            }
+        }
+    }
+
+    /// Brings forward what failed on the way.
+    pub(super) fn hurry(&mut self, now: Boot) {
+        let lost = |registration: &Registration| {
+            let failure = registration.failure.as_ref().filter(|it| it.retry_after.is_none());
+            failure.is_some_and(|failure| failure.class == FailureClass::NotSent)
+        };
+        self.move_those(|it| {
+            (lost(it) && matches!(it.stage, Stage::Waiting(at) if at > now)).then_some(now)
+        });
+    }
+
+    /// The wall clock was set, and ends are on it.
+    pub(super) fn place(&mut self, now: Now) {
+        self.move_those(|it| it.failure.is_none().then(|| due(it.ends, now)));
+    }
+
+    /// Moves those that wait.
+    fn move_those(&mut self, to: impl Fn(&Registration) -> Option<Boot>) {
+        for (client, registration) in &mut self.all {
+            if let Stage::Waiting(_) = registration.stage
+                && let Some(at) = to(registration)
+            {
+                registration.stage = Stage::Waiting(at);
+                self.timers.set(client, Some(at));
             }
         }
     }

@@ -7,10 +7,7 @@
 
 use std::time::Duration;
 
-use super::account::{Account, News, Phase};
-use super::machine::Lifecycle;
-use super::words::Effect;
-use crate::model::{Boot, Failure, FailureClass, Landing, Now};
+use crate::model::{Boot, Now};
 
 /// How long an announced sleep is waited for. A machine that still runs then does not sleep, whatever
 /// became of the word that it woke; one that did sleep finds this over when it wakes, for the boot
@@ -71,127 +68,58 @@ impl Machine {
         self.heeded = Some((now, pause));
         self.hint = None;
     }
-}
 
-impl Lifecycle {
-    /// Whether the last request got through to its provider; yes before the first.
-    #[must_use]
-    pub fn is_online(&self) -> bool {
-        self.online
+    /// It is about to sleep or to shut down.
+    pub(super) fn go_to_rest(&mut self, now: Boot) {
+        self.sleep = Sleep::Resting(now + REST_MAX);
     }
 
-    /// Notes whether a request got through.
-    pub(super) fn note_reach(&mut self, landing: &Landing, out: &mut Vec<Effect>) {
-        let lost = |failure: &Failure| {
-            matches!(failure.class, FailureClass::NotSent | FailureClass::Captive)
-        };
-        let online = !matches!(landing, Landing::Failed { failure, .. } if lost(failure));
-        if std::mem::replace(&mut self.online, online) != online {
-            out.push(Effect::Online(online));
+    /// It woke, or does not sleep after all.
+    pub(super) fn wake(&mut self, now: Boot) {
+        if let Sleep::Resting(_) = self.sleep {
+            self.sleep = Sleep::Waking(now + NETWORK_PATIENCE);
         }
     }
 
-    /// The machine is about to sleep or to shut down: what flies lands, and nothing else leaves. The
-    /// exchange of a sign-in that comes back in this moment does: its code does not keep, and all that
-    /// it can lose is a sign-in that the user has just begun.
-    pub(super) fn go_to_rest(&mut self, now: Now) {
-        self.machine.sleep = Sleep::Resting(now.boot + REST_MAX);
-    }
-
-    /// The machine woke, or does not sleep after all.
-    pub(super) fn wake(&mut self, now: Now) {
-        if let Sleep::Resting(_) = self.machine.sleep {
-            self.machine.sleep = Sleep::Waking(now.boot + NETWORK_PATIENCE);
-        }
-    }
-
-    /// An address or a route came up, or a portal let the user in.
-    pub(super) fn network_up(&mut self, now: Now) {
-        match self.machine.sleep {
+    /// An address or a route came up, or a portal let the user in. Says whether that is to be heeded now.
+    pub(super) fn network_up(&mut self, now: Boot) -> bool {
+        match self.sleep {
             // what the network does on its way down says nothing about the time after
-            Sleep::Resting(_) => {}
-            Sleep::Waking(_) => self.awake(now),
+            Sleep::Resting(_) => false,
+            Sleep::Waking(_) => {
+                self.sleep = Sleep::Awake;
+                self.heed(now);
+                true
+            }
             Sleep::Awake => {
-                let open = self.machine.heeded.map(|(last, pause)| last + pause);
-                match open.filter(|open| *open > now.boot) {
-                    Some(open) => self.machine.hint = Some(open),
-                    None => self.heed_hint(now),
+                let open = self.heeded.map(|(last, pause)| last + pause);
+                if let Some(open) = open.filter(|open| *open > now) {
+                    self.hint = Some(open);
+                    return false;
                 }
+                self.heed(now);
+                true
             }
         }
     }
 
-    /// Does what time alone brings.
-    pub(super) fn mind_machine(&mut self, now: Now) {
-        match self.machine.sleep {
-            Sleep::Resting(until) if until <= now.boot => self.wake(now),
-            Sleep::Waking(until) if until <= now.boot => self.awake(now),
-            Sleep::Awake if self.machine.hint.is_some_and(|at| at <= now.boot) => {
-                self.heed_hint(now);
+    /// Does what time alone brings. Says whether a hint is to be heeded.
+    pub(super) fn mind(&mut self, now: Now) -> bool {
+        match self.sleep {
+            Sleep::Resting(until) if until <= now.boot => {
+                self.wake(now.boot);
+                false
             }
-            _ => {}
-        }
-    }
-
-    fn awake(&mut self, now: Now) {
-        self.machine.sleep = Sleep::Awake;
-        self.heed_hint(now);
-    }
-
-    /// Another try is worth while for all whose last one failed on the way. Traffic paces them.
-    fn heed_hint(&mut self, now: Now) {
-        self.machine.heed(now.boot);
-        self.traffic.reopen(now.boot);
-        self.errands.hurry(now.boot);
-        self.registrations.hurry(now.boot);
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            if account.hurry(now.boot) {
-                self.touch(place, News::Changed);
-                self.rearm(place);
+            Sleep::Waking(until) if until <= now.boot => {
+                self.sleep = Sleep::Awake;
+                self.heed(now.boot);
+                true
             }
-        }
-    }
-
-    /// The wall clock was set: what it places on the boot clock moves, and all that is shown by it.
-    /// A clock that was wrong also makes good certificates look bad, so it counts as a hint, too.
-    pub(super) fn clock_set(&mut self, now: Now) {
-        for place in 0..self.accounts.len() {
-            let Some(account) = &mut self.accounts[place] else { continue };
-            let (term, issued) = (account.login.term.take(), account.issued());
-            if let Some(term) = term {
-                self.take_term(place, term, now);
+            Sleep::Awake if self.hint.is_some_and(|at| at <= now.boot) => {
+                self.heed(now.boot);
+                true
             }
-            if let Some(issued) = issued {
-                self.take_token(place, issued, now);
-            }
-            self.touch(place, News::Changed);
-            self.rearm(place);
+            Sleep::Awake | Sleep::Resting(_) | Sleep::Waking(_) => false,
         }
-        self.registrations.place(now);
-        // each wake sets the clock, too, and the network comes after it
-        if !self.machine.rests() {
-            self.network_up(now);
-        }
-    }
-}
-
-impl Account {
-    /// Brings the next try forward, if there is one to come and the provider itself has not said why
-    /// or until when it has to wait. Says whether it did.
-    fn hurry(&mut self, now: Boot) -> bool {
-        let Phase::Waiting(until) = self.phase else { return false };
-        let Some(failure) = &self.login.last_failure else { return false };
-        let said = failure.class.is_verdict() || failure.retry_after.is_some();
-        let at = self.next_start(now).map_or(now, |earliest| earliest.max(now));
-        if said || self.obstacle().is_some() || at >= until {
-            return false;
-        }
-        if failure.class == FailureClass::NotSent {
-            // names may be known a moment later than the way is: then the short pauses serve
-            self.login.streak.of_class = 0;
-        }
-        self.phase = Phase::Waiting(at);
-        true
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::account::{Account, Phase};
-use super::machine::{Flight, Lifecycle, Task};
+use super::account::Account;
+use super::flight::{Exchange, Flight, Refresh, Task, What};
+use super::login::{Fate, Found};
+use super::machine::Lifecycle;
+use super::state::{Airborne, State, Work};
 use super::term::Term;
 use super::words::Rules;
 use crate::model::{
@@ -27,33 +30,33 @@ impl Lifecycle {
     pub fn restore(&mut self, restored: Restored, now: Now) {
         let Restored { record, rules, unresolved } = restored;
         let mut account = Account::new(record.seed, rules);
-        if let Standing::Held { .. } = record.standing {
+        let work = match record.standing {
             // tried once after a restart: client or definition may be mended
-            account.phase = Phase::Waiting(now.boot);
-        }
+            Standing::Held { .. } => Work::Waiting(now.boot),
+            Standing::Good | Standing::NeedsLogin { .. } => Work::Idle,
+        };
+        account.state = State::at_rest(record.standing);
+        account.state.work_on(work);
         account.enabled = record.enabled;
-        account.standing = record.standing;
         account.login.generation = record.generation;
-        account.latest = record.generation;
-        account.login.renewable = record.refresh.is_some();
-        account.login.streak.ambiguous_since = unresolved.map(|_| now.boot);
-        account.login.unresolved = unresolved;
-        account.login.unsettled = unresolved.is_some();
-        let place = self.admit(account);
+        if let Some(flight) = unresolved {
+            let found = Found::AtStart;
+            account.login.fate = Fate::Unknown { flight, since: now.boot, found };
+            account.login.streak.lost = true;
+        }
         if let Some(refresh) = record.refresh {
             // the last access token came with the last use
             let used = record.issued.as_ref().map_or(&refresh.sent, |issued| &issued.sent).clone();
             let term = Term::new(refresh.sent, refresh.lifetime, used, record.signed_in);
-            self.take_term(place, term, now);
+            account.login.refresh = Some(term);
+            account.place_term(&self.boot_id, now);
         }
         if let Some(issued) = record.issued {
-            self.take_token(place, issued, now);
+            account.take_token(&self.boot_id, issued, now);
         }
-        if let Some(account) = &mut self.accounts[place] {
-            // who asked before the restart is not on record; the last refresh was for somebody
-            account.asked = account.login.token.as_ref().map(|token| token.sent);
-        }
-        self.rearm(place);
+        // who asked before the restart is not on record; the last refresh was for somebody
+        account.asked = account.login.token().map(|token| token.sent);
+        self.admit(account);
     }
 
     /// Takes up a flight of an earlier run whose answer is on record but was not interpreted. The
@@ -65,18 +68,20 @@ impl Lifecycle {
         generation: Generation,
         portion: Option<Arc<Portion>>,
     ) {
-        let Some(&place) = self.places.get(name) else { return };
-        if let Some(account) = &mut self.accounts[place] {
-            // without rules the answer cannot be read yet, but nothing may be sent either
-            account.phase = Phase::Flying;
-            account.login.unsettled = true;
-            let Some(rules) = &account.rules else { return };
-            let endpoint = rules.endpoint.clone();
-            self.traffic.resume(&endpoint, place);
-            let task = Task::Refresh { place, endpoint, generation, portion, by_exchange: false };
-            self.flights.insert(flight, Flight { task, resolves: None, pending: None });
-            self.rearm(place);
+        let Some(slot) = self.accounts.named(name) else { return };
+        let Some(account) = self.accounts.get_mut(slot) else { return };
+        // without rules the answer cannot be read yet, but nothing may be sent either
+        account.state.work_on(Work::Airborne(Airborne::Unread(flight)));
+        if account.login.fate == Fate::Known {
+            account.login.fate = Fate::OnRecord;
         }
+        let endpoint = account.endpoint().cloned();
+        self.rearm(slot);
+        let Some(endpoint) = endpoint else { return };
+        self.traffic.resume(&endpoint, slot);
+        let what = portion.map_or(What::Whole, What::Part);
+        let refresh = Refresh { slot, endpoint, generation, what };
+        self.flights.insert(flight, Flight::new(Task::Refresh(refresh)));
     }
 
     /// The same for the exchange of a sign-in.
@@ -87,14 +92,10 @@ impl Lifecycle {
         seed: AccountSeed,
         rules: Rules,
     ) {
-        if let Some(&place) = self.places.get(&seed.name)
-            && let Some(account) = &mut self.accounts[place]
-        {
-            account.exchange = Some(flight);
-        }
+        self.await_login(&seed.id, flight);
         // its question is asked already: it must not be asked again before the answer is read
-        self.mark_redeeming(&request);
-        let task = Task::Exchange { request, seed, rules: Box::new(rules) };
-        self.flights.insert(flight, Flight { task, resolves: None, pending: None });
+        self.sign_ins.is_asked_already(&request);
+        let exchange = Exchange { request, seed, rules: Box::new(rules) };
+        self.flights.insert(flight, Flight::new(Task::Exchange(exchange)));
     }
 }

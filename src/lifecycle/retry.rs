@@ -7,9 +7,38 @@ use super::traffic::{PROBE_MAX, PROBE_MIN, probe_pause};
 use super::words::Rules;
 use crate::model::{AccountId, Boot, Failure, FailureClass};
 
-const NOT_SENT_MAX: Duration = Duration::from_mins(1);
-const TRANSIENT_MIN: Duration = Duration::from_secs(2);
-const TRANSIENT_MAX: Duration = Duration::from_mins(15);
+/// Pauses that double, from the first to the longest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BackOff {
+    pub(super) first: Duration,
+    pub(super) most: Duration,
+}
+
+impl BackOff {
+    /// The pause after that many failures.
+    pub(super) const fn doubled(self, failures: u32) -> Duration {
+        let times = if failures > 17 { 16 } else { failures.saturating_sub(1) };
+        let pause = self.first.saturating_mul(1 << times);
+        if pause.as_nanos() < self.most.as_nanos() { pause } else { self.most }
+    }
+
+    /// The same, between half and the whole of that by a throw of `dice` from 0 to 1, so that many that failed together
+    /// do not come back together.
+    pub(super) fn pause(self, failures: u32, dice: f64) -> Duration {
+        self.doubled(failures).mul_f64(0.5 + dice / 2.0)
+    }
+}
+
+/// After requests that were not sent: a network that comes up is found soon.
+const NOT_SENT: BackOff = BackOff { first: Duration::from_secs(1), most: Duration::from_mins(1) };
+/// After trouble of the provider.
+const TRANSIENT: BackOff = BackOff { first: Duration::from_secs(2), most: Duration::from_mins(15) };
+/// After a disk that took nothing: nothing leaves this machine for that.
+const DISK: BackOff = BackOff { first: Duration::from_secs(1), most: Duration::from_mins(1) };
+/// After a disk that says that it will never take something: it may err, and the user may mend it.
+const LASTING: BackOff = BackOff { first: Duration::from_mins(1), most: Duration::from_mins(15) };
+/// After answers of which the refresh token alone could be used: each of them costs the provider a rotation.
+const RESCUE: BackOff = BackOff { first: Duration::from_secs(1), most: Duration::from_hours(1) };
 /// The pause of a provider that says "too many requests" and not how long to wait.
 pub(super) const RATE_PAUSE: Duration = Duration::from_secs(30);
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
@@ -32,10 +61,20 @@ pub(super) struct Streak {
     pub(super) failures: u32,
     /// How many of them, at the end of the row, were of the class of the last.
     pub(super) of_class: u32,
-    /// When the first request was sent whose fate is unknown: the refresh token may be spent.
-    pub(super) ambiguous_since: Option<Boot>,
+    /// Whether an answer was lost on its way.
+    pub(super) lost: bool,
     /// Whether the provider has already called the grant dead once.
     pub(super) called_dead: bool,
+}
+
+impl Streak {
+    /// Counts a failure; `before` is the one before, if there was one.
+    pub(super) fn count(&mut self, failure: &Failure, before: Option<&Failure>) {
+        let same = before.is_some_and(|before| before.class == failure.class);
+        self.failures = self.failures.saturating_add(1);
+        self.of_class = if same { self.of_class.saturating_add(1) } else { 1 };
+        self.lost |= failure.class == FailureClass::Ambiguous;
+    }
 }
 
 /// Whose fault a failure is that passes, as far as can be told.
@@ -52,7 +91,7 @@ impl Blame {
     /// The longest pause before the next try.
     fn patience(self) -> Duration {
         match self {
-            Self::Account => TRANSIENT_MAX,
+            Self::Account => TRANSIENT.most,
             // Nothing is lost any more by waiting for the next probe. The way shuts before five accounts ask that often.
             Self::Way { left } if left.is_zero() => PROBE_MAX,
             Self::Way { left } => probe_pause(left).max(PROBE_MIN),
@@ -73,36 +112,44 @@ pub(super) enum Verdict {
     NeedsLogin,
 }
 
-/// Decides. `streak` already counts this failure.
-pub(super) fn verdict(
-    failure: &Failure,
-    streak: &Streak,
-    blame: Blame,
-    rules: &Rules,
-    account: &AccountId,
-    now: Boot,
-) -> Verdict {
+/// What is to be decided about.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) failure: &'a Failure,
+    /// With this failure.
+    pub(super) streak: &'a Streak,
+    /// Since when it is unknown whether the refresh token is spent, if it is.
+    pub(super) unknown_since: Option<Boot>,
+    pub(super) blame: Blame,
+}
+
+/// Decides.
+pub(super) fn verdict(case: Case<'_>, rules: &Rules, account: &AccountId, now: Boot) -> Verdict {
+    let Case { failure, streak, unknown_since, blame } = case;
     let dice = spread(account, u64::from(streak.failures));
     match failure.class {
         FailureClass::NotSent => {
-            let most = doubled(Duration::from_secs(1), streak.of_class).min(NOT_SENT_MAX);
             // full jitter, but never at once: a refused connection would be tried in a tight loop
-            let pause = most.mul_f64(dice).max(Duration::from_millis(200));
+            let pause = NOT_SENT.doubled(streak.of_class).mul_f64(dice);
+            let pause = pause.max(Duration::from_millis(200));
             Verdict::Retry(now + pause.min(blame.patience()))
         }
         FailureClass::Ambiguous => {
-            let since = streak.ambiguous_since.unwrap_or(now);
+            let since = unknown_since.unwrap_or(now);
             let pause = AMBIGUOUS_PAUSES.get(streak.of_class.saturating_sub(1) as usize);
             let window = rules.grace.saturating_sub(Duration::from_secs(2));
             match pause {
                 Some(pause) if (now + *pause).since(since) <= window => {
                     Verdict::Retry(now + *pause)
                 }
-                _ => Verdict::Retry(now + back_off(streak.of_class, dice).min(blame.patience())),
+                _ => {
+                    let pause = TRANSIENT.pause(streak.of_class, dice);
+                    Verdict::Retry(now + pause.min(blame.patience()))
+                }
             }
         }
         FailureClass::Transient | FailureClass::Captive => {
-            let back_off = back_off(streak.of_class, dice).min(blame.patience());
+            let back_off = TRANSIENT.pause(streak.of_class, dice).min(blame.patience());
             let rate = (failure.status == Some(429)).then_some(RATE_PAUSE);
             let pause = match failure.retry_after.map(asked_pause).or(rate) {
                 // who fails again and again waits longer than the least that is asked for
@@ -128,20 +175,19 @@ pub(super) fn asked_pause(asked: Duration) -> Duration {
     asked.clamp(Duration::from_secs(1), RETRY_AFTER_MAX)
 }
 
-/// 2 s doubling up to 15 min; between half and the whole of that, so that many accounts that failed
-/// together do not come back together.
-fn back_off(failures: u32, dice: f64) -> Duration {
-    let most = doubled(TRANSIENT_MIN, failures).min(TRANSIENT_MAX);
-    most.mul_f64(0.5 + dice / 2.0)
-}
-
-fn doubled(first: Duration, count: u32) -> Duration {
-    first.saturating_mul(1 << count.saturating_sub(1).min(16))
-}
-
 /// How long to wait before something that could not be written down is tried again.
 pub(super) fn disk_pause(failures: u32) -> Duration {
-    doubled(Duration::from_secs(1), failures).min(Duration::from_mins(1))
+    DISK.doubled(failures)
+}
+
+/// The same where the disk says that it will never take it.
+pub(super) fn lasting_pause(failures: u32) -> Duration {
+    LASTING.doubled(failures)
+}
+
+/// How long to wait after that many answers in a row of which the refresh token alone could be used.
+pub(super) fn rescue_pause(rescues: u32) -> Duration {
+    RESCUE.doubled(rescues)
 }
 
 #[cfg(test)]
@@ -151,16 +197,15 @@ mod tests {
 
     fn decide(class: FailureClass, streak: Streak, rules: &Rules) -> Verdict {
         let account = AccountId::from_random([1; 8]);
-        verdict(&failure(class), &streak, Blame::Account, rules, &account, Boot(100_000))
+        let failure = failure(class);
+        let unknown_since = streak.lost.then_some(Boot(100_000));
+        let case =
+            Case { failure: &failure, streak: &streak, unknown_since, blame: Blame::Account };
+        verdict(case, rules, &account, Boot(100_000))
     }
 
     fn after(class: FailureClass, of_class: u32) -> i64 {
-        let streak = Streak {
-            failures: of_class,
-            of_class,
-            ambiguous_since: Some(Boot(100_000)),
-            called_dead: false,
-        };
+        let streak = Streak { failures: of_class, of_class, lost: true, called_dead: false };
         match decide(class, streak, &rules()) {
             Verdict::Retry(at) => at.0 - 100_000,
             other => panic!("{other:?}"),
@@ -176,10 +221,10 @@ mod tests {
             _ => false,
         };
         for (class, first, tenth) in [
-            (FailureClass::NotSent, Duration::from_secs(1), NOT_SENT_MAX),
-            (FailureClass::Ambiguous, Duration::from_millis(250), TRANSIENT_MAX),
-            (FailureClass::Transient, TRANSIENT_MIN, TRANSIENT_MAX),
-            (FailureClass::Captive, TRANSIENT_MIN, TRANSIENT_MAX),
+            (FailureClass::NotSent, Duration::from_secs(1), NOT_SENT.most),
+            (FailureClass::Ambiguous, Duration::from_millis(250), TRANSIENT.most),
+            (FailureClass::Transient, TRANSIENT.first, TRANSIENT.most),
+            (FailureClass::Captive, TRANSIENT.first, TRANSIENT.most),
         ] {
             for (count, most) in [(1, first), (10, tenth)] {
                 let streak = Streak { failures: count, of_class: count, ..Streak::default() };
@@ -205,13 +250,13 @@ mod tests {
 
     #[test]
     fn outside_the_grace_window_an_ambiguous_failure_backs_off() {
-        let late = Streak {
-            failures: 2,
-            of_class: 2,
-            ambiguous_since: Some(Boot(100_000 - 40_000)),
-            called_dead: false,
-        };
-        match decide(FailureClass::Ambiguous, late, &rules()) {
+        let streak = Streak { failures: 2, of_class: 2, lost: true, called_dead: false };
+        let failure = failure(FailureClass::Ambiguous);
+        let unknown_since = Some(Boot(100_000 - 40_000));
+        let case =
+            Case { failure: &failure, streak: &streak, unknown_since, blame: Blame::Account };
+        let account = AccountId::from_random([1; 8]);
+        match verdict(case, &rules(), &account, Boot(100_000)) {
             Verdict::Retry(at) => assert!(at.0 - 100_000 >= 2000, "{at:?}"),
             other => panic!("{other:?}"),
         }
@@ -233,7 +278,13 @@ mod tests {
                 ..failure(FailureClass::Transient)
             };
             let streak = Streak { failures: 1, of_class: 1, ..Streak::default() };
-            let got = verdict(&failure, &streak, Blame::Account, &rules(), &account, Boot(0));
+            let case = Case {
+                failure: &failure,
+                streak: &streak,
+                unknown_since: None,
+                blame: Blame::Account,
+            };
+            let got = verdict(case, &rules(), &account, Boot(0));
             assert_eq!(got, Verdict::Retry(Boot(kept * 1000)));
         }
     }

@@ -3,29 +3,75 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{Account, Login, News, Pending, Phase};
-use super::machine::{Flight, Lifecycle, Task};
+use super::account::{Account, Incoming, News};
+use super::flight::{Brought, Exchange, Flight, Refresh, Saving, Stage, Task, What};
+use super::login::{Fate, Login};
+use super::machine::Lifecycle;
 use super::retry::{self, Streak};
+use super::state::{Airborne, Work};
 use super::term::Term;
 use super::traffic::Speed;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
-    AccountSeed, Failure, FailureClass, FlightId, Generation, GrantChange, Granted, Issued, Now,
-    RefreshToken, Stamp, Standing,
+    AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted, Issued,
+    Kept, Now, RefreshToken, Stamp, Standing,
 };
 
+/// What a landing brought, if it is anything to save: a grant, or the refresh token alone of an odd
+/// answer with what was wrong with it.
+pub(super) type Arrived = Result<Granted, (Failure, RefreshToken)>;
+
+const UNSAVED: &str = "the provider gave a new token, but it cannot be written down";
+
+pub(super) fn disk_failure(why: &str) -> Failure {
+    Failure::new(FailureClass::NotSent, format!("nothing can be written down: {why}"))
+}
+
 impl Lifecycle {
-    /// Sends what a flight brought to the disk.
-    pub(super) fn save(
+    /// Sends what a refresh brought to the disk.
+    pub(super) fn save_refresh(
         &mut self,
-        flight: FlightId,
+        id: FlightId,
+        slot: usize,
         seed: &AccountSeed,
-        generation: Generation,
         sent: &Stamp,
-        brought: Brought,
+        arrived: Arrived,
         out: &mut Vec<Effect>,
     ) {
-        let (failure, issued, refresh, refresh_lifetime) = match brought {
+        if let Some(account) = self.accounts.get_mut(slot) {
+            account.state.work_on(Work::Airborne(Airborne::Saving(id)));
+        }
+        self.save(id, seed, sent, arrived, out);
+    }
+
+    /// Sends what a sign-in brought to the disk. Nothing is asked of the login before any more: it is as good as over.
+    pub(super) fn save_login(
+        &mut self,
+        id: FlightId,
+        seed: &AccountSeed,
+        sent: &Stamp,
+        arrived: Arrived,
+        out: &mut Vec<Effect>,
+    ) {
+        if let Some(slot) = self.accounts.with_id(&seed.id) {
+            self.unqueue(slot);
+            if let Some(account) = self.accounts.get_mut(slot) {
+                account.incoming = Some(Incoming::Saving(id));
+            }
+            self.rearm(slot);
+        }
+        self.save(id, seed, sent, arrived, out);
+    }
+
+    fn save(
+        &mut self,
+        id: FlightId,
+        seed: &AccountSeed,
+        sent: &Stamp,
+        arrived: Arrived,
+        out: &mut Vec<Effect>,
+    ) {
+        let (brought, refresh, refresh_lifetime) = match arrived {
             Ok(granted) => {
                 let issued = Arc::new(Issued {
                     access: Arc::new(granted.access),
@@ -33,235 +79,270 @@ impl Lifecycle {
                     scopes: granted.scopes.unwrap_or_else(|| seed.scopes.clone()),
                     sent: sent.clone(),
                     lifetime: granted.lifetime,
-                    generation,
                     values: seed.values.with(&granted.values),
                 });
-                (None, Some(issued), granted.refresh, granted.refresh_lifetime)
+                (Brought::Token(issued), granted.refresh, granted.refresh_lifetime)
             }
-            Err((failure, refresh)) => (Some(failure), None, Some(refresh), None),
+            Err((failure, refresh)) => (Brought::Nothing(failure), Some(refresh), None),
         };
-        let Some(entry) = self.flights.get_mut(&flight) else { return };
-        let (portion, by_exchange) = (entry.portion().cloned(), entry.is_exchange());
+        let Some(flight) = self.flights.get_mut(&id) else { return };
         // what is on record is good for the whole login
-        let stored = issued.clone().filter(|_| portion.is_none());
-        entry.pending = Some(Pending {
-            generation,
+        let is_part =
+            matches!(&flight.task, Task::Refresh(refresh) if refresh.what.portion().is_some());
+        let issued = match &brought {
+            Brought::Token(issued) if !is_part => Some(Arc::clone(issued)),
+            Brought::Token(_) | Brought::Nothing(_) => None,
+        };
+        flight.stage = Stage::Saving(Saving {
             sent: sent.clone(),
-            refresh_lifetime,
-            issued,
+            brought,
             brings_refresh: refresh.is_some(),
-            portion,
-            by_exchange,
-            failure,
-            held: None,
-            tries: 0,
+            refresh_lifetime,
+            again: None,
+            failures: 0,
         });
         let account = seed.id.clone();
-        let change =
-            GrantChange { flight, account, generation, refresh, issued: stored, refresh_lifetime };
+        let change = GrantChange { flight: id, account, refresh, issued, refresh_lifetime };
         out.push(Effect::Save(Box::new(change)));
     }
 
-    /// A grant is durable: now it is in force, and everybody may see it.
+    /// A grant is durable, or is not.
     pub(super) fn saved(
         &mut self,
         id: FlightId,
-        result: Result<(), Unsaved>,
+        result: Result<Kept, Unsaved>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Some(Flight { task, pending: Some(pending), .. }) = self.flights.get_mut(&id) else {
+        let Some(Flight { task, stage: Stage::Saving(saving) }) = self.flights.get_mut(&id) else {
             return;
         };
-        if let Err(Unsaved { why, lasting: true, .. }) = result {
-            self.give_up_saving(id, why, now, out);
-            return;
-        }
-        if let Err(Unsaved { change, why, .. }) = result {
-            // Nothing is lost while it is in memory; nothing is answered while it is not on disk.
-            pending.tries += 1;
-            pending.held = Some((change, now.boot + retry::disk_pause(pending.tries)));
-            match task {
-                Task::Refresh { place, .. } => {
-                    let place = *place;
-                    if let Some(account) = &mut self.accounts[place] {
-                        account.login.last_failure = Some(disk_failure(&why));
-                    }
-                    self.touch(place, News::Changed);
-                    let refusal = Refusal::NotSaved { why: UNSAVED.into() };
-                    self.settle_waiters(place, now, &refusal, out);
-                    self.rearm(place);
-                }
-                Task::Exchange { .. } => self.unsaved_exchanges += 1,
+        let kept = match result {
+            Ok(kept) => kept,
+            Err(unsaved) => {
+                saving.failures = saving.failures.saturating_add(1);
+                let (task, failures) = (task.clone(), saving.failures);
+                return self.not_saved(id, &task, failures, unsaved, now, out);
             }
-            return;
-        }
-        let Some(Flight { task, pending: Some(pending), .. }) = self.flights.remove(&id) else {
+        };
+        let Some(Flight { task, stage: Stage::Saving(saving) }) = self.flights.remove(&id) else {
             return;
         };
-        match task {
-            Task::Refresh { place, .. } => {
-                self.bring_into_force(id, place, pending, now, out);
-            }
-            Task::Exchange { request, seed, rules } => {
-                let place = self
-                    .place_of(&seed)
-                    .unwrap_or_else(|| self.admit(Account::new(seed.clone(), None)));
-                self.unqueue(place);
-                self.forget_failures(place);
-                if let Some(account) = &mut self.accounts[place] {
-                    account.rules = Some(*rules);
-                    account.seed = seed.clone();
-                    account.latest = account.latest.max(pending.generation);
-                    account.login = Login::after(&account.login);
-                    account.exchange = None;
-                    if !account.is_busy() {
-                        account.phase = Phase::Idle;
-                    }
+        match (task, kept) {
+            (Task::Refresh(refresh), Kept::InForce(generation)) => {
+                let Refresh { slot, what, .. } = refresh;
+                if let Some(account) = self.accounts.get_mut(slot) {
+                    account.state.work_on(Work::Idle);
                 }
-                self.bring_into_force(id, place, pending, now, out);
-                self.retry_client(&seed.client, place, now);
-                self.supersede_errands(&seed, now, out);
-                self.finish_sign_in(&request, Ok(seed.id), out);
+                self.bring_into_force(slot, &what, generation, saving, now, out);
+            }
+            (Task::Refresh(Refresh { slot, .. }), Kept::Superseded) => {
+                if let Some(account) = self.accounts.get_mut(slot) {
+                    account.state.work_on(Work::Idle);
+                }
+                self.refresh_superseded(slot, now, out);
+            }
+            (Task::Exchange(exchange), Kept::InForce(generation)) => {
+                self.login_saved(exchange, generation, saving, now, out);
+            }
+            (Task::Exchange(exchange), Kept::Superseded) => {
+                debug_assert!(false, "a login follows whatever is there");
+                self.incoming_over(&exchange.seed.id, now, out);
             }
         }
     }
 
-    /// The disk will never take this grant. Its raw answer stays on record.
-    fn give_up_saving(&mut self, id: FlightId, why: String, now: Now, out: &mut Vec<Effect>) {
-        let Some(Flight { task, .. }) = self.flights.remove(&id) else { return };
-        match task {
-            Task::Exchange { request, seed, .. } => {
-                // the login before is in force again, and may be renewed
-                if let Some(account) =
-                    self.place_of(&seed).and_then(|place| self.accounts[place].as_mut())
-                {
-                    account.latest = account.login.generation;
-                }
-                self.exchange_over(&seed, out);
-                self.finish_sign_in(&request, Err(SignInEnd::NotSaved { why }), out);
-            }
-            Task::Refresh { place, .. } => {
-                if let Some(account) = &mut self.accounts[place] {
-                    account.latest = account.login.generation;
-                    account.login.last_failure = Some(disk_failure(&why));
-                    account.phase = Phase::Waiting(now.boot + retry::disk_pause(u32::MAX));
-                }
-                self.touch(place, News::Changed);
-                self.settle_waiters(place, now, &Refusal::NotSaved { why }, out);
-                self.leave_if_free(place, out);
-                self.rearm(place);
-            }
-        }
-    }
-
-    fn bring_into_force(
+    /// The disk has not taken a grant. Nothing is lost while it is in memory; nothing is answered while it is not on
+    /// disk; and the token that it takes the place of is spent, and is not sent again.
+    fn not_saved(
         &mut self,
         id: FlightId,
-        place: usize,
-        pending: Pending,
+        task: &Task,
+        failures: u32,
+        unsaved: Unsaved,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Pending { generation, sent, refresh_lifetime, issued, brings_refresh, .. } = pending;
-        let Pending { portion, by_exchange, failure, .. } = pending;
-        if !by_exchange {
-            self.renew_term(place, brings_refresh, sent, refresh_lifetime, now);
-        }
-        let Some(account) = &mut self.accounts[place] else { return };
-        let works_again = matches!(account.standing, Standing::Held { .. });
-        account.login.generation = generation;
-        account.login.renewable |= brings_refresh;
-        account.login.unresolved = None;
-        account.login.unsettled = false;
-        account.standing = Standing::Good;
-        let rescues = account.login.streak.of_class.saturating_add(1);
-        account.login.streak = Streak::default();
-        account.login.last_failure = None;
-        account.login.speed = Speed::Quick;
-        if matches!(account.phase, Phase::Saving(saving) if saving == id) {
-            account.phase = Phase::Idle;
-        }
-        if let Some(failure) = failure {
-            // the new refresh token is safe; the rest of the answer was of no use
-            account.login.streak.failures = rescues;
-            account.login.streak.of_class = rescues;
-            let pause = retry::disk_pause(rescues);
-            if !account.is_busy() {
-                account.phase = Phase::Waiting(now.boot + pause);
+        let Unsaved { change, why, lasting } = unsaved;
+        match task {
+            // the login before is in force again, and may be renewed; the raw answer stays on record
+            Task::Exchange(Exchange { request, seed, .. }) if lasting => {
+                self.flights.remove(&id);
+                self.saves.set(&id, None);
+                self.incoming_over(&seed.id, now, out);
+                self.sign_ins.finish(request, Err(SignInEnd::NotSaved { why }), out);
             }
-            account.login.last_failure = Some(failure);
-            let refusal = account.unavailable();
-            self.touch(place, News::Changed);
-            self.settle_waiters(place, now, &refusal, out);
-        } else if let (Some(issued), Some(portion)) = (&issued, &portion) {
-            self.bring_part_into_force(place, portion, issued, by_exchange, now, out);
-        } else if let Some(issued) = issued {
-            account.seed.values = issued.values.clone();
-            self.take_token(place, issued, now);
-            self.touch(place, News::NewToken);
-            self.answer_waiters(place, None, now, out);
+            Task::Refresh(Refresh { slot, .. }) if lasting && self.draining => {
+                // the raw answer is on record, and the next start reads it
+                self.flights.remove(&id);
+                if let Some(account) = self.accounts.get_mut(*slot) {
+                    account.state.work_on(Work::Idle);
+                }
+                self.settle_waiters(*slot, now, &Refusal::Stopping, out);
+                self.leave_if_free(*slot, out);
+                self.rearm(*slot);
+            }
+            Task::Exchange(_) => {
+                let at = self.save_later(id, change, retry::disk_pause(failures), now);
+                self.saves.set(&id, Some(at));
+            }
+            Task::Refresh(Refresh { slot, .. }) => {
+                let pause = if lasting {
+                    retry::lasting_pause(failures)
+                } else {
+                    retry::disk_pause(failures)
+                };
+                self.save_later(id, change, pause, now);
+                if let Some(account) = self.accounts.get_mut(*slot) {
+                    account.login.failure = Some(disk_failure(&why));
+                }
+                self.accounts.touch(*slot, News::Changed);
+                let refusal = Refusal::NotSaved { why: UNSAVED.into() };
+                self.settle_waiters(*slot, now, &refusal, out);
+                self.rearm(*slot);
+            }
         }
-        if works_again && let Some(account) = &self.accounts[place] {
-            let client = account.seed.client.clone();
-            self.retry_client(&client, place, now);
-        }
-        self.leave_if_free(place, out);
-        self.rearm(place);
     }
 
-    /// A grant begins the life of a new refresh token, or was a use of the one in force.
-    fn renew_term(
+    fn save_later(
         &mut self,
-        place: usize,
-        brings_refresh: bool,
-        sent: Stamp,
-        lifetime: Option<Duration>,
+        id: FlightId,
+        change: Box<GrantChange>,
+        pause: Duration,
         now: Now,
-    ) {
-        let Some(account) = &mut self.accounts[place] else { return };
-        let term = match (account.login.term.take(), brings_refresh) {
-            (before, true) => {
-                let signed_in = before.map_or(Some(sent.at.wall), |term| term.signed_in());
-                Term::new(sent.clone(), lifetime, sent, signed_in)
-            }
-            (Some(mut term), false) => {
-                term.renew(sent, lifetime);
-                term
-            }
-            (None, false) => return,
-        };
-        self.take_term(place, term, now);
+    ) -> Boot {
+        let at = now.boot + pause;
+        if let Some(Flight { stage: Stage::Saving(saving), .. }) = self.flights.get_mut(&id) {
+            saving.again = Some((change, at));
+        }
+        at
     }
 
-    /// Sends a grant to the disk once more.
-    pub(super) fn save_again(&mut self, flight: FlightId, now: Now, out: &mut Vec<Effect>) {
-        let Some(Flight { task, pending: Some(pending), .. }) = self.flights.get_mut(&flight)
-        else {
+    /// Sends a grant to the disk once more, if it is time to.
+    pub(super) fn save_again(&mut self, id: FlightId, now: Now, out: &mut Vec<Effect>) {
+        let Some(Flight { task, stage: Stage::Saving(saving) }) = self.flights.get_mut(&id) else {
             return;
         };
-        let Some((change, _)) = pending.held.take_if(|(_, at)| *at <= now.boot) else { return };
-        match task.clone() {
-            Task::Exchange { .. } => self.unsaved_exchanges -= 1,
-            Task::Refresh { place, .. } => {
-                // a login that was saved meanwhile has replaced this grant
-                let behind = |account: &Account| account.login.generation > change.generation;
-                if self.accounts[place].as_ref().is_some_and(behind) {
-                    self.refresh_over(flight, place, now, out);
-                    return;
-                }
+        let Some((change, _)) = saving.again.take_if(|(_, at)| *at <= now.boot) else { return };
+        if let Task::Refresh(Refresh { slot, generation, .. }) = task {
+            let (slot, generation) = (*slot, *generation);
+            // a login that was saved meanwhile has replaced this grant
+            let is_over = |account: &Account| account.login.generation != generation;
+            if self.accounts.get(slot).is_some_and(is_over) {
+                self.refresh_over(id, slot, now, out);
+                return;
             }
         }
         out.push(Effect::Save(change));
     }
+
+    /// A login is durable: it takes the place of the one before, with all that this had.
+    fn login_saved(
+        &mut self,
+        exchange: Exchange,
+        generation: Generation,
+        saving: Saving,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Exchange { request, seed, rules } = exchange;
+        let slot = match self.accounts.with_id(&seed.id) {
+            Some(slot) => slot,
+            None => self.admit(Account::new(seed.clone(), None)),
+        };
+        self.unqueue(slot);
+        self.forget_failures(slot);
+        self.accounts.renew(slot, seed.clone());
+        if let Some(account) = self.accounts.get_mut(slot) {
+            if let Fate::Unknown { flight, .. } = account.login.fate
+                && !account.is_busy()
+            {
+                // what became of the token before is of no interest any more
+                let account = seed.id.clone();
+                out.push(Effect::Abandon { flight, account, standing: None });
+            }
+            account.rules = Some(*rules);
+            account.login = Login::after(&account.login);
+            account.incoming = None;
+            let work = account.state.work();
+            account.state.stand(Standing::Good, if work.is_at_rest() { Work::Idle } else { work });
+        }
+        self.bring_into_force(slot, &What::Whole, generation, saving, now, out);
+        self.retry_client(&seed.client, Some(slot), now);
+        self.errands.supersede(&seed, self.rests(), now.boot, out);
+        self.sign_ins.finish(&request, Ok(seed.id), out);
+    }
+
+    /// A grant is durable: now it is in force, and everybody may see it.
+    fn bring_into_force(
+        &mut self,
+        slot: usize,
+        what: &What,
+        generation: Generation,
+        saving: Saving,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Saving { sent, brought, brings_refresh, refresh_lifetime, .. } = saving;
+        let boot_id = self.boot_id.clone();
+        let Some(account) = self.accounts.get_mut(slot) else { return };
+        if !matches!(what, What::Exchanged(_)) {
+            account.renew_term(brings_refresh, sent, refresh_lifetime);
+            account.place_term(&boot_id, now);
+            account.login.fate = Fate::Known;
+        }
+        let works_again = account.state.is_held();
+        account.login.generation = generation;
+        let work = account.state.work();
+        account.state.stand(Standing::Good, work);
+        let rescues = account.login.streak.of_class.saturating_add(1);
+        account.login.streak = Streak::default();
+        account.login.failure = None;
+        account.login.speed = Speed::Quick;
+        match (brought, what.portion()) {
+            (Brought::Nothing(failure), _) => {
+                // the new refresh token is safe; the rest of the answer was of no use
+                account.login.streak.failures = rescues;
+                account.login.streak.of_class = rescues;
+                let pause = retry::rescue_pause(rescues);
+                if account.state.work().is_at_rest() {
+                    account.state.work_on(Work::Waiting(now.boot + pause));
+                }
+                account.login.failure = Some(failure);
+                let refusal = account.unavailable();
+                self.accounts.touch(slot, News::Changed);
+                self.settle_waiters(slot, now, &refusal, out);
+            }
+            (Brought::Token(issued), Some(portion)) => {
+                self.bring_part_into_force(slot, what, portion, &issued, now, out);
+            }
+            (Brought::Token(issued), None) => {
+                account.seed.values = issued.values.clone();
+                account.take_token(&boot_id, issued, now);
+                self.accounts.touch(slot, News::NewToken);
+                self.answer_waiters(slot, None, now, out);
+            }
+        }
+        if works_again && let Some(account) = self.accounts.get(slot) {
+            let client = account.seed.client.clone();
+            self.retry_client(&client, Some(slot), now);
+        }
+        self.leave_if_free(slot, out);
+        self.rearm(slot);
+    }
 }
 
-/// What a landing brought, if it is anything to save: a grant, or the refresh token alone of an odd
-/// answer with what was wrong with it.
-pub(super) type Brought = Result<Granted, (Failure, RefreshToken)>;
-
-const UNSAVED: &str = "the provider gave a new token, but it cannot be written down";
-
-pub(super) fn disk_failure(why: &str) -> Failure {
-    Failure::new(FailureClass::NotSent, format!("nothing can be written down: {why}"))
+impl Account {
+    /// A grant begins the life of a new refresh token, or was a use of the one in force.
+    fn renew_term(&mut self, brings_refresh: bool, sent: Stamp, lifetime: Option<Duration>) {
+        if brings_refresh {
+            let signed_in = match &self.login.refresh {
+                Some(term) => term.signed_in(),
+                None => Some(sent.at.wall),
+            };
+            self.login.refresh = Some(Term::new(sent.clone(), lifetime, sent, signed_in));
+        } else if let Some(term) = &mut self.login.refresh {
+            term.renew(sent, lifetime);
+        }
+    }
 }

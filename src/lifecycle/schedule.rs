@@ -15,7 +15,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::words::Rules;
-use crate::model::{AccountId, Boot, Generation};
+use crate::model::{AccountId, Boot, Stamp};
 
 const MARGIN_MIN: Duration = Duration::from_secs(10);
 const MARGIN_MAX: Duration = Duration::from_mins(15);
@@ -41,16 +41,16 @@ pub(super) fn scheduling_lifetime(stated: Option<Duration>, rules: &Rules) -> Du
     stated.or(rules.default_lifetime).unwrap_or(ASSUMED_LIFETIME)
 }
 
-/// When a token that was asked for at `sent` is due for its refresh.
+/// When a token that was asked for at `sent`, or `stamp` on both clocks, is due for its refresh.
 pub(super) fn due(
     sent: Boot,
     lifetime: Duration,
     rules: &Rules,
     account: &AccountId,
-    generation: Generation,
+    stamp: &Stamp,
 ) -> Boot {
     let most = (lifetime / 10).min(JITTER_MAX);
-    let jitter = most.mul_f64(spread(account, generation.0));
+    let jitter = most.mul_f64(spread(account, stamp.at.wall.0.unsigned_abs()));
     let due = sent + lifetime.saturating_sub(margin(lifetime, rules)).saturating_sub(jitter);
     match rules.not_before {
         Some(not_before) => due.max(sent + lifetime.saturating_sub(not_before)),
@@ -73,32 +73,33 @@ pub(super) fn attainable(min_valid: Duration, lifetime: Duration, rules: &Rules)
 }
 
 /// Refreshes that may be forced in a row, and the time after which one more may.
-const STORM_BURST: u32 = 10;
-const STORM_PACE: Duration = Duration::from_mins(6);
+const BURST: u32 = 10;
+const PACE: Duration = Duration::from_mins(6);
 
 /// Keeps refreshes that callers force, by reporting fresh tokens as rejected, within bounds: ten in a
-/// row, then ten an hour; for tokens of a short life twice as many as their schedule makes.
+/// row, then ten an hour; for tokens of a short life twice as many as their schedule makes. By GCRA (generic cell rate
+/// algorithm).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct StormGuard {
-    /// When all is forgotten: each refresh moves it on.
-    rested: Option<Boot>,
+pub(super) struct RateLimit {
+    /// The theoretical arrival time: each refresh moves it on by the pace, and it may lie [`BURST`] times that ahead.
+    arrival: Option<Boot>,
     /// The pace of the last refresh.
     pace: Duration,
     /// Whether the storm was told of.
     told: bool,
 }
 
-impl StormGuard {
+impl RateLimit {
     /// A refresh starts, forced or not.
     pub(super) fn count(&mut self, lifetime: Duration, now: Boot) {
-        self.told &= self.rested > Some(now);
-        self.pace = (lifetime / 3).min(STORM_PACE);
-        self.rested = Some(self.rested.map_or(now, |rested| rested.max(now)) + self.pace);
+        self.told &= self.arrival > Some(now);
+        self.pace = (lifetime / 3).min(PACE);
+        self.arrival = Some(self.arrival.map_or(now, |arrival| arrival.max(now)) + self.pace);
     }
 
     /// When the next may be forced.
-    pub(super) fn opens(&self) -> Option<Boot> {
-        self.rested.map(|rested| rested - self.pace * STORM_BURST)
+    pub(super) fn conforms_at(&self) -> Option<Boot> {
+        self.arrival.map(|arrival| arrival - self.pace * BURST)
     }
 
     /// Whether the storm has not been told of yet; it has then.
@@ -122,15 +123,18 @@ pub(super) fn spread(account: &AccountId, count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::lifecycle::tests::rules;
+    use crate::model::{BootId, Now, Wall};
 
     const S: fn(u64) -> Duration = Duration::from_secs;
 
     fn due_range(lifetime: Duration, rules: &Rules) -> (i64, i64) {
         let mut least = i64::MAX;
         let mut most = 0;
+        let at = Now { wall: Wall(1_800_000_000_000), boot: Boot(0) };
+        let stamp = Stamp { at, boot_id: BootId("here".into()) };
         for seed in 0..200_u8 {
             let account = AccountId::from_random([seed; 8]);
-            let at = due(Boot(0), lifetime, rules, &account, Generation(1)).0 / 1000;
+            let at = due(Boot(0), lifetime, rules, &account, &stamp).0 / 1000;
             least = least.min(at);
             most = most.max(at);
         }

@@ -54,12 +54,12 @@ pub(super) enum Outcome {
     Unsent,
 }
 
-/// A place in a queue. The order is that of departure.
+/// A slot in a queue. The order is that of departure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ticket {
     pub(super) urgency: Urgency,
     pub(super) since: Boot,
-    pub(super) place: usize,
+    pub(super) slot: usize,
     /// When a shut way is probed for this account at the latest, if its refreshes have not failed.
     pub(super) probe_by: Boot,
     pub(super) speed: Speed,
@@ -148,10 +148,10 @@ impl Traffic {
     }
 
     /// A flight of an earlier run goes on.
-    pub(super) fn resume(&mut self, endpoint: &TokenEndpoint, place: usize) {
+    pub(super) fn resume(&mut self, endpoint: &TokenEndpoint, slot: usize) {
         let lane = self.lanes.entry(endpoint.origin.clone()).or_default();
         // its answer is there already
-        if lane.ways.entry(endpoint.path.clone()).or_default().resume(place, Speed::Quick) {
+        if lane.ways.entry(endpoint.path.clone()).or_default().resume(slot, Speed::Quick) {
             lane.flights.begin(Speed::Quick);
             self.flights.begin(Speed::Quick);
         }
@@ -165,19 +165,19 @@ impl Traffic {
         let (ticket, lane) = open.min_by_key(|(ticket, _)| *ticket)?;
         lane.depart(ticket, now);
         self.flights.begin(ticket.speed);
-        Some(ticket.place)
+        Some(ticket.slot)
     }
 
-    /// The flight of the account at `place` ended.
+    /// The flight of the account at `slot` ended.
     pub(super) fn landed(
         &mut self,
         endpoint: &TokenEndpoint,
-        place: usize,
+        slot: usize,
         outcome: Outcome,
         now: Boot,
     ) {
         let Some(lane) = self.lanes.get_mut(&endpoint.origin) else { return };
-        let Some(speed) = lane.landed(endpoint, place, outcome, now) else { return };
+        let Some(speed) = lane.landed(endpoint, slot, outcome, now) else { return };
         self.flights.end(speed);
         // an origin that nobody needs is forgotten once it has nothing to remember
         if lane.is_idle(now) {
@@ -185,10 +185,10 @@ impl Traffic {
         }
     }
 
-    /// The account at `place` has another login, other rules, or is gone: how its refreshes went is forgotten.
-    pub(super) fn forget(&mut self, endpoint: &TokenEndpoint, place: usize) {
+    /// The account at `slot` has another login, other rules, or is gone: how its refreshes went is forgotten.
+    pub(super) fn forget(&mut self, endpoint: &TokenEndpoint, slot: usize) {
         if let Some(lane) = self.lanes.get_mut(&endpoint.origin) {
-            lane.forget(endpoint, place);
+            lane.forget(endpoint, slot);
         }
     }
 
@@ -210,20 +210,20 @@ impl Traffic {
     pub(super) fn shut_until(
         &self,
         endpoint: &TokenEndpoint,
-        place: usize,
+        slot: usize,
         now: Boot,
     ) -> Option<Boot> {
         let lane = self.lanes.get(&endpoint.origin)?;
         let way = lane.ways.get(&endpoint.path);
-        let shut = way.and_then(|way| way.shut_until(place, now));
+        let shut = way.and_then(|way| way.shut_until(slot, now));
         lane.quiet_until().max(shut)
     }
 
     /// Whether it is an account's own fault that its refreshes fail.
-    pub(super) fn is_at_fault(&self, endpoint: &TokenEndpoint, place: usize) -> bool {
+    pub(super) fn is_at_fault(&self, endpoint: &TokenEndpoint, slot: usize) -> bool {
         let lane = self.lanes.get(&endpoint.origin);
         let way = lane.and_then(|lane| lane.ways.get(&endpoint.path));
-        way.is_some_and(|way| way.health(place) == Health::AtFault)
+        way.is_some_and(|way| way.health(slot) == Health::AtFault)
     }
 
     /// Whether slow ones may fly, if anybody may: a quarter of all flights is kept for the others, so that a handful

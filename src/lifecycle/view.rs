@@ -1,8 +1,11 @@
 //! The lifecycle as seen from outside: nothing secret, nothing to change.
 
-use super::account::{Account, Phase};
+use super::account::Account;
 use super::machine::Lifecycle;
-use crate::model::{AccountSeed, Boot, FailureClass, Lack, Mode, Scopes, Standing};
+use super::state::{State, Work};
+use crate::model::{
+    AccountId, AccountName, AccountSeed, Boot, ClientKey, FailureClass, Lack, Mode, Scopes,
+};
 
 /// An account at a moment.
 #[derive(Debug, Clone)]
@@ -72,7 +75,7 @@ impl Lifecycle {
     #[must_use]
     pub fn count(&self) -> Count {
         let mut count = Count::default();
-        for account in self.accounts.iter().flatten() {
+        for account in self.accounts.iter() {
             count.accounts += 1;
             match account.doing() {
                 Doing::LoginRequired => count.login_required += 1,
@@ -83,53 +86,91 @@ impl Lifecycle {
         }
         count
     }
+
+    /// The accounts, in the order of their names.
+    #[must_use]
+    pub fn views(&self) -> Vec<View<'_>> {
+        let mut views: Vec<_> = self.accounts.iter().map(Account::view).collect();
+        views.sort_by(|a, b| a.seed.name.cmp(&b.seed.name));
+        views
+    }
+
+    /// One account.
+    #[must_use]
+    pub fn view(&self, name: &AccountName) -> Option<View<'_>> {
+        let account = self.accounts.get(self.accounts.named(name)?)?;
+        (!account.state.is_going()).then(|| account.view())
+    }
+
+    /// The id of an account.
+    #[must_use]
+    pub fn id_of(&self, name: &AccountName) -> Option<&AccountId> {
+        self.accounts.get(self.accounts.named(name)?).map(|account| &account.seed.id)
+    }
+
+    /// The name of an account.
+    #[must_use]
+    pub fn name_of(&self, id: &AccountId) -> Option<&AccountName> {
+        self.accounts.get(self.accounts.with_id(id)?).map(|account| &account.seed.name)
+    }
+
+    /// Whether an account uses that client.
+    #[must_use]
+    pub fn has_client(&self, client: &ClientKey) -> bool {
+        self.accounts.clients.has(client)
+    }
 }
 
 impl Account {
     fn doing(&self) -> Doing {
-        match (&self.standing, &self.phase) {
-            _ if !self.enabled => Doing::Disabled,
-            (Standing::NeedsLogin { .. }, _) => Doing::LoginRequired,
-            (Standing::Held { .. }, _) => Doing::Held,
+        if !self.enabled {
+            return Doing::Disabled;
+        }
+        let work = match &self.state {
+            State::NeedsLogin { .. } => return Doing::LoginRequired,
+            State::Held { .. } => return Doing::Held,
+            State::Good(work) => *work,
+            // a login that is given back: what is under way is still shown
+            State::Leaving { .. } | State::Erasing { .. } => self.state.work(),
+        };
+        match work {
             _ if self.rules.is_none() => Doing::Held,
-            (_, Phase::Flying | Phase::Queued(_) | Phase::Saving(_)) => Doing::Refreshing,
-            (_, Phase::Waiting(_)) if self.login.last_failure.is_some() => Doing::BackingOff,
-            _ => Doing::Ready,
+            Work::Airborne(_) | Work::Queued(_) => Doing::Refreshing,
+            Work::Waiting(_) if self.login.failure.is_some() => Doing::BackingOff,
+            Work::Idle | Work::Waiting(_) => Doing::Ready,
         }
     }
 
     /// The account as seen from outside.
     pub(super) fn view(&self) -> View<'_> {
-        let failure = self.login.last_failure.as_ref();
+        let failure = self.login.failure.as_ref();
         let doing = self.doing();
-        let detail = match (&self.standing, doing) {
-            (Standing::NeedsLogin { why } | Standing::Held { why }, _) => Some(why.clone()),
-            (Standing::Good, Doing::Held) => Some(self.undefined()),
-            (Standing::Good, Doing::Refreshing | Doing::BackingOff) => {
-                failure.map(ToString::to_string)
-            }
-            (Standing::Good, Doing::Ready | Doing::LoginRequired | Doing::Disabled) => None,
+        let detail = match (&self.state, doing) {
+            (State::NeedsLogin { why } | State::Held { why, .. }, _) => Some(why.clone()),
+            (_, Doing::Held) => Some(self.undefined()),
+            (_, Doing::Refreshing | Doing::BackingOff) => failure.map(ToString::to_string),
+            (_, Doing::Ready | Doing::LoginRequired | Doing::Disabled) => None,
         };
-        let next = match self.phase {
-            Phase::Waiting(until) => Some(until),
-            Phase::Idle => self.due().filter(|due| *due != Boot::LONG_AGO),
-            _ => None,
+        let next = match self.state.work() {
+            Work::Waiting(until) => Some(until),
+            Work::Idle => self.due().filter(|due| *due != Boot::LONG_AGO),
+            Work::Queued(_) | Work::Airborne(_) => None,
         };
-        let life = match self.standing {
-            Standing::NeedsLogin { .. } => None,
-            _ => self.login.term.as_ref().zip(self.rules.as_ref()),
+        let life = match self.state {
+            State::NeedsLogin { .. } => None,
+            _ => self.login.refresh.as_ref().zip(self.rules.as_ref()),
         };
         View {
             seed: &self.seed,
             doing,
             detail,
             scopes: self.granted_scopes(),
-            expires: self.login.token.as_ref().and_then(|token| token.expires),
-            sent: self.login.token.as_ref().map(|token| token.sent),
+            expires: self.login.token().and_then(|token| token.expires),
+            sent: self.login.token().map(|token| token.sent),
             next,
             last_failure: failure.map(|failure| failure.class),
             failures: self.login.streak.failures,
-            renewable: self.login.renewable,
+            renewable: self.login.is_renewable(),
             wanted: &self.login.wanted,
             mode: self.mode,
             ends: life.and_then(|(term, rules)| term.end(rules)),

@@ -190,6 +190,14 @@ impl FailureClass {
 }
 
 impl Failure {
+    /// Adds words for people.
+    pub fn add(&mut self, words: &str) {
+        if !self.detail.is_empty() {
+            self.detail.push_str("; ");
+        }
+        self.detail.push_str(words);
+    }
+
     /// A failure that no answer told of.
     #[must_use]
     pub fn new(class: FailureClass, detail: impl Into<String>) -> Self {

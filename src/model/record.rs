@@ -131,22 +131,28 @@ pub struct Issued {
     pub sent: Stamp,
     /// Its life from then; `None` if the provider did not say.
     pub lifetime: Option<Duration>,
-    /// The generation it came with.
-    pub generation: Generation,
     /// What is known besides.
     pub values: Values,
 }
 
-/// The outcome of a flight that has to be durable before anybody sees it.
+/// What became of a grant that was to be made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is in force, as that generation.
+    InForce(Generation),
+    /// Another login was in force already: what a refresh of the one before it brought is of no use any more.
+    Superseded,
+}
+
+/// The outcome of a flight that has to be durable before anybody sees it. Which generation it becomes is for the store
+/// to say: a refresh follows the generation that it was made with, and a login follows whatever is there.
 #[derive(Debug)]
 pub struct GrantChange {
     /// The flight that brought it; its attempt ends in the same commit.
     pub flight: FlightId,
     /// Whose.
     pub account: AccountId,
-    /// The generation in force afterwards.
-    pub generation: Generation,
-    /// The refresh token of that generation, if it is a new one.
+    /// The new refresh token, if there is one: it begins the account's next generation.
     pub refresh: Option<RefreshToken>,
     /// The access token, unless only a refresh token could be rescued from the answer.
     pub issued: Option<Arc<Issued>>,

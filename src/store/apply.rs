@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::model::{
     AccountId, AccountName, AccountSeed, Adjustment, ClientKey, ClientRecord, ClientSecret,
-    FlightId, Generation, GrantChange, OLDER_COPY, Rule, Standing, Wall,
+    FlightId, Generation, GrantChange, Kept, OLDER_COPY, Rule, Standing, Wall,
 };
 
 use super::command::{
@@ -57,7 +57,7 @@ pub(super) fn grant(
     db: &Connection,
     sealer: &Sealer,
     change: &GrantChange,
-) -> Result<(), StoreError> {
+) -> Result<Kept, StoreError> {
     let flight = open_attempt(db, change.flight, &change.account)?;
     let of_flight = Of::Flight(change.flight, &change.account);
     let key = if_it_opens(&change.account, proof_key::open(db, sealer, of_flight))?;
@@ -70,16 +70,20 @@ pub(super) fn grant(
         errand::delete_superseded(db, seed)?;
     }
     let account = account::find(db, &change.account)?.ok_or(Refusal::UnknownAccount)?;
-    let in_order = match change.refresh {
-        Some(_) => change.generation > account.generation,
-        None => change.generation >= account.generation,
-    };
-    if !in_order {
-        return Err(Refusal::Generation { current: account.generation }.into());
+    if let AttemptKind::Refresh { generation, .. } = flight.kind
+        && generation != account.generation
+    {
+        // another login is in force: what a refresh of the one before brought must not replace it
+        return Ok(Kept::Superseded);
     }
-    account::set_generation(db, account.row, change.generation)?;
+    let is_login = matches!(flight.kind, AttemptKind::Exchange { .. });
+    let generation = match change.refresh {
+        None if !is_login => account.generation,
+        _ => account.generation.next(),
+    };
+    account::set_generation(db, account.row, generation)?;
     account::set_standing(db, &account.id, &Standing::Good)?;
-    if let AttemptKind::Exchange { .. } = flight.kind {
+    if is_login {
         // Another login: its tokens may be for another person or other scopes. Nothing of the one
         // before goes on, even where this one brought nothing in its place.
         refresh::set_aside(db, &account, &flight.sent)?;
@@ -93,21 +97,21 @@ pub(super) fn grant(
         refresh::release(db, &account.id)?;
     }
     if let Some(token) = &change.refresh {
-        let (generation, lifetime) = (change.generation, change.refresh_lifetime);
+        let lifetime = change.refresh_lifetime;
         let fresh = Fresh { token, generation, sent: &flight.sent, lifetime };
         refresh::put(db, sealer, &account, &fresh)?;
     } else if let Some(lifetime) = change.refresh_lifetime {
         refresh::prolong(db, &account, &flight.sent, lifetime)?;
     }
     if let Some(issued) = &change.issued {
-        access::put(db, sealer, &account, issued)?;
+        access::put(db, sealer, &account, generation, issued)?;
         account::set_values(db, account.row, &issued.values)?;
         if let AttemptKind::Refresh { generation, .. } = flight.kind {
             // the provider honoured this generation: those before it are spent for certain
             refresh::erase_before(db, &account, generation)?;
         }
     }
-    Ok(())
+    Ok(Kept::InForce(generation))
 }
 
 /// The end of a flight that brought nothing.

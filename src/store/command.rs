@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::model::{
     AccessToken, AccountId, AccountRecord, AccountSeed, Adjustment, ChangeId, ClientKey,
     ClientRecord, ClientSecret, DeviceCode, ErrandId, ErrandRecord, FlightId, Generation,
-    GrantChange, Portion, ProofKey, RawAnswer, RefreshToken, Registration, RequestId, Rule, RuleId,
-    Stamp, Standing, Usage, Wall,
+    GrantChange, Kept, Portion, ProofKey, RawAnswer, RefreshToken, Registration, RequestId, Rule,
+    RuleId, Stamp, Standing, Usage, Wall,
 };
 
 use super::error::StoreError;
@@ -255,7 +255,7 @@ pub enum Report {
         flight: FlightId,
         /// The change comes back if it could not be written, for another try: it may hold the only
         /// copy of a refresh token.
-        result: Result<(), (StoreError, Box<GrantChange>)>,
+        result: Result<Kept, (StoreError, Box<GrantChange>)>,
     },
     /// The attempt is over.
     Abandoned {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::crash::{self, Point};
-use crate::model::Wall;
+use crate::model::{Kept, Wall};
 
 use super::apply;
 use super::command::{Command, Credentials, Erased, ErrandPart, Left, OpenedClient, Report};
@@ -67,8 +67,8 @@ impl Writer {
             self.checkpoint();
         }
         for (command, outcome) in batch.iter().zip(&outcomes) {
-            if outcome.is_ok() {
-                self.mark(command);
+            if let Ok(gave) = outcome {
+                self.mark(command, gave);
             }
         }
         batch.into_iter().zip(outcomes).map(|(command, outcome)| report(command, outcome)).collect()
@@ -100,14 +100,14 @@ impl Writer {
     }
 
     /// Keeps the marks in step with what is on the disk by now.
-    fn mark(&mut self, command: &Command) {
-        match command {
-            Command::Grant(change) => {
+    fn mark(&mut self, command: &Command, gave: &Gave) {
+        match (command, gave) {
+            (Command::Grant(change), Gave::Kept(Kept::InForce(generation))) => {
                 let asked = change.issued.as_ref().map_or(Wall(0), |issued| issued.sent.at.wall);
-                let mark = Mark { generation: change.generation, asked };
+                let mark = Mark { generation: *generation, asked };
                 self.marks.set(&self.sealer, &change.account, mark);
             }
-            Command::Erase { account, .. } => self.marks.remove(account),
+            (Command::Erase { account, .. }, _) => self.marks.remove(account),
             _ => {}
         }
     }
@@ -163,6 +163,7 @@ type Outcome = Result<Gave, StoreError>;
 
 enum Gave {
     Nothing,
+    Kept(Kept),
     Credentials(Credentials),
     Erased(Box<Erased>),
     Left(Box<Left>),
@@ -184,7 +185,9 @@ impl<'c> Unit<'c> {
             Command::Answered { flight, answer } => {
                 self.run(|db| attempt::set_answer(db, sealer, *flight, answer)).map(nothing)
             }
-            Command::Grant(change) => self.run(|db| apply::grant(db, sealer, change)).map(nothing),
+            Command::Grant(change) => {
+                self.run(|db| apply::grant(db, sealer, change)).map(Gave::Kept)
+            }
             Command::Abandon { flight, account, standing } => {
                 self.run(|db| apply::abandon(db, *flight, account, standing.as_ref())).map(nothing)
             }
@@ -294,7 +297,11 @@ fn report(command: Command, outcome: Outcome) -> Report {
         Command::Answered { flight, .. } => Report::Answered { flight, result: outcome.map(drop) },
         Command::Grant(change) => Report::Granted {
             flight: change.flight,
-            result: outcome.map(drop).map_err(|error| (error, change)),
+            result: match outcome {
+                Ok(Gave::Kept(kept)) => Ok(kept),
+                Ok(_) => unreachable!("a grant tells what became of it"),
+                Err(error) => Err((error, change)),
+            },
         },
         Command::Abandon { flight, .. } => Report::Abandoned { flight, result: outcome.map(drop) },
         Command::Stand { account, .. } => Report::Stood { account, result: outcome.map(drop) },

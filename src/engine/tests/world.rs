@@ -500,20 +500,17 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
             key: None,
         }));
         let begin = Begin { flight, sent: sent.clone(), kind };
-        let generation = Generation(1);
         let issued = Issued {
             access: Arc::new(AccessToken::new(format!("at-{name}"))),
             token_type: TokenType::Bearer,
             scopes: Scopes::parse_lenient("open close"),
             sent: sent.clone(),
             lifetime: Some(Duration::from_millis(u64::try_from(*lifetime).unwrap())),
-            generation,
             values: Values::default(),
         };
         let change = GrantChange {
             flight,
             account,
-            generation,
             refresh: Some(RefreshToken::new(format!("rt-{name}-0"))),
             issued: Some(Arc::new(issued)),
             refresh_lifetime: None,

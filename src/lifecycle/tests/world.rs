@@ -12,9 +12,9 @@ use crate::lifecycle::{
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, Caller,
     ChangeId, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
-    Granted, Identity, Issued, Lack, Landing, Now, Pattern, Portion, QuestionId, RefreshRecord,
-    RefreshToken, RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier, TokenType, Values,
-    Wall,
+    Granted, Identity, Issued, Kept, Lack, Landing, Now, Pattern, Portion, QuestionId,
+    RefreshRecord, RefreshToken, RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier,
+    TokenType, Values, Wall,
 };
 
 /// The start of all virtual time.
@@ -59,6 +59,10 @@ pub(super) struct World {
     durable: HashSet<Fingerprint>,
     /// Tokens for a part of a login, by the flight that brought them.
     parts: HashMap<FlightId, Fingerprint>,
+    /// The generation in force of each account, as the disk has it.
+    generations: HashMap<AccountId, Generation>,
+    /// With which generation each refresh was made; `None` of an exchange.
+    made_with: HashMap<FlightId, Option<Generation>>,
     /// Those who want no more than these scopes.
     narrow: HashMap<WaiterId, Scopes>,
     pub(super) next_waiter: u64,
@@ -138,6 +142,8 @@ impl World {
             resumed: Vec::new(),
             durable: HashSet::new(),
             parts: HashMap::new(),
+            generations: HashMap::new(),
+            made_with: HashMap::new(),
             narrow: HashMap::new(),
             next_waiter: 0,
             next_token: 0,
@@ -203,9 +209,9 @@ impl World {
             scopes: seed.scopes.clone(),
             sent,
             lifetime: Some(Duration::from_secs(lifetime)),
-            generation: Generation(1),
             values: Values::default(),
         };
+        self.generations.insert(seed.id.clone(), Generation(1));
         let record = AccountRecord {
             seed,
             standing,
@@ -217,6 +223,7 @@ impl World {
         };
         self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
         for flight in std::mem::take(&mut self.answered) {
+            self.made_with.insert(flight, Some(Generation(1)));
             self.life.resume_refresh(flight, &who, Generation(1), None);
         }
         self.tell(Event::Alarm);
@@ -402,13 +409,28 @@ impl World {
         let change = self.saves.pop_front().expect("a grant waits for the disk");
         let flight = change.flight;
         let result = if took {
-            self.durable.extend(change.issued.iter().map(|issued| issued.access.fingerprint()));
-            self.durable.extend(self.parts.remove(&flight));
-            Ok(())
+            let kept = self.keep(&change);
+            if let Kept::InForce(_) = kept {
+                self.durable.extend(change.issued.iter().map(|issued| issued.access.fingerprint()));
+                self.durable.extend(self.parts.remove(&flight));
+            }
+            Ok(kept)
         } else {
             Err(Unsaved { change, why: "full".into(), lasting: false })
         };
         self.tell(Event::Saved { flight, result });
+    }
+
+    /// What the store makes of a grant.
+    fn keep(&mut self, change: &GrantChange) -> Kept {
+        let made_with = self.made_with[&change.flight];
+        let current = self.generations.entry(change.account.clone()).or_default();
+        match made_with {
+            Some(generation) if generation != *current => return Kept::Superseded,
+            Some(_) if change.refresh.is_none() => {}
+            _ => *current = current.next(),
+        }
+        Kept::InForce(*current)
     }
 
     /// A whole refresh that goes well.
@@ -473,6 +495,7 @@ impl World {
         match effect {
             Effect::Begin { flight, account, purpose } => {
                 let account = account.id;
+                self.made_with.insert(flight, generation_of(&purpose));
                 if let Purpose::Refresh { .. } = purpose {
                     let refreshes = |open: &&(AccountId, Purpose)| {
                         open.0 == account && matches!(open.1, Purpose::Refresh { .. })

@@ -9,7 +9,7 @@ use crate::lifecycle::words::TokenEndpoint;
 use crate::model::Boot;
 
 /// Flights of one lane at the same time, but for those that hang: an account whose requests are never answered must not
-/// keep a place for half a minute.
+/// keep a slot for half a minute.
 pub(super) const LANE_FLIGHTS: usize = 4;
 /// The same with them.
 pub(super) const LANE_MAX: usize = 16;
@@ -53,7 +53,7 @@ enum Next {
 /// costs one more refusal; taking one on an account for a limit on all would stop accounts that are fine.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    place: usize,
+    slot: usize,
     until: Boot,
     /// Who is on the way to find out, and since when.
     probe: Option<(usize, Boot)>,
@@ -68,10 +68,10 @@ impl Asked {
 
 impl Lane {
     /// An account has another login or is gone.
-    pub(super) fn forget(&mut self, endpoint: &TokenEndpoint, place: usize) {
-        self.asked.take_if(|asked| asked.place == place);
+    pub(super) fn forget(&mut self, endpoint: &TokenEndpoint, slot: usize) {
+        self.asked.take_if(|asked| asked.slot == slot);
         if let Some(way) = self.ways.get_mut(&endpoint.path) {
-            way.forget(place);
+            way.forget(slot);
         }
         self.drop_idle(endpoint);
     }
@@ -156,17 +156,17 @@ impl Lane {
     /// The holder of a ticket leaves.
     pub(super) fn depart(&mut self, ticket: Ticket, now: Boot) {
         if let Some(way) = self.ways.values_mut().find(|way| way.has(ticket)) {
-            let is_sound = way.health(ticket.place) == Health::Sound;
+            let is_sound = way.health(ticket.slot) == Health::Sound;
             self.next = if is_sound { Next::Any } else { Next::Sound };
             way.depart(ticket, now);
         }
         if let Some(asked) = &mut self.asked
             && ticket.urgency != Urgency::Unsettled
         {
-            asked.probe = Some((ticket.place, now));
+            asked.probe = Some((ticket.slot, now));
         }
         self.flights.begin(ticket.speed);
-        self.departures.insert((now, ticket.place));
+        self.departures.insert((now, ticket.slot));
         self.arrival = Some(self.arrival.map_or(now, |arrival| arrival.max(now)) + PACE);
     }
 
@@ -174,28 +174,28 @@ impl Lane {
     pub(super) fn landed(
         &mut self,
         endpoint: &TokenEndpoint,
-        place: usize,
+        slot: usize,
         outcome: Outcome,
         now: Boot,
     ) -> Option<Speed> {
         let way = self.ways.get_mut(&endpoint.path)?;
-        let speed = way.landed(place, outcome, now)?;
-        self.departures.retain(|(_, flying)| *flying != place);
-        let is_at_fault = way.health(place) == Health::AtFault;
+        let speed = way.landed(slot, outcome, now)?;
+        self.departures.retain(|(_, flying)| *flying != slot);
+        let is_at_fault = way.health(slot) == Health::AtFault;
         self.flights.end(speed);
         if let Some(asked) = &mut self.asked {
-            asked.probe.take_if(|probe| probe.0 == place);
+            asked.probe.take_if(|probe| probe.0 == slot);
         }
         match outcome {
             Outcome::Served | Outcome::Refused | Outcome::Answered => self.asked = None,
             Outcome::Asked(until) if !is_at_fault => {
                 let second =
-                    self.asked.is_some_and(|asked| asked.place != place && asked.until > now);
+                    self.asked.is_some_and(|asked| asked.slot != slot && asked.until > now);
                 if second {
                     self.quiet_until = self.quiet_until.max(Some(until));
                 }
                 let probe = self.asked.and_then(|asked| asked.probe);
-                self.asked = Some(Asked { place, until, probe });
+                self.asked = Some(Asked { slot, until, probe });
             }
             Outcome::Asked(_) | Outcome::Trouble | Outcome::Unsent => {}
         }

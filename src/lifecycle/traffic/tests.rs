@@ -17,28 +17,28 @@ fn after(millis: u64) -> Boot {
     NOW + Duration::from_millis(millis)
 }
 
-fn ticket(urgency: Urgency, place: usize, left: Duration, now: Boot) -> Ticket {
+fn ticket(urgency: Urgency, slot: usize, left: Duration, now: Boot) -> Ticket {
     Ticket {
         urgency,
         since: now,
-        place,
+        slot,
         probe_by: now + probe_pause(left),
         speed: Speed::Quick,
         served: NOW - left,
     }
 }
 
-fn slow(place: usize, now: Boot) -> Ticket {
-    Ticket { speed: Speed::Slow, ..ticket(Urgency::Unsettled, place, HOUR, now) }
+fn slow(slot: usize, now: Boot) -> Ticket {
+    Ticket { speed: Speed::Slow, ..ticket(Urgency::Unsettled, slot, HOUR, now) }
 }
 
-fn queue(traffic: &mut Traffic, urgency: Urgency, place: usize, now: Boot) {
-    traffic.queue(&endpoint(), ticket(urgency, place, HOUR, now));
+fn queue(traffic: &mut Traffic, urgency: Urgency, slot: usize, now: Boot) {
+    traffic.queue(&endpoint(), ticket(urgency, slot, HOUR, now));
 }
 
 fn crowd(traffic: &mut Traffic, places: std::ops::Range<usize>) {
-    for place in places {
-        queue(traffic, Urgency::Due, place, NOW);
+    for slot in places {
+        queue(traffic, Urgency::Due, slot, NOW);
     }
 }
 
@@ -46,16 +46,16 @@ fn all(traffic: &mut Traffic, now: Boot) -> Vec<usize> {
     std::iter::from_fn(|| traffic.next(now)).collect()
 }
 
-fn land(traffic: &mut Traffic, place: usize, outcome: Outcome, now: Boot) {
-    traffic.landed(&endpoint(), place, outcome, now);
+fn land(traffic: &mut Traffic, slot: usize, outcome: Outcome, now: Boot) {
+    traffic.landed(&endpoint(), slot, outcome, now);
 }
 
 /// An account that has failed, by its own fault.
-fn fail(traffic: &mut Traffic, there: &TokenEndpoint, place: usize) {
-    let now = NOW - HOUR + Duration::from_secs(place as u64);
-    traffic.queue(there, ticket(Urgency::Due, place, HOUR, now));
-    assert_eq!(traffic.next(now), Some(place));
-    traffic.landed(there, place, Outcome::Refused, now);
+fn fail(traffic: &mut Traffic, there: &TokenEndpoint, slot: usize) {
+    let now = NOW - HOUR + Duration::from_secs(slot as u64);
+    traffic.queue(there, ticket(Urgency::Due, slot, HOUR, now));
+    assert_eq!(traffic.next(now), Some(slot));
+    traffic.landed(there, slot, Outcome::Refused, now);
 }
 
 /// The way is shut by the accounts 0 to 4; gives the moment.
@@ -64,8 +64,8 @@ fn shut(traffic: &mut Traffic) -> Boot {
     let mut now = NOW;
     for _ in 0..SHUT_AFTER {
         now = now.max(traffic.next_deadline().unwrap());
-        let place = traffic.next(now).unwrap();
-        land(traffic, place, Outcome::Trouble, now);
+        let slot = traffic.next(now).unwrap();
+        land(traffic, slot, Outcome::Trouble, now);
     }
     now
 }
@@ -90,9 +90,9 @@ fn ten_thousand_at_once_leave_at_a_bounded_rate() {
     let mut times = Vec::new();
     let mut now = NOW;
     while times.len() < 10_000 {
-        while let Some(place) = traffic.next(now) {
+        while let Some(slot) = traffic.next(now) {
             times.push(now);
-            land(&mut traffic, place, Outcome::Served, now);
+            land(&mut traffic, slot, Outcome::Served, now);
         }
         let Some(opens) = traffic.next_deadline() else { break };
         assert!(opens > now);
@@ -108,13 +108,13 @@ fn ten_thousand_at_once_leave_at_a_bounded_rate() {
 fn the_endpoints_of_an_origin_share_its_pace() {
     let mut traffic = Traffic::new(64);
     let realms = [at("https://id.example", "/a/token"), at("https://id.example", "/b/token")];
-    for place in 0..40 {
-        traffic.queue(&realms[place % 2], ticket(Urgency::Due, place, HOUR, NOW));
+    for slot in 0..40 {
+        traffic.queue(&realms[slot % 2], ticket(Urgency::Due, slot, HOUR, NOW));
     }
     let mut left = 0;
-    while let Some(place) = traffic.next(NOW) {
+    while let Some(slot) = traffic.next(NOW) {
         left += 1;
-        traffic.landed(&realms[place % 2], place, Outcome::Served, NOW);
+        traffic.landed(&realms[slot % 2], slot, Outcome::Served, NOW);
     }
     assert_eq!(left, 11);
 }
@@ -197,10 +197,10 @@ fn a_word_about_an_account_shuts_nothing_however_many_are_told() {
     let mut traffic = Traffic::new(64);
     let mut now = NOW;
     for round in 0..3 {
-        for place in 0..12 {
-            queue(&mut traffic, Urgency::Waited, place, now);
-            assert_eq!(traffic.next(now), Some(place), "{round}");
-            land(&mut traffic, place, Outcome::Refused, now);
+        for slot in 0..12 {
+            queue(&mut traffic, Urgency::Waited, slot, now);
+            assert_eq!(traffic.next(now), Some(slot), "{round}");
+            land(&mut traffic, slot, Outcome::Refused, now);
             now = now + Duration::from_secs(1);
         }
     }
@@ -213,8 +213,8 @@ fn who_fails_again_and_again_while_others_are_served_shuts_nothing() {
     let mut traffic = Traffic::new(64);
     let mut now = shut(&mut traffic) + SHUT_MIN;
     for strike in 0..=STRIKES {
-        for place in 0..SHUT_AFTER - 1 {
-            let is_at_fault = traffic.is_at_fault(&endpoint(), place);
+        for slot in 0..SHUT_AFTER - 1 {
+            let is_at_fault = traffic.is_at_fault(&endpoint(), slot);
             assert_eq!(is_at_fault, strike == STRIKES, "{strike}");
         }
         // many who are served at one time are one sign
@@ -227,19 +227,19 @@ fn who_fails_again_and_again_while_others_are_served_shuts_nothing() {
         if strike == STRIKES {
             break;
         }
-        for place in 0..SHUT_AFTER - 1 {
-            queue(&mut traffic, Urgency::Due, place, now);
-            assert_eq!(traffic.next(now), Some(place), "open");
-            land(&mut traffic, place, Outcome::Trouble, now);
+        for slot in 0..SHUT_AFTER - 1 {
+            queue(&mut traffic, Urgency::Due, slot, now);
+            assert_eq!(traffic.next(now), Some(slot), "open");
+            land(&mut traffic, slot, Outcome::Trouble, now);
             now = now + Duration::from_secs(1);
         }
     }
     for _ in 0..5 {
-        for place in 0..SHUT_AFTER - 1 {
-            assert!(traffic.is_at_fault(&endpoint(), place));
-            queue(&mut traffic, Urgency::Due, place, now);
-            assert_eq!(traffic.next(now), Some(place), "each at its own pace");
-            land(&mut traffic, place, Outcome::Trouble, now);
+        for slot in 0..SHUT_AFTER - 1 {
+            assert!(traffic.is_at_fault(&endpoint(), slot));
+            queue(&mut traffic, Urgency::Due, slot, now);
+            assert_eq!(traffic.next(now), Some(slot), "each at its own pace");
+            land(&mut traffic, slot, Outcome::Trouble, now);
             now = now + Duration::from_secs(1);
         }
     }
@@ -290,8 +290,8 @@ fn who_has_not_failed_probes_first_and_at_half_its_token_s_life_at_the_latest() 
 fn of_those_who_failed_those_who_were_served_last_and_the_one_that_waits_longest_take_turns() {
     let mut traffic = Traffic::new(64);
     shut(&mut traffic);
-    for (place, served) in [(0, 40), (1, 30), (2, 50), (3, 10), (4, 20)] {
-        let ticket = ticket(Urgency::Due, place, HOUR, after(place as u64));
+    for (slot, served) in [(0, 40), (1, 30), (2, 50), (3, 10), (4, 20)] {
+        let ticket = ticket(Urgency::Due, slot, HOUR, after(slot as u64));
         traffic.queue(&endpoint(), Ticket { served: after(served), ..ticket });
     }
     let mut probes = Vec::new();
@@ -307,8 +307,8 @@ fn of_those_who_failed_those_who_were_served_last_and_the_one_that_waits_longest
 fn a_crowd_of_spent_tokens_probes_at_a_bounded_rate() {
     let mut traffic = Traffic::new(64);
     let began = shut(&mut traffic);
-    for place in 100..1100 {
-        traffic.queue(&endpoint(), ticket(Urgency::Waited, place, Duration::ZERO, began));
+    for slot in 100..1100 {
+        traffic.queue(&endpoint(), ticket(Urgency::Waited, slot, Duration::ZERO, began));
     }
     let mut now = began;
     let mut probes: u32 = 0;
@@ -335,8 +335,8 @@ fn what_was_under_way_when_a_way_shut_neither_puts_its_probe_off_nor_lets_anothe
     let mut traffic = Traffic::new(64);
     crowd(&mut traffic, 0..50);
     for _ in 0..SHUT_AFTER - 1 {
-        let place = traffic.next(NOW).unwrap();
-        land(&mut traffic, place, Outcome::Trouble, NOW);
+        let slot = traffic.next(NOW).unwrap();
+        land(&mut traffic, slot, Outcome::Trouble, NOW);
     }
     let late = all(&mut traffic, NOW);
     assert_eq!(late.len(), LANE_FLIGHTS);
@@ -357,33 +357,33 @@ fn what_was_under_way_when_a_way_shut_neither_puts_its_probe_off_nor_lets_anothe
 #[test]
 fn accounts_whose_requests_hang_leave_room_for_the_others() {
     let mut traffic = Traffic::new(8);
-    for place in 0..20 {
-        fail(&mut traffic, &endpoint(), place);
+    for slot in 0..20 {
+        fail(&mut traffic, &endpoint(), slot);
     }
-    for place in 0..20 {
-        traffic.queue(&endpoint(), slow(place, NOW));
+    for slot in 0..20 {
+        traffic.queue(&endpoint(), slow(slot, NOW));
     }
     assert_eq!(all(&mut traffic, NOW).len(), LANE_PRESSING, "of those whose token may be spent");
     queue(&mut traffic, Urgency::Due, 99, NOW);
     assert_eq!(all(&mut traffic, NOW), [99]);
     let mut traffic = Traffic::new(64);
-    for place in 0..20 {
-        fail(&mut traffic, &endpoint(), place);
+    for slot in 0..20 {
+        fail(&mut traffic, &endpoint(), slot);
     }
-    for place in 0..20 {
-        traffic.queue(&endpoint(), Ticket { urgency: Urgency::Waited, ..slow(place, NOW) });
+    for slot in 0..20 {
+        traffic.queue(&endpoint(), Ticket { urgency: Urgency::Waited, ..slow(slot, NOW) });
     }
     assert_eq!(all(&mut traffic, NOW).len(), LANE_SLOW);
     queue(&mut traffic, Urgency::Due, 99, NOW);
     assert_eq!(all(&mut traffic, NOW), [99]);
     // the same at several providers
     let mut traffic = Traffic::new(8);
-    let there = |place: usize| at(&format!("https://{}.example", place % 8), "/token");
-    for place in 0..64 {
-        fail(&mut traffic, &there(place), place);
+    let there = |slot: usize| at(&format!("https://{}.example", slot % 8), "/token");
+    for slot in 0..64 {
+        fail(&mut traffic, &there(slot), slot);
     }
-    for place in 0..64 {
-        traffic.queue(&there(place), slow(place, NOW));
+    for slot in 0..64 {
+        traffic.queue(&there(slot), slow(slot, NOW));
     }
     assert_eq!(all(&mut traffic, NOW).len(), 6, "a quarter is kept");
     let other = at("https://other.example", "/token");
@@ -402,8 +402,8 @@ fn of_one_who_is_told_to_wait_others_find_out_whether_it_is_meant_for_all() {
     assert_eq!(traffic.next(NOW), None, "one at a time");
     land(&mut traffic, 1, Outcome::Served, NOW);
     assert_eq!(all(&mut traffic, NOW).len(), LANE_FLIGHTS, "it was meant for one");
-    for place in 2..6 {
-        land(&mut traffic, place, Outcome::Served, NOW);
+    for slot in 2..6 {
+        land(&mut traffic, slot, Outcome::Served, NOW);
     }
     // who is told alone again and again is told for itself
     let mut now = minute;
@@ -414,11 +414,11 @@ fn of_one_who_is_told_to_wait_others_find_out_whether_it_is_meant_for_all() {
         crowd(&mut traffic, 1..6);
         let out = all(&mut traffic, now);
         assert_eq!(out.len(), if strike < STRIKES { 1 } else { LANE_FLIGHTS }, "{strike}");
-        for place in out {
-            land(&mut traffic, place, Outcome::Served, now);
+        for slot in out {
+            land(&mut traffic, slot, Outcome::Served, now);
         }
-        while let Some(place) = traffic.next(now) {
-            land(&mut traffic, place, Outcome::Served, now);
+        while let Some(slot) = traffic.next(now) {
+            land(&mut traffic, slot, Outcome::Served, now);
         }
         now = now + HOUR;
     }
@@ -504,9 +504,9 @@ fn what_was_asked_for_beside_the_login_is_no_fault_of_it() {
 #[test]
 fn what_was_said_of_an_account_does_not_explain_what_is_not_said() {
     let mut traffic = Traffic::new(64);
-    for place in 0..SHUT_AFTER {
-        fail(&mut traffic, &endpoint(), place);
-        assert!(traffic.is_at_fault(&endpoint(), place));
+    for slot in 0..SHUT_AFTER {
+        fail(&mut traffic, &endpoint(), slot);
+        assert!(traffic.is_at_fault(&endpoint(), slot));
     }
     shut(&mut traffic);
     crowd(&mut traffic, 90..91);
@@ -519,10 +519,10 @@ fn slow_probes_of_many_ways_leave_room_for_the_others() {
     let realm = |number: usize| at("https://id.example", &format!("/{number}/token"));
     let mut now = NOW;
     for number in 0..6 {
-        for place in number * 10..number * 10 + SHUT_AFTER {
-            traffic.queue(&realm(number), ticket(Urgency::Due, place, HOUR, now));
-            assert_eq!(traffic.next(now), Some(place));
-            traffic.landed(&realm(number), place, Outcome::Trouble, now);
+        for slot in number * 10..number * 10 + SHUT_AFTER {
+            traffic.queue(&realm(number), ticket(Urgency::Due, slot, HOUR, now));
+            assert_eq!(traffic.next(now), Some(slot));
+            traffic.landed(&realm(number), slot, Outcome::Trouble, now);
             now = now + Duration::from_secs(1);
         }
     }

@@ -141,7 +141,7 @@ impl Failing {
         let mut likeliest = self.likeliest.iter().rev().map(|(_, Reverse(ticket))| *ticket);
         match turn {
             Turn::Likeliest => likeliest.next().or(oldest),
-            Turn::Another { than } => likeliest.find(|ticket| ticket.place != than).or(oldest),
+            Turn::Another { than } => likeliest.find(|ticket| ticket.slot != than).or(oldest),
             Turn::Oldest => oldest,
         }
     }
@@ -186,7 +186,7 @@ impl Way {
         if ticket.urgency == Urgency::Unsettled {
             return self.pressing.insert(ticket);
         }
-        match self.health(ticket.place) {
+        match self.health(ticket.slot) {
             Health::Sound => self.sound.insert(ticket),
             health @ (Health::InDoubt | Health::AtFault) => self.failing.insert(ticket, health),
         }
@@ -245,13 +245,13 @@ impl Way {
 
     pub(super) fn depart(&mut self, ticket: Ticket, now: Boot) {
         self.leave(ticket);
-        self.resume(ticket.place, ticket.speed);
+        self.resume(ticket.slot, ticket.speed);
         if let Some(shut) = &mut self.shut
             && ticket.urgency != Urgency::Unsettled
         {
-            shut.probe = Some((ticket.place, now));
+            shut.probe = Some((ticket.slot, now));
             shut.turn = match shut.turn {
-                Turn::Likeliest => Turn::Another { than: ticket.place },
+                Turn::Likeliest => Turn::Another { than: ticket.slot },
                 Turn::Another { .. } => Turn::Oldest,
                 Turn::Oldest => Turn::Likeliest,
             };
@@ -259,28 +259,27 @@ impl Way {
     }
 
     /// Counts an account as flying; says whether it was not yet.
-    pub(super) fn resume(&mut self, place: usize, speed: Speed) -> bool {
-        self.flying.insert(place, speed).is_none()
+    pub(super) fn resume(&mut self, slot: usize, speed: Speed) -> bool {
+        self.flying.insert(slot, speed).is_none()
     }
 
     /// A flight ended. Gives how it was counted; `None` if it was not.
-    pub(super) fn landed(&mut self, place: usize, outcome: Outcome, now: Boot) -> Option<Speed> {
-        let speed = self.flying.remove(&place)?;
+    pub(super) fn landed(&mut self, slot: usize, outcome: Outcome, now: Boot) -> Option<Speed> {
+        let speed = self.flying.remove(&slot)?;
         let shut = self.shut.as_mut();
-        let probed =
-            shut.is_some_and(|shut| shut.probe.take_if(|probe| probe.0 == place).is_some());
+        let probed = shut.is_some_and(|shut| shut.probe.take_if(|probe| probe.0 == slot).is_some());
         match outcome {
             Outcome::Served => {
                 self.served += 1;
-                self.causes.remove(&place);
+                self.causes.remove(&slot);
                 self.answered();
             }
             Outcome::Refused => {
-                self.causes.insert(place, Cause::Told);
+                self.causes.insert(slot, Cause::Told);
                 self.answered();
             }
             Outcome::Answered => self.answered(),
-            Outcome::Trouble | Outcome::Asked(_) => self.in_vain(place, probed, now),
+            Outcome::Trouble | Outcome::Asked(_) => self.in_vain(slot, probed, now),
             Outcome::Unsent => {}
         }
         Some(speed)
@@ -291,9 +290,9 @@ impl Way {
         self.shut = None;
     }
 
-    fn in_vain(&mut self, place: usize, probed: bool, now: Boot) {
+    fn in_vain(&mut self, slot: usize, probed: bool, now: Boot) {
         let open = Cause::Open { served: self.served, strikes: 0 };
-        match self.causes.entry(place).or_insert(open) {
+        match self.causes.entry(slot).or_insert(open) {
             Cause::Open { served, strikes } if *served < self.served => {
                 *served = self.served;
                 *strikes += 1;
@@ -302,8 +301,8 @@ impl Way {
             // what the provider said before is no reason for what it does not say now
             told @ Cause::Told => *told = open,
         }
-        if self.health(place) == Health::InDoubt {
-            self.row.insert(place);
+        if self.health(slot) == Health::InDoubt {
+            self.row.insert(slot);
         }
         match &mut self.shut {
             Some(shut) if probed => {
@@ -320,9 +319,9 @@ impl Way {
         }
     }
 
-    pub(super) fn forget(&mut self, place: usize) {
-        self.causes.remove(&place);
-        self.row.remove(&place);
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.causes.remove(&slot);
+        self.row.remove(&slot);
     }
 
     pub(super) fn reopen(&mut self, now: Boot) {
@@ -332,16 +331,16 @@ impl Way {
     }
 
     /// When an account may fly that begins to wait now.
-    pub(super) fn shut_until(&self, place: usize, now: Boot) -> Option<Boot> {
+    pub(super) fn shut_until(&self, slot: usize, now: Boot) -> Option<Boot> {
         let shut = self.shut.as_ref()?;
-        Some(match self.health(place) {
+        Some(match self.health(slot) {
             Health::Sound => shut.probed_by(now),
             Health::InDoubt | Health::AtFault => shut.until(),
         })
     }
 
-    pub(super) fn health(&self, place: usize) -> Health {
-        match self.causes.get(&place) {
+    pub(super) fn health(&self, slot: usize) -> Health {
+        match self.causes.get(&slot) {
             None => Health::Sound,
             Some(Cause::Open { strikes, .. }) if *strikes < STRIKES => Health::InDoubt,
             Some(Cause::Open { .. } | Cause::Told) => Health::AtFault,

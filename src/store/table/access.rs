@@ -22,14 +22,15 @@ macro_rules! select {
     };
 }
 
-/// Replaces an account's access token.
+/// Replaces an account's access token by one of that generation.
 pub(in super::super) fn put(
     db: &Connection,
     sealer: &Sealer,
     account: &Account,
+    generation: Generation,
     issued: &Issued,
 ) -> Result<(), StoreError> {
-    let place = place(account.row, &account.id, issued.generation.0);
+    let place = place(account.row, &account.id, generation.0);
     let blob = sealer.seal(issued.access.expose().as_bytes(), &place)?;
     let sql = "INSERT OR REPLACE INTO access_token
                    (account, generation, token, token_type, scopes,
@@ -38,7 +39,7 @@ pub(in super::super) fn put(
     let sent = &issued.sent;
     let values = params![
         account.row,
-        issued.generation,
+        generation,
         blob,
         issued.token_type.as_str(),
         issued.scopes,
@@ -124,7 +125,6 @@ impl Sealed {
             scopes: self.scopes,
             sent: self.sent,
             lifetime: self.lifetime,
-            generation: self.generation,
             values: self.values,
         }))
     }

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, ClientRecord, ClientSecret,
-    ErrandId, FlightId, Generation, GrantChange, GrantType, Issued, Now, ProofKey, RawAnswer,
+    ErrandId, FlightId, Generation, GrantChange, GrantType, Issued, Kept, Now, ProofKey, RawAnswer,
     RefreshToken, Registration, Scopes, Stamp, Standing, Target, TokenType, Wall,
 };
 
@@ -132,7 +132,7 @@ impl Running {
         }
     }
 
-    fn grant(&mut self, change: GrantChange) -> Result<(), (StoreError, Box<GrantChange>)> {
+    fn grant(&mut self, change: GrantChange) -> Result<Kept, (StoreError, Box<GrantChange>)> {
         let flight = change.flight;
         match self.ask(Command::Grant(Box::new(change))) {
             Report::Granted { flight: of, result } if of == flight => result,
@@ -254,25 +254,24 @@ fn refresh(number: u8, generation: u64) -> BeginKind {
     }
 }
 
-fn change(flight: u64, number: u8, generation: u64, refresh: Option<&str>) -> GrantChange {
+fn change(flight: u64, number: u8, access: u64, refresh: Option<&str>) -> GrantChange {
     GrantChange {
         flight: FlightId(flight),
         account: account(number),
-        generation: Generation(generation),
         refresh: refresh.map(|token| RefreshToken::new(token.into())),
-        issued: Some(Arc::new(issued(generation))),
+        issued: Some(Arc::new(issued(access))),
         refresh_lifetime: Some(Duration::from_hours(24)),
     }
 }
 
-fn issued(generation: u64) -> Issued {
+/// An access token that can be told from others by a number.
+fn issued(number: u64) -> Issued {
     Issued {
-        access: Arc::new(AccessToken::new(format!("canary-access-{generation}"))),
+        access: Arc::new(AccessToken::new(format!("canary-access-{number}"))),
         token_type: TokenType::Bearer,
         scopes: Scopes::parse_lenient("read"),
         sent: stamp(),
         lifetime: Some(Duration::from_millis(3_600_500)),
-        generation: Generation(generation),
         values: [("realm", "1")].into_iter().collect(),
     }
 }

@@ -11,7 +11,7 @@ enum Step {
     BeginRefresh { account: u8, stale: bool },
     BeginExchange { account: u8 },
     Answer { pick: prop::sample::Index },
-    Grant { pick: prop::sample::Index, refresh: bool, issued: bool, ahead: u64 },
+    Grant { pick: prop::sample::Index, refresh: bool, issued: bool },
     Abandon { pick: prop::sample::Index, hold: bool },
     Stand { account: u8 },
     Erase { account: u8 },
@@ -26,8 +26,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(account, stale)| Step::BeginRefresh { account, stale }),
         3 => (1_u8..4).prop_map(|account| Step::BeginExchange { account }),
         3 => pick().prop_map(|pick| Step::Answer { pick }),
-        6 => (pick(), any::<bool>(), any::<bool>(), 0_u64..3).prop_map(
-            |(pick, refresh, issued, ahead)| Step::Grant { pick, refresh, issued, ahead }),
+        6 => (pick(), any::<bool>(), any::<bool>())
+            .prop_map(|(pick, refresh, issued)| Step::Grant { pick, refresh, issued }),
         2 => (pick(), any::<bool>()).prop_map(|(pick, hold)| Step::Abandon { pick, hold }),
         1 => (1_u8..4).prop_map(|account| Step::Stand { account }),
         1 => (1_u8..4).prop_map(|account| Step::Erase { account }),
@@ -58,7 +58,8 @@ struct Account {
 #[derive(Clone, Copy)]
 struct Attempted {
     account: u8,
-    exchange: bool,
+    /// The generation that a refresh was made with; `None` for an exchange.
+    of: Option<u64>,
     answered: bool,
 }
 
@@ -76,7 +77,7 @@ impl Model {
             Step::BeginExchange { account } => {
                 let flight = self.take();
                 run.begin(flight, exchange(account, None)).unwrap();
-                let attempt = Attempted { account, exchange: true, answered: false };
+                let attempt = Attempted { account, of: None, answered: false };
                 self.attempts.insert(flight, attempt);
             }
             Step::Answer { pick } => {
@@ -85,9 +86,9 @@ impl Model {
                     self.attempts.insert(flight, Attempted { answered: true, ..attempt });
                 }
             }
-            Step::Grant { pick, refresh, issued, ahead } => {
+            Step::Grant { pick, refresh, issued } => {
                 if let Some((flight, attempt)) = self.pick(pick) {
-                    self.grant(run, flight, attempt, refresh, issued.then_some(ahead), ahead);
+                    self.grant(run, flight, attempt, refresh, issued);
                 }
             }
             Step::Abandon { pick, hold } => {
@@ -139,7 +140,7 @@ impl Model {
         match (known.and_then(|known| known.refresh.as_ref()), result) {
             (Some(token), Ok(credentials)) if !stale => {
                 assert_eq!(credentials.refresh.unwrap().expose(), token);
-                let attempt = Attempted { account, exchange: false, answered: false };
+                let attempt = Attempted { account, of: Some(generation), answered: false };
                 self.attempts.insert(flight, attempt);
             }
             (_, Err(StoreError::Refused(_))) => {
@@ -157,49 +158,47 @@ impl Model {
         flight: u64,
         attempt: Attempted,
         refresh: bool,
-        access: Option<u64>,
-        ahead: u64,
+        access: bool,
     ) {
-        let known = self.accounts.get(&attempt.account);
-        let current = known.map_or(0, |known| known.generation);
-        // ahead 0 is one too old for a rotation, and older than in force otherwise
-        let generation =
-            if refresh { current + ahead } else { (current + ahead).saturating_sub(1) };
-        let token = refresh.then(|| format!("canary-{flight}-{generation}"));
-        let mut wanted = change(flight, attempt.account, generation, token.as_deref());
-        if access.is_none() {
+        let token = refresh.then(|| format!("canary-{flight}"));
+        let mut wanted = change(flight, attempt.account, flight, token.as_deref());
+        if !access {
             wanted.issued = None;
         }
-        let in_order = if refresh { generation > current } else { generation >= current };
-        match run.grant(wanted) {
-            Ok(()) => {
-                assert!(in_order && (attempt.exchange || known.is_some()));
-                let account = self.accounts.entry(attempt.account).or_default();
-                account.generation = generation;
-                self.client = true;
-                account.held = false;
-                if attempt.exchange {
-                    // another login: nothing of the one before goes on
-                    (account.refresh, account.access) = (None, None);
+        let kept = run.grant(wanted).unwrap();
+        self.attempts.remove(&flight);
+        let account = match attempt.of {
+            None => self.accounts.entry(attempt.account).or_default(),
+            Some(of) => {
+                let account = self.accounts.get_mut(&attempt.account).unwrap();
+                if account.generation != of {
+                    assert_eq!(kept, Kept::Superseded);
+                    return;
                 }
-                if token.is_some() {
-                    account.refresh = token;
-                }
-                if access.is_some() {
-                    account.access = Some(format!("canary-access-{generation}"));
-                }
-                self.attempts.remove(&flight);
+                account
             }
-            Err((error, back)) => {
-                assert!(!in_order, "{error}");
-                assert_eq!(back.refresh.map(|token| token.expose().to_owned()), token);
-            }
+        };
+        if refresh || attempt.of.is_none() {
+            account.generation += 1;
+        }
+        assert_eq!(kept, Kept::InForce(Generation(account.generation)));
+        self.client = true;
+        account.held = false;
+        if attempt.of.is_none() {
+            // another login: nothing of the one before goes on
+            (account.refresh, account.access) = (None, None);
+        }
+        if token.is_some() {
+            account.refresh = token;
+        }
+        if access {
+            account.access = Some(format!("canary-access-{flight}"));
         }
     }
 
     /// An account or a sign-in ended.
     fn sweep(&mut self) {
-        let awaited = self.attempts.values().any(|attempt| attempt.exchange);
+        let awaited = self.attempts.values().any(|attempt| attempt.of.is_none());
         self.client &= awaited || !self.accounts.is_empty();
     }
 
@@ -235,7 +234,7 @@ impl Model {
         let wanted: Vec<_> = self
             .attempts
             .iter()
-            .map(|(flight, attempt)| (*flight, attempt.exchange, attempt.answered))
+            .map(|(flight, attempt)| (*flight, attempt.of.is_none(), attempt.answered))
             .collect();
         assert_eq!(attempts, wanted);
         assert_eq!(loaded.next_flight, FlightId(self.next + 1));

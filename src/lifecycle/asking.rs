@@ -1,8 +1,10 @@
 //! Those who ask for a token: served, refused, or left to wait.
 
-use super::account::{Account, Look, News, Phase};
+use super::account::{Account, News};
+use super::answering::Look;
 use super::machine::Lifecycle;
 use super::policy::Ruling;
+use super::state::{Airborne, Work};
 use super::traffic::Urgency;
 use super::words::{Ask, Effect, Refusal};
 use crate::model::{Decision, Failure, FailureClass, Mode, Now, Portion};
@@ -11,10 +13,9 @@ impl Lifecycle {
     /// Whether the caller may have a token, and then which.
     pub(super) fn ask(&mut self, mut ask: Ask, now: Now, out: &mut Vec<Effect>) {
         let waiter = ask.waiter;
-        let Some((place, account)) = self.places.get(&ask.account).and_then(|place| {
-            let account = self.accounts[*place].as_ref()?;
-            Some((*place, account))
-        }) else {
+        let slot = self.accounts.named(&ask.account);
+        let Some((slot, account)) = slot.and_then(|slot| Some((slot, self.accounts.get(slot)?)))
+        else {
             out.push(Effect::Answer { waiter, result: Err(Refusal::NoSuchAccount) });
             return;
         };
@@ -36,8 +37,8 @@ impl Lifecycle {
             self.policy.note_use(rule, now.wall);
         }
         match decision {
-            Decision::Allow => self.serve(ask, place, now, out),
-            Decision::Ask => self.question(ask, place, now, out),
+            Decision::Allow => self.serve(ask, slot, now, out),
+            Decision::Ask => self.question(ask, slot, now, out),
             Decision::Deny => {
                 out.push(Effect::Answer { waiter, result: Err(Refusal::Denied { rule }) });
             }
@@ -45,12 +46,12 @@ impl Lifecycle {
     }
 
     /// The token that the caller may have, at once or when there is a fresh one.
-    pub(super) fn serve(&mut self, mut ask: Ask, place: usize, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn serve(&mut self, mut ask: Ask, slot: usize, now: Now, out: &mut Vec<Effect>) {
         let waiter = ask.waiter;
-        let Some(account) = self.accounts[place].as_mut() else { return };
+        let Some(account) = self.accounts.get_mut(slot) else { return };
         if let Some(refusal) = account.falls_short(&ask) {
             account.login.wanted = account.login.wanted.and(&ask.wanted);
-            self.touch(place, News::Changed);
+            self.accounts.touch(slot, News::Changed);
             out.push(Effect::Answer { waiter, result: Err(refusal) });
             return;
         }
@@ -61,14 +62,14 @@ impl Lifecycle {
             return;
         }
         if ask.renew {
-            ask.rejected = account.login.token.as_ref().map(|token| token.fingerprint);
+            ask.rejected = account.login.token().map(|token| token.fingerprint);
         }
         let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);
         let exempt = account.is_busy() || account.is_pressing(now.boot);
         let endpoint = account.endpoint().filter(|_| !exempt);
         let shut_until =
-            endpoint.and_then(|endpoint| self.traffic.shut_until(endpoint, place, now.boot));
+            endpoint.and_then(|endpoint| self.traffic.shut_until(endpoint, slot, now.boot));
         let look = account.look(&ask, shut_until, now.boot);
         if !matches!(look, Look::Served(_)) && account.storms(&ask, now.boot) {
             out.push(Effect::Storm { account: account.seed.name.clone() });
@@ -86,13 +87,13 @@ impl Lifecycle {
             Look::Wanted => {
                 account.waiters.push(ask);
                 self.waiting += 1;
-                self.want_refresh(place, Urgency::Waited, now);
+                self.want_refresh(slot, Urgency::Waited, now);
                 return;
             }
         };
         out.push(Effect::Answer { waiter, result });
         if warms {
-            self.rearm(place);
+            self.rearm(slot);
         }
     }
 
@@ -101,24 +102,24 @@ impl Lifecycle {
     /// a token for another part goes on waiting.
     pub(super) fn answer_waiters(
         &mut self,
-        place: usize,
+        slot: usize,
         part: Option<&Portion>,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         let refusal = Refusal::Unavailable { failure: rejected_again(), retry_at: None };
-        self.take_waiters(place, out, |account, ask| match account.look(ask, None, now.boot) {
+        self.take_waiters(slot, out, |account, ask| match account.look(ask, None, now.boot) {
             Look::Wanted if ask.portion.as_deref() != part => None,
             Look::Wanted => Some(account.second_best(ask, now.boot, refusal.clone())),
             look => Some(look),
         });
-        self.go_on(place, now);
+        self.go_on(slot, now);
     }
 
     /// Starts what those wait for who still wait.
-    pub(super) fn go_on(&mut self, place: usize, now: Now) {
-        if self.accounts[place].as_ref().is_some_and(|account| !account.waiters.is_empty()) {
-            self.want_refresh(place, Urgency::Waited, now);
+    pub(super) fn go_on(&mut self, slot: usize, now: Now) {
+        if self.accounts.get(slot).is_some_and(|account| !account.waiters.is_empty()) {
+            self.want_refresh(slot, Urgency::Waited, now);
         }
     }
 
@@ -126,17 +127,18 @@ impl Lifecycle {
     /// waits; the others are refused.
     pub(super) fn settle_waiters(
         &mut self,
-        place: usize,
+        slot: usize,
         now: Now,
         refusal: &Refusal,
         out: &mut Vec<Effect>,
     ) {
-        self.take_waiters(place, out, |account, ask| {
+        self.take_waiters(slot, out, |account, ask| {
             match account.second_best(ask, now.boot, refusal.clone()) {
                 Look::Refused(refusal) => {
-                    let next = match account.phase {
-                        Phase::Waiting(at) if account.obstacle().is_none() => Some(at),
-                        Phase::Saving(_) => Some(now.boot),
+                    let next = match account.state.work() {
+                        Work::Waiting(at) if account.obstacle().is_none() => Some(at),
+                        Work::Airborne(Airborne::Saving(_)) => Some(now.boot),
+                        _ if account.is_superseded() => Some(now.boot),
                         _ => None,
                     };
                     let patient = next.is_some_and(|next| next < ask.deadline);
@@ -148,8 +150,8 @@ impl Lifecycle {
     }
 
     /// Those whose patience is over.
-    pub(super) fn time_out_waiters(&mut self, place: usize, now: Now, out: &mut Vec<Effect>) {
-        self.take_waiters(place, out, |account, ask| {
+    pub(super) fn time_out_waiters(&mut self, slot: usize, now: Now, out: &mut Vec<Effect>) {
+        self.take_waiters(slot, out, |account, ask| {
             let late = ask.deadline <= now.boot;
             late.then(|| account.second_best(ask, now.boot, account.unavailable()))
         });
@@ -158,11 +160,11 @@ impl Lifecycle {
     /// Goes through the waiters of an account: who gets a look is answered and gone.
     pub(super) fn take_waiters(
         &mut self,
-        place: usize,
+        slot: usize,
         out: &mut Vec<Effect>,
         look: impl Fn(&Account, &Ask) -> Option<Look>,
     ) {
-        let Some(account) = &mut self.accounts[place] else { return };
+        let Some(account) = self.accounts.get_mut(slot) else { return };
         let mut waiters = std::mem::take(&mut account.waiters);
         waiters.retain(|ask| {
             let result = match look(account, ask) {
