@@ -17,8 +17,8 @@ pub(super) struct Account {
     pub(super) rules: Option<Rules>,
     pub(super) state: State,
     pub(super) login: Login,
-    /// Another login on its way in.
-    pub(super) incoming: Option<Incoming>,
+    /// Other logins on their way in.
+    pub(super) incoming: Incoming,
     pub(super) mode: Mode,
     /// Whether the user wants it used.
     pub(super) enabled: bool,
@@ -34,13 +34,44 @@ pub(super) struct Account {
     pub(super) news: News,
 }
 
-/// A login that a sign-in is about to bring.
+/// Logins that sign-ins are about to bring, by their flights. There is hardly ever more than one: a sign-in on another
+/// device whose question is under way when its user starts again.
+#[derive(Debug, Default)]
+pub(super) struct Incoming(Vec<(FlightId, Arrival)>);
+
+/// How far a login has come that is on its way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Incoming {
+enum Arrival {
     /// The provider is asked for it.
-    Asked(FlightId),
+    Asked,
     /// It is on its way to the disk: the one in force is as good as over.
-    Saving(FlightId),
+    Saving,
+}
+
+impl Incoming {
+    /// The provider is asked for one.
+    pub(super) fn ask(&mut self, flight: FlightId) {
+        self.0.push((flight, Arrival::Asked));
+    }
+
+    /// One is on its way to the disk.
+    pub(super) fn save(&mut self, flight: FlightId) {
+        self.end(flight);
+        self.0.push((flight, Arrival::Saving));
+    }
+
+    /// One is in force, or does not come.
+    pub(super) fn end(&mut self, flight: FlightId) {
+        self.0.retain(|(known, _)| *known != flight);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn is_saving(&self) -> bool {
+        self.0.iter().any(|(_, arrival)| *arrival == Arrival::Saving)
+    }
 }
 
 /// What watchers have not been told yet.
@@ -59,7 +90,7 @@ impl Account {
             rules,
             state: State::Good(Work::Idle),
             login: Login::default(),
-            incoming: None,
+            incoming: Incoming::default(),
             mode: Mode::default(),
             enabled: true,
             asked: None,
@@ -87,7 +118,7 @@ impl Account {
 
     /// Whether a login is on its way to the disk that takes the place of the one in force.
     pub(super) fn is_superseded(&self) -> bool {
-        matches!(self.incoming, Some(Incoming::Saving(_)))
+        self.incoming.is_saving()
     }
 
     /// What stands in the way of any refresh.

@@ -54,7 +54,7 @@ impl Lifecycle {
             }
             // it has the name in its hands
             let signs_in = self.sign_ins.for_account(&account.seed.id).is_some();
-            if signs_in || account.incoming.is_some() {
+            if signs_in || !account.incoming.is_empty() {
                 return Err(Refusal::SigningIn);
             }
         }

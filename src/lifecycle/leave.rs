@@ -61,7 +61,7 @@ impl Lifecycle {
     pub(super) fn leave_if_free(&mut self, slot: usize, out: &mut Vec<Effect>) {
         let Some(account) = self.accounts.get_mut(slot) else { return };
         if let State::Leaving { parting, waiter, standing, airborne: None } = &account.state
-            && account.incoming.is_none()
+            && account.incoming.is_empty()
         {
             let (parting, waiter) = (*parting, *waiter);
             account.state = State::Erasing { parting, standing: standing.clone() };

@@ -30,7 +30,7 @@ impl Lifecycle {
             (Task::Exchange(_), Ok(())) => out.push(Effect::Launch { flight: id }),
             (Task::Exchange(Exchange { request, seed, .. }), Err(why)) => {
                 self.flights.remove(&id);
-                self.incoming_over(&seed.id, now, out);
+                self.incoming_over(id, &seed.id, now, out);
                 self.sign_ins.finish(&request, Err(SignInEnd::NotSaved { why }), out);
             }
             // nothing leaves any more: the login is as it was, and what came before is as unknown as it was
@@ -176,7 +176,7 @@ impl Lifecycle {
                 self.flights.remove(&id);
                 let account = seed.id.clone();
                 out.push(Effect::Abandon { flight: id, account, standing: None });
-                self.incoming_over(&seed.id, now, out);
+                self.incoming_over(id, &seed.id, now, out);
                 self.not_exchanged(&request, failure, now, out);
             }
             Ok(arrived) => self.save_login(id, &seed, sent, arrived, out),
@@ -288,10 +288,16 @@ impl Lifecycle {
     }
 
     /// A sign-in that would have brought an account another login is over.
-    pub(super) fn incoming_over(&mut self, account: &AccountId, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn incoming_over(
+        &mut self,
+        id: FlightId,
+        account: &AccountId,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(slot) = self.accounts.with_id(account) else { return };
         if let Some(account) = self.accounts.get_mut(slot) {
-            account.incoming = None;
+            account.incoming.end(id);
         }
         self.leave_if_free(slot, out);
         self.go_on(slot, now);

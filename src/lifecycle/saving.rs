@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{Account, Incoming, News};
+use super::account::{Account, News};
 use super::flight::{Brought, Exchange, Flight, Refresh, Saving, Stage, Task, What};
 use super::login::{Fate, Login};
 use super::machine::Lifecycle;
@@ -56,7 +56,7 @@ impl Lifecycle {
         if let Some(slot) = self.accounts.with_id(&seed.id) {
             self.unqueue(slot);
             if let Some(account) = self.accounts.get_mut(slot) {
-                account.incoming = Some(Incoming::Saving(id));
+                account.incoming.save(id);
             }
             self.rearm(slot);
         }
@@ -143,11 +143,11 @@ impl Lifecycle {
                 self.refresh_superseded(slot, now, out);
             }
             (Task::Exchange(exchange), Kept::InForce(generation)) => {
-                self.login_saved(exchange, generation, saving, now, out);
+                self.login_saved(id, exchange, generation, saving, now, out);
             }
             (Task::Exchange(exchange), Kept::Superseded) => {
                 debug_assert!(false, "a login follows whatever is there");
-                self.incoming_over(&exchange.seed.id, now, out);
+                self.incoming_over(id, &exchange.seed.id, now, out);
             }
         }
     }
@@ -169,7 +169,7 @@ impl Lifecycle {
             Task::Exchange(Exchange { request, seed, .. }) if lasting => {
                 self.flights.remove(&id);
                 self.saves.set(&id, None);
-                self.incoming_over(&seed.id, now, out);
+                self.incoming_over(id, &seed.id, now, out);
                 self.sign_ins.finish(request, Err(SignInEnd::NotSaved { why }), out);
             }
             Task::Refresh(Refresh { slot, .. }) if lasting && self.draining => {
@@ -239,6 +239,7 @@ impl Lifecycle {
     /// A login is durable: it takes the place of the one before, with all that this had.
     fn login_saved(
         &mut self,
+        id: FlightId,
         exchange: Exchange,
         generation: Generation,
         saving: Saving,
@@ -263,7 +264,7 @@ impl Lifecycle {
             }
             account.rules = Some(*rules);
             account.login = Login::after(&account.login);
-            account.incoming = None;
+            account.incoming.end(id);
             let work = account.state.work();
             account.state.stand(Standing::Good, if work.is_at_rest() { Work::Idle } else { work });
         }

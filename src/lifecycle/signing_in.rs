@@ -1,6 +1,5 @@
 //! Sign-ins as they come and go: what each does to its account.
 
-use super::account::Incoming;
 use super::flight::{Exchange, Flight, Task};
 use super::machine::Lifecycle;
 use super::words::{Effect, Purpose, SignInEnd, SignInSeed};
@@ -76,7 +75,7 @@ impl Lifecycle {
     pub(super) fn await_login(&mut self, account: &AccountId, flight: FlightId) {
         let slot = self.accounts.with_id(account);
         if let Some(account) = slot.and_then(|slot| self.accounts.get_mut(slot)) {
-            account.incoming = Some(Incoming::Asked(flight));
+            account.incoming.ask(flight);
         }
     }
 

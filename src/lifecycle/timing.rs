@@ -36,7 +36,7 @@ impl Account {
 
     /// When a login ends that cannot be renewed: with its access token.
     pub(super) fn end(&self) -> Option<Boot> {
-        let lasts = self.login.is_renewable() || self.incoming.is_some();
+        let lasts = self.login.is_renewable() || !self.incoming.is_empty();
         match self.state {
             State::Good(_) if !lasts => self.login.token().and_then(|token| token.expires),
             _ => None,

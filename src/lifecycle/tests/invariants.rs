@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::world::{World, request};
 use super::{failure, rules};
-use crate::lifecycle::{Event, Rules, Settings, SignInEnd, Verdict};
+use crate::lifecycle::{Doing, Event, Refusal, Rules, Settings, SignInEnd, Verdict};
 use crate::model::{
     AccessToken, Adjustment, Decision, FailureClass, Landing, Mode, Modes, RefreshToken, RuleId,
     Standing, Values,
@@ -17,14 +17,38 @@ const WHO: [&str; 3] = ["one", "two", "three"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Ask { who: usize, min_valid: u64, patience: u64, report: bool },
-    AskNarrowly { who: usize, scopes: &'static str },
+    Ask {
+        who: usize,
+        min_valid: u64,
+        patience: u64,
+        report: bool,
+    },
+    AskNarrowly {
+        who: usize,
+        scopes: &'static str,
+    },
     Pass(u64),
     Begin(bool),
-    Grant { lifetime: u64, rotates: bool, days: Option<u32> },
-    Fail { class: FailureClass, rescued: bool },
+    Grant {
+        lifetime: u64,
+        rotates: bool,
+        days: Option<u32>,
+    },
+    Fail {
+        class: FailureClass,
+        rescued: bool,
+    },
     Save(bool),
-    SignIn { number: u8, who: usize },
+    /// The disk will never take a grant.
+    RefuseSave,
+    Device {
+        number: u8,
+        who: usize,
+    },
+    SignIn {
+        number: u8,
+        who: usize,
+    },
     Redeem(u8),
     Cancel(u8),
     Logout(usize),
@@ -40,13 +64,20 @@ enum Step {
     NetworkUp,
     SetClock(i64),
     GiveBack(usize),
-    Adjust { who: usize, to: Adjustment },
+    Adjust {
+        who: usize,
+        to: Adjustment,
+    },
     StoreAdjustment(bool),
     Renew(usize),
     Caller(&'static str),
     Respond(Verdict),
     Unasked,
-    Rule { of: Option<usize>, who: &'static str, decision: Decision },
+    Rule {
+        of: Option<usize>,
+        who: &'static str,
+        decision: Decision,
+    },
     RemoveRule(u32),
     StoreRule(bool),
 }
@@ -91,6 +122,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (class(), prop::bool::weighted(0.2))
             .prop_map(|(class, rescued)| Step::Fail { class, rescued }),
         8 => prop::bool::weighted(0.8).prop_map(Step::Save),
+        1 => Just(Step::RefuseSave),
+        1 => (0..250_u8, 0..3_usize).prop_map(|(number, who)| Step::Device { number, who }),
         2 => (0..250_u8, 0..3_usize).prop_map(|(number, who)| Step::SignIn { number, who }),
         2 => (0..250_u8).prop_map(Step::Redeem),
         1 => (0..250_u8).prop_map(Step::Cancel),
@@ -158,6 +191,18 @@ fn take(world: &mut World, step: &Step) {
                 world.save(took);
             }
         }
+        Step::RefuseSave => {
+            if !world.saves.is_empty() {
+                world.refuse_save();
+            }
+        }
+        Step::Device { number, who } => {
+            let known = world.life.open_sign_ins().any(|(id, _)| *id == request(number));
+            let redeeming = world.life.is_redeeming(&WHO[who].parse().unwrap());
+            if !known && !redeeming && !world.ended.contains_key(&request(number)) {
+                world.sign_in_elsewhere(number, WHO[who], rules());
+            }
+        }
         Step::SignIn { number, who } => {
             let known = world.life.open_sign_ins().any(|(id, _)| *id == request(number));
             let redeeming = world.life.is_redeeming(&WHO[who].parse().unwrap());
@@ -196,7 +241,7 @@ fn take(world: &mut World, step: &Step) {
                 world.air.rotate_left(1);
             }
         }
-        Step::Drain => world.tell(Event::Drain),
+        Step::Drain => world.drain(),
         Step::Rest => world.tell(Event::Rest),
         Step::Sleep(seconds) => world.sleep_seconds(seconds),
         Step::Wake => world.tell(Event::Wake),
@@ -256,7 +301,9 @@ proptest! {
         }
 
         // the disk and the provider come back: everything under way ends, everybody is answered
-        for _ in 0..200 {
+        world.define(Some(rules.clone()));
+        world.tell(Event::Modes(Modes { default: Mode::Always, ..Modes::default() }));
+        let live = |world: &mut World| {
             if !world.begins.is_empty() {
                 world.begin(Ok(()));
             } else if !world.air.is_empty() {
@@ -271,20 +318,43 @@ proptest! {
             } else if !world.adjustments.is_empty() {
                 world.store_adjustment(true);
             } else {
+                return false;
+            }
+            true
+        };
+        for _ in 0..200 {
+            if !live(&mut world) {
                 world.pass_seconds(61);
             }
         }
         let asked = world.answers.len();
         world.pass_seconds(200);
         prop_assert_eq!(world.unanswered(), 0, "of {} questions", asked);
-        while !(world.begins.is_empty() && world.air.is_empty() && world.saves.is_empty()) {
-            if !world.begins.is_empty() {
-                world.begin(Ok(()));
-            } else if !world.air.is_empty() {
-                let granted = world.granted(3600);
-                world.land(granted);
-            } else {
-                world.save(true);
+        while live(&mut world) {}
+
+        // within a day each account that can be renewed is fresh, and stays so
+        if !world.drained {
+            for _ in 0..24 * 60 {
+                world.pass_seconds(60);
+                while live(&mut world) {}
+            }
+            for view in world.life.views() {
+                let is_fresh = view.expires.is_some_and(|expires| expires > world.now.boot);
+                let may_be_stale = matches!(view.doing, Doing::LoginRequired | Doing::Disabled);
+                prop_assert!(is_fresh || may_be_stale, "{:?}: {:?}", view.seed.name, view);
+                let is_ready = view.doing == Doing::Ready;
+                prop_assert!(is_ready || may_be_stale, "{:?}: {:?}", view.seed.name, view);
+            }
+            // and the name of each that is logged out is free
+            for who in WHO {
+                if world.life.view(&who.parse().unwrap()).is_some() {
+                    world.logout(who);
+                    while live(&mut world) {}
+                }
+                prop_assert!(world.life.id_to_sign_in(&who.parse().unwrap()).is_none() || world.life.open_sign_ins().any(|(_, seed)| seed.name.as_str() == who));
+                prop_assert!(world.life.view(&who.parse().unwrap()).is_none());
+                let asked = world.ask(who, 60, 20);
+                prop_assert_eq!(world.answer(asked).unwrap().as_ref().unwrap_err(), &Refusal::NoSuchAccount);
             }
         }
         prop_assert!(world.life.is_quiet(), "a flight without an end");

@@ -2,6 +2,7 @@
 
 mod adjusting;
 mod asking;
+mod bounds;
 mod challenges;
 mod comings_and_goings;
 mod device;

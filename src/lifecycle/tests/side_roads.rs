@@ -3,8 +3,10 @@
 use super::scenarios::doing;
 use super::world::{World, name, request, seed};
 use super::{failure, rules};
-use crate::lifecycle::{Doing, Event, Refusal, SignInEnd, Unsaved};
-use crate::model::{About, Adjustment, Decision, Failure, FailureClass, Standing, Values};
+use crate::lifecycle::{Doing, Event, Purpose, Refusal, Rules, SignInEnd};
+use crate::model::{
+    About, Adjustment, Decision, Failure, FailureClass, FlightId, Generation, Standing, Values,
+};
 
 /// A login that was granted, and waits for the disk.
 fn granted_anew(world: &mut World) {
@@ -20,11 +22,7 @@ fn a_login_that_can_never_be_saved_leaves_the_one_before_as_it_was() {
     let mut world = World::new();
     world.restore("door", 3600, 10, rules());
     granted_anew(&mut world);
-    let change = world.saves.pop_front().unwrap();
-    let flight = change.flight;
-    let why = "another account has that name".to_owned();
-    let result = Err(Unsaved { change, why, lasting: true });
-    world.tell(Event::Saved { flight, result });
+    world.refuse_save();
     assert!(matches!(world.ended[&request(1)], Err(SignInEnd::NotSaved { .. })));
     let asked = world.ask("door", 60, 20);
     assert_eq!(world.token(asked), Some("restored-door"));
@@ -32,6 +30,169 @@ fn a_login_that_can_never_be_saved_leaves_the_one_before_as_it_was() {
     assert_eq!(world.begins.len(), 1, "it is renewed when it is due");
     world.refresh_well(3600);
     assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+/// A refresh that was in the air when a login came, and lands while that is not on the disk yet. Its token is the only
+/// one that works if the login never gets there.
+fn refreshed_under_a_login(world: &mut World) {
+    world.restore("door", 3600, 4000, rules());
+    world.begin(Ok(()));
+    world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request: request(1), values: Values::default() });
+    world.begin(Ok(()));
+    world.air.rotate_left(1);
+    for _ in 0..2 {
+        let granted = world.granted(3600);
+        world.land(granted);
+    }
+    assert_eq!(world.saves.len(), 2, "the login, and the token of the refresh");
+}
+
+#[test]
+fn a_refresh_that_lands_while_a_login_is_unsaved_keeps_its_token() {
+    let mut world = World::new();
+    refreshed_under_a_login(&mut world);
+    world.refuse_save();
+    world.save(true);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-2"), "the refresh's");
+    world.pass_seconds(3000);
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn a_refresh_that_lands_while_a_login_is_unsaved_does_not_replace_it() {
+    for login_first in [true, false] {
+        let mut world = World::new();
+        refreshed_under_a_login(&mut world);
+        if !login_first {
+            world.saves.rotate_left(1);
+        }
+        world.save(true);
+        world.save(true);
+        let asked = world.ask("door", 60, 20);
+        assert_eq!(world.token(asked), Some("access-1"), "the login's");
+        assert_eq!(world.ended[&request(1)], Ok(seed("door").id));
+        assert!(world.life.is_quiet());
+        world.pass_seconds(3000);
+        world.refresh_well(3600);
+        assert_eq!(doing(&world, "door"), Doing::Ready, "login first: {login_first}");
+    }
+}
+
+#[test]
+fn while_a_login_is_on_its_way_to_the_disk_nothing_is_asked_of_the_one_before() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    granted_anew(&mut world);
+    world.pass_seconds(3500);
+    let asked = world.ask("door", 300, 20);
+    assert!(world.begins.is_empty() && world.answer(asked).is_none());
+    world.save(true);
+    assert_eq!(world.token(asked), Some("access-1"));
+}
+
+#[test]
+fn who_waits_for_a_login_that_is_not_saved_has_the_login_before_renewed() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    granted_anew(&mut world);
+    world.pass_seconds(3500);
+    let asked = world.ask("door", 300, 20);
+    world.refuse_save();
+    world.refresh_well(3600);
+    assert_eq!(world.token(asked), Some("access-2"));
+}
+
+#[test]
+fn a_token_is_not_sent_again_that_is_spent_although_the_disk_never_takes_the_new_one() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+    for _ in 0..40 {
+        world.refuse_save();
+        let asked = world.ask("door", 60, 20);
+        world.pass_seconds(21);
+        let answer = world.answer(asked).unwrap();
+        assert!(matches!(answer, Err(Refusal::NotSaved { .. })), "{answer:?}");
+        world.pass_seconds(900);
+        assert!(world.begins.is_empty(), "nothing is sent");
+    }
+    assert!(world.abandoned.is_empty(), "the raw answer stays on record");
+    // whoever mends the disk has the login as it is
+    world.save(true);
+    let asked = world.ask("door", 60, 20);
+    assert!(world.token(asked).is_none(), "it has run out meanwhile");
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_disk_that_will_never_take_what_is_on_record() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.tell(Event::Drain);
+    assert!(!world.life.is_quiet());
+    world.refuse_save();
+    assert!(world.life.is_quiet(), "the next start reads the answer on record");
+    assert!(world.abandoned.is_empty());
+}
+
+#[test]
+fn an_account_is_logged_out_although_nobody_can_read_the_answer_on_record() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.define(None);
+    world.life.resume_refresh(FlightId(900), &name("door"), Generation(1), None);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("restored-door"), "what is left is handed out");
+    assert_eq!(doing(&world, "door"), Doing::Held);
+    world.pass_seconds(4000);
+    assert!(world.begins.is_empty(), "and nothing is sent before it is read");
+    world.logout("door");
+    world.erase(true);
+    assert!(world.life.view(&name("door")).is_none());
+}
+
+#[test]
+fn an_exchange_of_tokens_that_is_lost_says_nothing_about_the_refresh_token() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, Rules { exchanges: true, ..rules() });
+    world.ask_narrowly("door", "open");
+    world.refresh_badly(failure(FailureClass::Ambiguous));
+    assert_eq!(world.abandoned.len(), 1, "nothing has to be remembered");
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("restored-door"));
+    world.pass_seconds(30);
+    while let Some(flight) = world.begins.front() {
+        let (_, purpose) = &world.open[flight];
+        assert!(matches!(purpose, Purpose::Refresh { subject: Some(_), .. }), "{purpose:?}");
+        world.refresh_badly(failure(FailureClass::Ambiguous));
+    }
+}
+
+#[test]
+fn a_sign_in_that_begins_anew_is_for_the_account_that_the_one_before_may_still_make() {
+    let mut world = World::new();
+    world.sign_in_elsewhere(1, "door", rules());
+    let first = world.life.id_to_sign_in(&name("door")).cloned();
+    assert_eq!(first, Some(seed("door").id));
+    world.pass_seconds(6);
+    world.begin(Ok(()));
+    // the user loses patience, and the answer brings the login
+    world.sign_in(2, "door", rules());
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.save(true);
+    assert_eq!(world.ended[&request(1)], Ok(seed("door").id));
+    let again = world.life.id_to_sign_in(&name("door")).cloned();
+    assert_eq!(again, first);
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) open: HashMap<FlightId, (AccountId, Purpose)>,
     sent_at: HashMap<FlightId, Now>,
     pub(super) asked: HashMap<WaiterId, (AccountName, Identity)>,
+    /// Until when those wait who have no answer yet.
+    patience: HashMap<WaiterId, Boot>,
     /// What the user allowed at any time: programs, and the patterns of rules.
     pub(super) allowed: HashSet<(AccountName, Identity)>,
     pub(super) allowing: Vec<Pattern>,
@@ -67,6 +69,8 @@ pub(super) struct World {
     narrow: HashMap<WaiterId, Scopes>,
     pub(super) next_waiter: u64,
     next_token: u64,
+    /// Whether the daemon is to stop.
+    pub(super) drained: bool,
     /// What tokens are to be for, from now on.
     pub(super) target: Target,
     /// Who asks from now on.
@@ -136,6 +140,7 @@ impl World {
             open: HashMap::new(),
             sent_at: HashMap::new(),
             asked: HashMap::new(),
+            patience: HashMap::new(),
             allowed: HashSet::new(),
             allowing: Vec::new(),
             logouts: HashSet::new(),
@@ -147,6 +152,7 @@ impl World {
             narrow: HashMap::new(),
             next_waiter: 0,
             next_token: 0,
+            drained: false,
             target: Target::default(),
             caller: Caller { face: Face::Socket, pid: Some(7), identity: Identity::host() },
             adjustments: VecDeque::new(),
@@ -243,6 +249,11 @@ impl World {
         if let Some(deadline) = self.life.next_deadline() {
             assert!(deadline > self.now.boot, "the alarm would ring for ever: {deadline:?}");
         }
+        self.patience.retain(|waiter, deadline| {
+            let answered = self.answers.contains_key(waiter);
+            assert!(answered || *deadline > self.now.boot, "{waiter:?} waits past its deadline");
+            !answered
+        });
     }
 
     /// The provider's definition was read anew, or is gone.
@@ -313,7 +324,7 @@ impl World {
         self.next_waiter += 1;
         let waiter = WaiterId(self.next_waiter);
         self.asked.insert(waiter, (name(who), self.caller.identity.clone()));
-        self.tell(Event::Ask(more(Ask {
+        let ask = more(Ask {
             waiter,
             account: name(who),
             caller: self.caller.clone(),
@@ -326,7 +337,9 @@ impl World {
             wanted: Lack::default(),
             renew: false,
             deadline: self.now.boot,
-        })));
+        });
+        self.patience.insert(waiter, ask.deadline);
+        self.tell(Event::Ask(ask));
         waiter
     }
 
@@ -350,6 +363,18 @@ impl World {
         };
         self.tell(Event::SignIn(start));
         request(number)
+    }
+
+    /// A sign-in on another device: the provider is asked every five seconds.
+    pub(super) fn sign_in_elsewhere(&mut self, number: u8, who: &str, rules: Rules) {
+        let start = SignInSeed {
+            request: request(number),
+            seed: seed(who),
+            rules,
+            deadline: self.now.boot + Duration::from_mins(10),
+            poll: Some(Duration::from_secs(5)),
+        };
+        self.tell(Event::SignIn(start));
     }
 
     pub(super) fn logout(&mut self, who: &str) {
@@ -431,6 +456,20 @@ impl World {
             _ => *current = current.next(),
         }
         Kept::InForce(*current)
+    }
+
+    /// The disk says that it will never take the oldest grant.
+    pub(super) fn refuse_save(&mut self) {
+        let change = self.saves.pop_front().expect("a grant waits for the disk");
+        let flight = change.flight;
+        let result = Err(Unsaved { change, why: "malformed".to_owned(), lasting: true });
+        self.tell(Event::Saved { flight, result });
+    }
+
+    /// The daemon is to stop.
+    pub(super) fn drain(&mut self) {
+        self.drained = true;
+        self.tell(Event::Drain);
     }
 
     /// A whole refresh that goes well.
