@@ -46,8 +46,14 @@ impl Account {
     /// When a refresh is due, if one can be made at all.
     pub(super) fn due(&self) -> Option<Boot> {
         // the login that is on its way to the disk takes the place of the one in force; its end wakes the account
-        if self.obstacle().is_some() || self.is_superseded() {
+        if self.is_superseded() {
             return None;
+        }
+        if self.obstacle().is_some() {
+            // one that is held is tried as soon as it has nothing to wait for
+            let is_tried = self.login.is_renewable() && self.rules.is_some();
+            let waits_for_nothing = matches!(self.state, State::Held { work: Work::Idle, .. });
+            return (is_tried && waits_for_nothing).then_some(Boot::LONG_AGO);
         }
         if let Fate::Unknown { .. } = self.login.fate {
             return Some(Boot::LONG_AGO);

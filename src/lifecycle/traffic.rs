@@ -125,23 +125,27 @@ impl Flights {
 pub(super) struct Traffic {
     most: usize,
     flights: Flights,
+    /// How many tickets there are: where there is none, which is at most events, nothing has to be looked through.
+    queued: usize,
     lanes: HashMap<Origin, Lane>,
 }
 
 impl Traffic {
     /// No lanes yet; at most `most` flights over all of them.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, flights: Flights::default(), lanes: HashMap::new() }
+        Self { most, flights: Flights::default(), queued: 0, lanes: HashMap::new() }
     }
 
     /// Queues for a flight.
     pub(super) fn queue(&mut self, endpoint: &TokenEndpoint, ticket: Ticket) {
+        self.queued += 1;
         let lane = self.lanes.entry(endpoint.origin.clone()).or_default();
         lane.ways.entry(endpoint.path.clone()).or_default().queue(ticket);
     }
 
     /// Leaves the queue.
     pub(super) fn leave(&mut self, endpoint: &TokenEndpoint, ticket: Ticket) {
+        self.queued = self.queued.saturating_sub(1);
         if let Some(lane) = self.lanes.get_mut(&endpoint.origin) {
             lane.leave(endpoint, ticket);
         }
@@ -159,11 +163,12 @@ impl Traffic {
 
     /// The most urgent account that may fly now, if one may. It counts as flying from here on.
     pub(super) fn next(&mut self, now: Boot) -> Option<usize> {
-        let spare = self.spare()?;
+        let spare = self.spare().filter(|_| self.queued > 0)?;
         let lanes = self.lanes.values_mut();
         let open = lanes.filter_map(|lane| Some((lane.first(spare, now)?, lane)));
         let (ticket, lane) = open.min_by_key(|(ticket, _)| *ticket)?;
         lane.depart(ticket, now);
+        self.queued = self.queued.saturating_sub(1);
         self.flights.begin(ticket.speed);
         Some(ticket.slot)
     }
@@ -194,7 +199,7 @@ impl Traffic {
 
     /// When the next one in a queue may fly, if only time keeps it.
     pub(super) fn next_deadline(&self) -> Option<Boot> {
-        let spare = self.spare()?;
+        let spare = self.spare().filter(|_| self.queued > 0)?;
         self.lanes.values().filter_map(|lane| lane.opens(spare)).min()
     }
 

@@ -410,3 +410,37 @@ fn a_definition_that_is_gone_is_gone_for_those_clients_alone_that_used_it() {
     world.tell(Event::Rules([(client, None)].into_iter().collect()));
     assert_eq!((doing(&world, "door"), doing(&world, "other")), (Doing::Held, Doing::Ready));
 }
+
+#[test]
+fn an_account_that_is_held_is_tried_again_whatever_came_in_between() {
+    let held = || {
+        let mut world = World::new();
+        let why = Standing::Held { why: "invalid_scope".into() };
+        world.restore_as("door", why, 3600, 4000, rules(), None);
+        world.refresh_badly(failure(FailureClass::RequestBroken));
+        world
+    };
+    let is_tried = |world: &mut World| {
+        world.pass_seconds(3600);
+        world.refresh_well(3600);
+        assert_eq!(doing(world, "door"), Doing::Ready);
+    };
+    let mut world = held();
+    world.logout("door");
+    world.erase(false);
+    is_tried(&mut world);
+
+    let mut world = held();
+    world.adjust("door", Adjustment::Enable(false));
+    world.store_adjustment(true);
+    world.pass_seconds(1800);
+    world.adjust("door", Adjustment::Enable(true));
+    world.store_adjustment(true);
+    is_tried(&mut world);
+
+    let mut world = held();
+    granted_anew(&mut world);
+    world.pass_seconds(7200);
+    world.refuse_save();
+    is_tried(&mut world);
+}
