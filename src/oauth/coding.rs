@@ -21,7 +21,7 @@ pub(super) enum End {
     Whole,
     /// It was cut at the limit.
     Longer,
-    /// It breaks off, or is spoiled.
+    /// It breaks off, or is spoiled, or is in a coding that is not known.
     Damaged,
 }
 
@@ -29,8 +29,11 @@ pub(super) enum End {
 ///
 /// What a body is shows in itself: gzip and zlib have their marks, and nothing that can be read begins like them. So
 /// labels that are missing or wrong do no harm; the header is needed for deflate without the zlib format alone. Of a
-/// damaged body comes what can be had of it: it may hold a token. A body that is text is not packed, and one in a coding
-/// that is not known stays as it is.
+/// damaged body comes what can be had of it: it may hold a token. A body that is text is not packed.
+///
+/// What is no text in the end was damaged, or packed in a way that is not known: nobody can tell what it said. A server
+/// that answers in another charset than UTF-8, and begins with a letter outside ASCII, is taken for that, too; it is asked
+/// once more, as after an answer that was lost.
 pub(super) fn unpack(header: &str, body: Zeroizing<Vec<u8>>, most: usize) -> Unpacked {
     let is_labelled = header.split(',').any(|name| {
         let name = name.trim().to_ascii_lowercase();
@@ -47,6 +50,9 @@ pub(super) fn unpack(header: &str, body: Zeroizing<Vec<u8>>, most: usize) -> Unp
         // what was cut outside cannot be whole inside
         let end = if unpacked.end == End::Whole { end } else { unpacked.end };
         unpacked = Unpacked { bytes, end };
+    }
+    if unpacked.end == End::Whole && !is_text(&unpacked.bytes) {
+        unpacked.end = End::Damaged;
     }
     unpacked
 }
@@ -89,15 +95,21 @@ impl Coding {
     /// Whether what came out shows that it was packed like that. Gzip has a mark that nothing else has. Text with a byte
     /// that is not UTF-8 can look like the other two: then what comes out of it is no text, or packed once more.
     fn is_proved_by(self, bytes: &[u8], end: End) -> bool {
-        let begins_as_text = bytes
-            .iter()
-            .take(16)
-            .all(|byte| (b' '..=b'~').contains(byte) || byte.is_ascii_whitespace());
         let is_packed = is_gzip(bytes) || is_zlib(bytes);
         let has_mark = self == Self::Gzip && end != End::Damaged;
-        !bytes.is_empty()
-            && (has_mark || begins_as_text || is_packed || bytes.starts_with(&[0xef, 0xbb, 0xbf]))
+        !bytes.is_empty() && (has_mark || begins_as_text(bytes) || is_packed)
     }
+}
+
+/// Whether a body is text, or was until a byte of it went wrong.
+fn is_text(body: &[u8]) -> bool {
+    begins_as_text(body) || std::str::from_utf8(body).is_ok()
+}
+
+/// Whether a body begins with ASCII, or with the mark that says UTF-8.
+fn begins_as_text(body: &[u8]) -> bool {
+    let is_plain = |byte: &u8| (b' '..=b'~').contains(byte) || byte.is_ascii_whitespace();
+    body.iter().take(16).all(is_plain) || body.starts_with(&[0xef, 0xbb, 0xbf])
 }
 
 /// Whether a body begins as RFC 1952, 2.3.1, has it.
@@ -140,33 +152,11 @@ fn read(mut from: impl Read, most: usize) -> (Zeroizing<Vec<u8>>, End) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-
     use super::*;
+    use crate::oauth::tests::pack::{deflate, deflate_at, gzip, zlib, zlib_at};
 
     const PLAIN: &[u8] = br#"{"access_token":"fake-access","refresh_token":"fake-refresh"}"#;
     const MOST: usize = 1024;
-
-    fn gzip(plain: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn zlib(plain: &[u8], level: u32) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level));
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn raw(plain: &[u8], level: u32) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap()
-    }
 
     fn unpacked(header: &str, body: &[u8]) -> (Vec<u8>, End) {
         let unpacked = unpack(header, Zeroizing::new(body.to_vec()), MOST);
@@ -179,12 +169,12 @@ mod tests {
             assert_eq!(unpacked(header, &gzip(PLAIN)), (PLAIN.to_vec(), End::Whole), "{header}");
         }
         for level in 0..=9 {
-            for body in [zlib(PLAIN, level), raw(PLAIN, level)] {
+            for body in [zlib_at(level, PLAIN), deflate_at(level, PLAIN)] {
                 assert_eq!(unpacked("deflate", &body), (PLAIN.to_vec(), End::Whole), "{level}");
             }
         }
         assert_eq!(unpacked("gzip, gzip", &gzip(&gzip(PLAIN))).0, PLAIN);
-        assert_eq!(unpacked("deflate, gzip", &gzip(&zlib(PLAIN, 6))).0, PLAIN);
+        assert_eq!(unpacked("deflate, gzip", &gzip(&zlib(PLAIN))).0, PLAIN);
         let members = [gzip(&PLAIN[..20]), gzip(&PLAIN[20..])].concat();
         assert_eq!(unpacked("gzip", &members).0, PLAIN);
     }
@@ -206,7 +196,10 @@ mod tests {
             b"x\x9c is how zlib begins \xe9",
         ] {
             for header in ["deflate", "gzip", "x-gzip, deflate", ""] {
-                assert_eq!(unpacked(header, body).0, body, "{header}");
+                let (found, end) = unpacked(header, body);
+                assert_eq!(found, body, "{header}");
+                // the last one begins as no text does
+                assert_eq!(end == End::Damaged, body.starts_with(b"x\x9c"), "{header}");
             }
         }
     }
@@ -221,9 +214,9 @@ mod tests {
             ("gzip, utf-8", gzip(PLAIN)),
             ("gzip;q=1.0", gzip(PLAIN)),
             ("deflate", gzip(PLAIN)),
-            ("gzip", zlib(PLAIN, 6)),
-            ("gzip", raw(PLAIN, 6)),
-            ("", zlib(PLAIN, 6)),
+            ("gzip", zlib(PLAIN)),
+            ("gzip", deflate(PLAIN)),
+            ("", zlib(PLAIN)),
             ("gzip", gzip(&gzip(PLAIN))),
             ("gzip, gzip, gzip, gzip", gzip(&gzip(&gzip(&gzip(PLAIN))))),
         ] {
@@ -233,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_checksum_that_does_not_fit_costs_nothing() {
-        let mut body = zlib(PLAIN, 6);
+        let mut body = zlib(PLAIN);
         *body.last_mut().unwrap() ^= 1;
         assert_eq!(unpacked("deflate", &body).0, PLAIN);
         let mut body = gzip(PLAIN);
@@ -255,11 +248,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_in_the_end_is_damaged() {
+        // the first block of what is packed has a type that there is not (RFC 1951, 3.2.3)
+        let spoiled = |mut packed: Vec<u8>, header: usize| {
+            packed[header] = 0x07;
+            packed
+        };
+        let five = (0..5).fold(PLAIN.to_vec(), |body, _| gzip(&body));
+        for (header, body) in [
+            ("gzip", spoiled(gzip(PLAIN), 10)),
+            ("", spoiled(gzip(PLAIN), 10)),
+            ("deflate", spoiled(zlib(PLAIN), 2)),
+            ("", spoiled(zlib(PLAIN), 2)),
+            ("deflate", spoiled(deflate(PLAIN), 0)),
+            ("gzip", gzip(PLAIN)[..8].to_vec()),
+            ("gzip", gzip(&spoiled(gzip(PLAIN), 10))),
+            ("gzip", five),
+            // RFC 8878, 3.1.1: the mark of Zstandard
+            ("zstd", [&[0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58][..], PLAIN].concat()),
+            ("br", vec![0x8b, 0x1e, 0x80, 0xf8, 0x03]),
+        ] {
+            assert_eq!(unpacked(header, &body).1, End::Damaged, "{header} {body:?}");
+        }
+    }
+
+    #[test]
     fn a_bomb_is_cut_at_the_limit() {
         let zeros = vec![b' '; 64 << 20];
         let bomb = gzip(&zeros);
         for (header, body) in
-            [("gzip", bomb.clone()), ("deflate", zlib(&zeros, 9)), ("gzip, gzip", gzip(&bomb))]
+            [("gzip", bomb.clone()), ("deflate", zlib(&zeros)), ("gzip, gzip", gzip(&bomb))]
         {
             let (found, end) = unpacked(header, &body);
             assert!(found.len() <= MOST, "{header}");

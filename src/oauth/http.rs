@@ -343,7 +343,7 @@ async fn read(
         End::Damaged => Some(SendError {
             class: FailureClass::Ambiguous,
             status: Some(status),
-            detail: "the answer is packed, and damaged".to_owned(),
+            detail: "the answer cannot be unpacked".to_owned(),
         }),
     });
     match broken {

@@ -16,6 +16,7 @@ pub(crate) mod http;
 pub(crate) mod login;
 pub(crate) mod manager;
 pub(crate) mod op;
+pub(crate) mod pack;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod said;

@@ -6,6 +6,8 @@ mod grants;
 mod metadata;
 mod mtls;
 mod noise;
+#[path = "../../../tests/support/pack.rs"]
+pub(super) mod pack;
 mod packed;
 mod presets;
 mod probe;

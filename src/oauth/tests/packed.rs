@@ -1,13 +1,10 @@
 //! Answers that come packed although nobody accepted that, from every endpoint there is.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use super::NOW;
+use super::pack::{deflate, gzip, zlib};
 use super::server::{Server, client_id, client_secret, http, read_request, refresh};
 use crate::model::{
     AccessToken, AuthorizationCode, ClientId, FailureClass, Landing, RefreshToken, Scopes, Target,
@@ -23,24 +20,6 @@ type Pack = fn(&[u8]) -> Vec<u8>;
 /// How the codings are called, and what makes them.
 const CODINGS: [(&str, Pack); 5] =
     [("gzip", gzip), ("x-gzip", gzip), ("deflate", zlib), ("deflate", deflate), ("GZip", gzip)];
-
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(plain).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn zlib(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(plain).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn deflate(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(plain).unwrap();
-    encoder.finish().unwrap()
-}
 
 /// A server whose every answer is this body.
 async fn answering(status: u16, coding: &'static str, body: Vec<u8>) -> Server {
@@ -209,7 +188,7 @@ async fn of_a_packed_form_that_breaks_off_nothing_is_believed() {
     let server = answering(200, "gzip", half).await;
     let error = http().send(refresh(&server.provider(""))).await.unwrap_err();
     assert_eq!(error.class, FailureClass::Ambiguous);
-    assert_eq!(error.to_string(), "the answer is packed, and damaged");
+    assert_eq!(error.to_string(), "the answer cannot be unpacked");
 }
 
 #[tokio::test]
@@ -234,4 +213,30 @@ async fn of_a_packed_answer_that_breaks_off_the_token_is_kept() {
     .await;
     let answer = http().send(refresh(&server.provider(""))).await.unwrap();
     assert!(answer.body.starts_with(br#"{"refresh_token":"fake-refresh-2""#));
+}
+
+/// The request was served, for all that anybody can tell: what it was asked with may be spent.
+#[tokio::test]
+async fn an_answer_that_cannot_be_unpacked_is_one_that_was_lost() {
+    let spoiled = |mut packed: Vec<u8>, at: usize| {
+        packed[at] = 0x07;
+        packed
+    };
+    let body =
+        br#"{"access_token":"fake-access","refresh_token":"fake-refresh-2","expires_in":60}"#;
+    for (coding, body) in [
+        ("gzip", spoiled(gzip(body), 10)),
+        ("deflate", spoiled(zlib(body), 2)),
+        ("deflate", spoiled(deflate(body), 0)),
+        ("gzip", gzip(body)[..5].to_vec()),
+        ("br", vec![0x8b, 0x26, 0x80, 0xf8, 0x03]),
+    ] {
+        for status in [200, 400] {
+            let server = answering(status, coding, body.clone()).await;
+            let error = http().send(refresh(&server.provider(""))).await.unwrap_err();
+            assert_eq!(error.class, FailureClass::Ambiguous, "{status} {coding}: {error}");
+            assert_eq!(error.status, Some(status), "{coding}");
+            assert_eq!(error.to_string(), "the answer cannot be unpacked", "{coding}");
+        }
+    }
 }

@@ -1,16 +1,14 @@
 //! Answers of the token endpoint, whole and spoiled.
 
-use std::io::Write;
 use std::time::Duration;
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use super::super::pack::{deflate, gzip, zlib};
 use super::fault::{Fault, Packing};
 use super::line::Line;
 
@@ -149,26 +147,13 @@ fn github_error() -> Value {
 
 /// The answer in a content coding.
 fn packed(body: &str, packing: Packing) -> Response {
-    let compress = |mut encoder: GzEncoder<Vec<u8>>, padding: usize| {
-        encoder.write_all(body.as_bytes()).expect("a vector takes all");
-        encoder.write_all(&vec![b' '; padding]).expect("a vector takes all");
-        encoder.finish().expect("a vector takes all")
-    };
-    let gzip = || GzEncoder::new(Vec::new(), Compression::best());
+    let plain = body.as_bytes();
     let (name, bytes) = match packing {
-        Packing::Gzip => ("gzip", compress(gzip(), 0)),
-        Packing::XGzip => ("x-gzip", compress(gzip(), 0)),
-        Packing::Bomb => ("gzip", compress(gzip(), HUGE)),
-        Packing::Deflate => {
-            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(body.as_bytes()).expect("a vector takes all");
-            ("deflate", encoder.finish().expect("a vector takes all"))
-        }
-        Packing::RawDeflate => {
-            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(body.as_bytes()).expect("a vector takes all");
-            ("deflate", encoder.finish().expect("a vector takes all"))
-        }
+        Packing::Gzip => ("gzip", gzip(plain)),
+        Packing::XGzip => ("x-gzip", gzip(plain)),
+        Packing::Bomb => ("gzip", gzip(&[plain, &vec![b' '; HUGE]].concat())),
+        Packing::Deflate => ("deflate", zlib(plain)),
+        Packing::RawDeflate => ("deflate", deflate(plain)),
     };
     let headers = [(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, name)];
     (StatusCode::OK, headers, bytes).into_response()
