@@ -154,6 +154,15 @@
 //! elsewhere. A program that is in a sandbox, or may be, is refused everything but tokens before its
 //! request is looked at.
 //!
+//! # Lists
+//!
+//! What is shown of accounts is kept beside the lifecycle, in a map by name whose copy costs one pointer
+//! (`engine::roster`): each event says which accounts may look different, and those alone are looked at. The answer
+//! to a question for a list is such a copy ([`api::Accounts`]). It is turned into words by the face that asked, a
+//! piece at a time, and so is what else there is to say of every account: who was given its tokens, how the doctor
+//! finds it, whether a program in a sandbox may know of it. Instants in it are on the boot clock, so that a list is
+//! right by the wall clock of the moment at which it was asked for.
+//!
 //! # At rest
 //!
 //! SQLite in WAL mode with `synchronous=FULL`: a commit that returned is on disk. Names, scopes,

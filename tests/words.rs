@@ -24,7 +24,7 @@ use Bus::{Member, NotOffered, Standard};
 const TABLE: [(&str, Bus, &str); 26] = [
     ("GetToken", Member("Manager.GetAccessToken"), "token"),
     ("SignProof", Member("Account.SignProof"), "proof"),
-    ("ListAccounts", Standard("org.freedesktop.DBus.ObjectManager.GetManagedObjects"), "accounts"),
+    ("ListAccounts", Member("Manager.ListAccounts"), "accounts"),
     (
         "Status",
         NotOffered("what a program needs of it are the properties of the objects"),

@@ -59,6 +59,8 @@ pub enum FaultKind {
     ClientRejected,
     /// Too much was asked in too short a time.
     RateLimited,
+    /// The answer does not fit into one message.
+    TooLarge,
     /// The caller's deadline passed first.
     Timeout,
     /// The sign-in was cancelled.
@@ -85,7 +87,7 @@ type Row = (FaultKind, &'static str, u8, &'static str);
 use FaultKind as K;
 
 /// The table. Exit codes are those of sysexits.h where it has one.
-const TABLE: [Row; 21] = [
+const TABLE: [Row; 22] = [
     (K::NoSuchAccount, "NoSuchAccount", 67, "run: ostler accounts"),
     (K::NoSuchProvider, "NoSuchProvider", 67, "run: ostler providers"),
     (K::NoSuchRequest, "NoSuchRequest", 67, "start the sign-in again: ostler login"),
@@ -98,6 +100,7 @@ const TABLE: [Row; 21] = [
     (K::ProviderError, "ProviderError", 75, "see: ostler status"),
     (K::ClientRejected, "ClientRejected", 78, "check client id and secret, then sign in again"),
     (K::RateLimited, "RateLimited", 75, "try again later"),
+    (K::TooLarge, "TooLarge", 65, "ask for it in parts"),
     (K::Timeout, "Timeout", 75, "try again; ostler goes on refreshing"),
     (K::Cancelled, "Cancelled", 77, "start the sign-in again: ostler login"),
     (K::ApprovalRequired, "ApprovalRequired", 77, "run: ostler access pending"),

@@ -3,6 +3,7 @@
 //! one [`Request`] and shows one [`Response`] or [`Fault`].
 
 mod access;
+mod accounts;
 mod diagnosis;
 mod fault;
 mod proof;
@@ -11,6 +12,7 @@ mod reply;
 mod request;
 
 pub use access::{Grant, ListUses, Pending, RemoveGrant, Respond, SetGrant, Use, Verdict};
+pub use accounts::{Accounts, ByName, Instants, Listed};
 pub use diagnosis::{Answer, Area, Diagnosis, Finding, Level};
 pub use fault::{EXIT_PROBLEM, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, login_command};
 pub use proof::{Proof, SignProof};
@@ -20,8 +22,8 @@ pub use reply::{
     Response, Revocation, State, Status, Token, Unrevoked,
 };
 pub use request::{
-    Flow, GetToken, Imported, Login, Logout, Redirect, Refresh, Rename, Request, RequestRef,
-    Resume, Revoke, Secret, SetEnabled,
+    Flow, GetToken, Imported, Listing, Login, Logout, Redirect, Refresh, Rename, Request,
+    RequestRef, Resume, Revoke, Secret, SetEnabled,
 };
 
 /// The name of the interface on the socket, and the stem of all D-Bus names.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::access::{Grant, Pending, Use};
+use super::accounts::Accounts;
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 use super::proof::Proof;
 use super::provider::{Checked, Definition};
 use super::request::Flow;
 use crate::model::{
-    AccessToken, AccountId, AccountName, Audience, ClientId, FailureClass, Lack, Mode, ProviderId,
-    RequestId, Resource, RuleId, Scopes, Values,
+    AccessToken, AccountId, AccountName, Audience, ClientId, ClientKey, FailureClass, Lack, Mode,
+    ProviderId, RequestId, Resource, RuleId, Scopes, Values,
 };
 
 /// What a [`super::Request`] is answered with when all went well.
@@ -24,10 +25,7 @@ pub enum Response {
     /// To `SignProof`.
     Proof(Proof),
     /// To `ListAccounts`.
-    Accounts {
-        /// By name.
-        accounts: Vec<Account>,
-    },
+    Accounts(Accounts),
     /// To `Status`.
     Status(Status),
     /// To `ListProviders`.
@@ -46,7 +44,7 @@ pub enum Response {
     /// To whatever only has to be done.
     Done {},
     /// To `Diagnose`.
-    Diagnosis(Diagnosis),
+    Diagnosis(Arc<Diagnosis>),
     /// To `ListUses`.
     Uses {
         /// Whoever came last first.
@@ -204,6 +202,12 @@ pub struct Account {
 const CERTIFICATE_WARNING: i64 = 14 * 24 * 3600;
 
 impl Account {
+    /// The client by which it was signed in.
+    #[must_use]
+    pub fn client(&self) -> ClientKey {
+        ClientKey { provider: self.provider.clone(), client: self.client_id.clone() }
+    }
+
     /// Whether the client's certificate is over, or so near its end that the user should know.
     #[must_use]
     pub fn certificate_ends_soon(&self, now: i64) -> bool {
@@ -239,14 +243,14 @@ fn yes() -> bool {
 }
 
 /// The daemon and its accounts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// The daemon.
     pub daemon: DaemonInfo,
     /// The accounts by name.
-    pub accounts: Vec<Account>,
+    #[serde(flatten)]
+    pub accounts: Accounts,
     /// What accounts that are gone left to be revoked, the oldest first.
-    #[serde(default)]
     pub unrevoked: Vec<Unrevoked>,
 }
 

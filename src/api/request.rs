@@ -18,9 +18,9 @@ pub enum Request {
     /// The same of tokens that are bound to a key, with the proof for one request.
     SignProof(Box<SignProof>),
     /// The accounts, one line each.
-    ListAccounts,
+    ListAccounts(Listing),
     /// The daemon and its accounts, in detail.
-    Status,
+    Status(Listing),
     /// The providers that an account can be signed in to by name.
     ListProviders,
     /// Starts an interactive sign-in.
@@ -96,6 +96,35 @@ impl Request {
         "DraftProvider",
         "Monitor",
     ];
+}
+
+/// Which accounts are to be listed, in the order of their names; all of them if nothing is said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// This one alone; an error if it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
+    /// Those behind this name, whether or not there is an account of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<AccountName>,
+    /// So many at most; the answer says in `next` behind which name there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+impl Listing {
+    /// One account.
+    #[must_use]
+    pub fn of(account: AccountName) -> Self {
+        Self { account: Some(account), ..Self::default() }
+    }
+
+    /// The first accounts.
+    #[must_use]
+    pub fn first(limit: u32) -> Self {
+        Self { limit: Some(limit), ..Self::default() }
+    }
 }
 
 /// Asks for an access token.

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::list::{REVOCATION, revocation, unless_json};
 use super::status::show;
 use super::text::span;
-use crate::api::{self, LoggedOut, Refreshed, Status};
+use crate::api::{self, LoggedOut, Refreshed};
 use crate::model::{AccountName, Scopes};
 
 /// How long the daemon waits for a refresh unless told otherwise, and what its answer may take on top.
@@ -46,7 +46,7 @@ pub(super) fn refresh(
     let Some(Refreshed { account, expires_at }) = unless_json(Ok(&answer), format, console)? else {
         return Ok(());
     };
-    let now = client.call::<_, Status>("Status", &Nothing {}, PROMPT).ok().map(|it| it.daemon.now);
+    let now = client.daemon(PROMPT).ok().map(|daemon| daemon.now);
     let valid =
         expires_at.zip(now).map(|(end, now)| format!(", token valid for {}", span(end - now)));
     show(console, &format!("refreshed: {account}{}\n", valid.unwrap_or_default()))

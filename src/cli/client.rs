@@ -12,13 +12,13 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Unreachable};
-use crate::api::{Account, Fault, FaultKind, INTERFACE};
+use crate::api::{Account, DaemonInfo, Fault, FaultKind, INTERFACE, Listing};
 use crate::model::AccountName;
 
 /// How long to wait for answers that the daemon gives at once.
 pub(super) const PROMPT: Duration = Duration::from_secs(30);
 
-/// The longest answer taken, in bytes: the status of tens of thousands of accounts.
+/// The longest reply taken, in bytes.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
 /// Room for the usual answer to `token`.
@@ -70,6 +70,17 @@ struct Reply<'a> {
     parameters: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<Cow<'a, str>>,
+    #[serde(default)]
+    continues: bool,
+}
+
+/// Whether the stream goes on after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// That was the last one.
+    End,
+    /// There is more to come.
+    More,
 }
 
 /// The parameters of the errors that the interface declares.
@@ -102,26 +113,54 @@ impl Client {
         patience: Duration,
     ) -> Result<R, Failure> {
         self.send(method, parameters, None)?;
-        parse(self.receive(Some(patience))?)
+        parse(self.receive(Some(patience))?.0)
     }
 
-    /// Asks for what takes a while: `meanwhile` is told each second how many have passed.
+    /// Asks for what takes a while: `meanwhile` is told each second how many have passed. Gives all replies.
     pub(super) fn call_patiently<P: Serialize, R: for<'a> Deserialize<'a>>(
         &mut self,
         method: &str,
         parameters: &P,
         patience: Duration,
         mut meanwhile: impl FnMut(u64),
-    ) -> Result<R, Failure> {
-        self.send(method, parameters, None)?;
+    ) -> Result<Vec<R>, Failure> {
+        self.send(method, parameters, Some(true))?;
+        let mut answers = Vec::new();
         for seconds in 1..=patience.as_secs() {
             match self.receive(Some(Duration::from_secs(1))) {
                 // what has come by then stays in the inbox
                 Err(Failure::Unreachable(Unreachable::Silent)) => meanwhile(seconds),
-                answer => return parse(answer?),
+                answer => {
+                    let (answer, mut after) = answer?;
+                    answers.push(parse(answer)?);
+                    while after == After::More {
+                        let (answer, then) = self.receive(Some(PROMPT))?;
+                        answers.push(parse(answer)?);
+                        after = then;
+                    }
+                    return Ok(answers);
+                }
             }
         }
         Err(Unreachable::Silent.into())
+    }
+
+    /// Asks, and gives each reply as it comes to `take`, with whether there are more.
+    pub(super) fn call_each<P: Serialize>(
+        &mut self,
+        method: &str,
+        parameters: &P,
+        patience: Duration,
+        mut take: impl FnMut(&RawValue, After) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.send(method, parameters, Some(true))?;
+        loop {
+            let (reply, after) = self.receive(Some(patience))?;
+            take(reply, after)?;
+            if after == After::End {
+                return Ok(());
+            }
+        }
     }
 
     /// Asks, and gives the answer's own text, which may hold a token.
@@ -132,7 +171,7 @@ impl Client {
         patience: Duration,
     ) -> Result<&RawValue, Failure> {
         self.send(method, parameters, None)?;
-        self.receive(Some(patience))
+        Ok(self.receive(Some(patience))?.0)
     }
 
     /// Asks for a stream of answers, which [`Self::next`] gives.
@@ -146,17 +185,31 @@ impl Client {
 
     /// The next answer of a stream, however long it takes.
     pub(super) fn next(&mut self) -> Result<&RawValue, Failure> {
-        self.receive(None)
+        Ok(self.receive(None)?.0)
     }
 
-    /// The accounts.
-    pub(super) fn accounts(&mut self, patience: Duration) -> Result<Vec<Account>, Failure> {
+    /// Some accounts.
+    pub(super) fn accounts(
+        &mut self,
+        listing: &Listing,
+        patience: Duration,
+    ) -> Result<Vec<Account>, Failure> {
         #[derive(Deserialize)]
         struct Accounts {
             accounts: Vec<Account>,
         }
-        let Accounts { accounts } = self.call("ListAccounts", &Nothing {}, patience)?;
+        let Accounts { accounts } = self.call("ListAccounts", listing, patience)?;
         Ok(accounts)
+    }
+
+    /// The daemon itself.
+    pub(super) fn daemon(&mut self, patience: Duration) -> Result<DaemonInfo, Failure> {
+        #[derive(Deserialize)]
+        struct Status {
+            daemon: DaemonInfo,
+        }
+        let Status { daemon } = self.call("Status", &Listing::first(0), patience)?;
+        Ok(daemon)
     }
 
     fn send<P: Serialize>(
@@ -180,7 +233,7 @@ impl Client {
         }
     }
 
-    fn receive(&mut self, patience: Option<Duration>) -> Result<&RawValue, Failure> {
+    fn receive(&mut self, patience: Option<Duration>) -> Result<(&RawValue, After), Failure> {
         self.stream.set_read_timeout(patience).map_err(Unreachable::Broken)?;
         self.discard();
         let end = self.fill()?;
@@ -192,7 +245,7 @@ impl Client {
             None => nothing(),
         };
         match reply.error {
-            None => Ok(parameters),
+            None => Ok((parameters, if reply.continues { After::More } else { After::End })),
             Some(error) => Err(read_error(&error, parameters)),
         }
     }

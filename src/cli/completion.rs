@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::args::command;
 use super::client::{Client, Nothing, socket_path};
-use crate::api::{Grant, Pending, ProviderInfo, Use};
+use crate::api::{Grant, Listing, Pending, ProviderInfo, Use};
 
 /// The variable by which a shell says that it wants to complete, and which shell it is. Without
 /// arguments it is told what to do at the tab key.
@@ -18,6 +18,9 @@ pub(super) const VARIABLE: &str = "COMPLETE";
 
 /// How long a user who pressed the tab key waits for the daemon.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many accounts are offered: who has more types on.
+const OFFERED: u32 = 1000;
 
 /// Answers the shell.
 pub(super) fn run(args: impl IntoIterator<Item = OsString>) -> clap::error::Result<()> {
@@ -31,7 +34,8 @@ pub(super) fn run(args: impl IntoIterator<Item = OsString>) -> clap::error::Resu
 
 /// The accounts; none if the daemon is not there.
 pub(super) fn accounts() -> Vec<CompletionCandidate> {
-    let accounts = client().and_then(|mut client| client.accounts(PATIENCE).ok());
+    let accounts =
+        client().and_then(|mut client| client.accounts(&Listing::first(OFFERED), PATIENCE).ok());
     let offer = |account: crate::api::Account| {
         let title = format!("{}, {}", account.provider, account.state.as_str());
         CompletionCandidate::new(account.name.as_str()).help(Some(title.into()))

@@ -9,7 +9,7 @@ use super::args::Format;
 use super::client::{Client, PROMPT};
 use super::console::Console;
 use super::text::one_line;
-use crate::api::{self, Account, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind};
+use crate::api::{self, Account, EXIT_UNAVAILABLE, EXIT_USAGE, Fault, FaultKind, Listing};
 use crate::model::{AccountName, Scopes};
 
 /// Why a command failed.
@@ -92,7 +92,7 @@ struct LastWords<'a> {
 }
 
 /// How many accounts a hint names before it rather names the command that lists them.
-const NAMED: usize = 8;
+const NAMED: u32 = 8;
 
 impl Failure {
     /// The command's exit code.
@@ -150,8 +150,9 @@ impl Failure {
         if fault.hint != fault.kind.hint() {
             return Self::Fault(fault);
         }
-        let accounts = client.accounts(PROMPT).unwrap_or_default();
-        let known = accounts.iter().find(|known| known.name == *account);
+        let mut list = |listing: Listing| client.accounts(&listing, PROMPT).unwrap_or_default();
+        let known = list(Listing::of(account.clone()));
+        let known = known.iter().find(|known| known.name == *account);
         let hint = match (fault.kind, known) {
             (
                 FaultKind::LoginRequired | FaultKind::LoginFailed | FaultKind::Cancelled,
@@ -163,9 +164,9 @@ impl Failure {
                     all.iter().map(|scope| format!(" --scope {scope}")).collect();
                 format!("run: {}{}", login_command(known), all.concat())
             }
-            (FaultKind::NoSuchAccount, None) => match accounts.as_slice() {
+            (FaultKind::NoSuchAccount, None) => match list(Listing::first(NAMED + 1)).as_slice() {
                 [] => "no account is signed in; run: ostler providers".to_owned(),
-                many if many.len() > NAMED => return Self::Fault(fault),
+                many if many.len() > NAMED as usize => return Self::Fault(fault),
                 some => {
                     let names: Vec<&str> = some.iter().map(|known| known.name.as_str()).collect();
                     format!("there is {}; or run: ostler login", names.join(", "))

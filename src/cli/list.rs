@@ -11,7 +11,8 @@ use super::client::{Client, Nothing, PROMPT, parse};
 use super::console::Console;
 use super::failure::Failure;
 use super::status::{NO_ACCOUNTS, show, state};
-use super::text::{Cell, one_line, table};
+use super::stream;
+use super::text::{Cell, Sheet, one_line, table};
 use crate::api::{self, Account, LoggedOut, ProviderInfo, Revocation};
 use crate::model::Scopes;
 
@@ -27,16 +28,18 @@ pub(super) fn accounts(
     struct Answer {
         accounts: Vec<Account>,
     }
-    let answer = client.call_raw("ListAccounts", &Nothing {}, PROMPT);
-    let Some(Answer { accounts }) = unless_json(answer, args.format(), console)? else {
-        return Ok(());
-    };
-    if accounts.is_empty() {
-        return show(console, NO_ACCOUNTS);
+    let call = ("ListAccounts", &Nothing {});
+    if args.format() == Format::Json {
+        return stream::json(client, call, "accounts", PROMPT, console);
     }
-    let rows: Vec<Vec<Cell>> = accounts
-        .iter()
-        .map(|account| {
+    let header = ["ACCOUNT", "PROVIDER", "STATE", "CLIENT", "SCOPES"];
+    let mut sheet = Sheet::new(&header, (console.look)());
+    let mut is_first = true;
+    stream::each(client, call, PROMPT, |Answer { accounts }, after| {
+        if std::mem::take(&mut is_first) && accounts.is_empty() {
+            return show(console, NO_ACCOUNTS);
+        }
+        let row = |account: &Account| {
             vec![
                 account.name.as_str().into(),
                 account.provider.as_str().into(),
@@ -44,10 +47,9 @@ pub(super) fn accounts(
                 account.client_id.as_str().into(),
                 account.scopes.join(" ").into(),
             ]
-        })
-        .collect();
-    let header = ["ACCOUNT", "PROVIDER", "STATE", "CLIENT", "SCOPES"];
-    show(console, &table(&header, &rows, (console.look)()))
+        };
+        show(console, &sheet.page(&accounts.iter().map(row).collect::<Vec<_>>(), after))
+    })
 }
 
 pub(super) fn providers(

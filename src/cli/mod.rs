@@ -36,6 +36,7 @@ mod monitor;
 mod proof;
 mod provider;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;

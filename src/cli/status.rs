@@ -2,16 +2,28 @@
 
 use std::fmt::Write;
 
+use serde::Deserialize;
+
 use super::args::{Format, Status as Args};
-use super::client::{Client, Nothing, PROMPT, parse};
-use super::console::{Console, Look};
+use super::client::{After, Client, Nothing, PROMPT};
+use super::console::Console;
 use super::failure::{Failure, login_command};
-use super::text::{Cell, Tone, moment, one_line, span, table};
-use crate::api::{Account, DaemonInfo, Fault, FaultKind, State, Status, Unrevoked};
+use super::stream;
+use super::text::{Cell, Sheet, Tone, moment, one_line, span};
+use crate::api::{Account, DaemonInfo, Fault, FaultKind, Listing, State, Unrevoked};
 use crate::model::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, IDENTITY, Lack, SUBJECT};
 
 /// What to say when there is nothing to show.
 pub(super) const NO_ACCOUNTS: &str = "no accounts yet; `ostler providers` lists whom you can sign in to, `ostler login NAME` does it\n";
+
+/// What the daemon says: all of it, or a piece that others follow.
+#[derive(Deserialize)]
+struct Status {
+    daemon: DaemonInfo,
+    accounts: Vec<Account>,
+    #[serde(default)]
+    unrevoked: Vec<Unrevoked>,
+}
 
 pub(super) fn run(
     args: Args,
@@ -19,14 +31,15 @@ pub(super) fn run(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let format = args.format();
-    let answer = client.call_raw("Status", &Nothing {}, PROMPT)?;
     let Some(name) = args.account else {
+        let call = ("Status", &Nothing {});
         return match format {
-            Format::Json => console.line(answer.get().as_bytes()),
-            Format::Text => show(console, &overview(&parse(answer)?, (console.look)())),
+            Format::Json => stream::json(client, call, "accounts", PROMPT, console),
+            Format::Text => overview(client, call, console),
         };
     };
-    let Status { daemon, accounts, .. } = parse(answer)?;
+    let Status { daemon, accounts, .. } =
+        client.call("Status", &Listing::of(name.clone()), PROMPT)?;
     let Some(account) = accounts.iter().find(|account| account.name == name) else {
         return Err(Fault::new(FaultKind::NoSuchAccount, "no such account").of(name).into());
     };
@@ -56,42 +69,113 @@ pub(super) fn state(account: &Account) -> Cell {
     Cell::new(account.state.as_str(), tone)
 }
 
-fn overview(status: &Status, look: Look) -> String {
-    let Status { daemon, accounts, unrevoked } = status;
-    let mut text = if accounts.is_empty() {
-        NO_ACCOUNTS.to_owned()
-    } else {
-        let header = ["ACCOUNT", "PROVIDER", "STATE", "TOKEN", "NEXT REFRESH", "LAST ERROR"];
-        let rows: Vec<Vec<Cell>> = accounts
-            .iter()
-            .map(|account| {
-                vec![
-                    account.name.as_str().into(),
-                    account.provider.as_str().into(),
-                    state(account),
-                    token(account, daemon.now).into(),
-                    next_refresh(account, daemon.now).into(),
-                    last_error(account).into(),
-                ]
-            })
-            .collect();
-        table(&header, &rows, look)
-    };
-    text.push('\n');
-    for account in accounts.iter().filter(|account| account.state == State::LoginRequired) {
-        let _ = writeln!(text, "{} needs you: {}", account.name, login_command(account));
+/// Shows the accounts as they come, and then what needs the user.
+fn overview(
+    client: &mut Client,
+    call: (&str, &Nothing),
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let header = ["ACCOUNT", "PROVIDER", "STATE", "TOKEN", "NEXT REFRESH", "LAST ERROR"];
+    let mut sheet = Sheet::new(&header, (console.look)());
+    let mut below = None;
+    stream::each(client, call, PROMPT, |Status { daemon, accounts, unrevoked }, after| {
+        let row = |account: &Account| {
+            vec![
+                account.name.as_str().into(),
+                account.provider.as_str().into(),
+                state(account),
+                token(account, daemon.now).into(),
+                next_refresh(account, daemon.now).into(),
+                last_error(account).into(),
+            ]
+        };
+        let is_first = below.is_none();
+        let below = below.get_or_insert_with(|| Below::new(&unrevoked, daemon.now));
+        below.take(&accounts, daemon.now);
+        if after == After::End {
+            below.about = about(&daemon);
+        }
+        if is_first && accounts.is_empty() {
+            return show(console, NO_ACCOUNTS);
+        }
+        show(console, &sheet.page(&accounts.iter().map(row).collect::<Vec<_>>(), after))
+    })?;
+    below.map_or(Ok(()), |below: Below| show(console, &below.text()))
+}
+
+/// What stands below the accounts.
+struct Below {
+    needed: Lines,
+    ending: Lines,
+    unrevoked: Lines,
+    certificates: Lines,
+    about: String,
+}
+
+/// Lines of one kind: so many, and how many more there were.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    count: usize,
+}
+
+/// How many lines of a kind are shown: who has more accounts that need something does not read them one by one.
+const LINES_MAX: usize = 200;
+
+impl Lines {
+    fn add(&mut self, name: &str, words: std::fmt::Arguments<'_>) {
+        self.count += 1;
+        if self.count <= LINES_MAX {
+            let _ = writeln!(self.text, "{name}{words}");
+        }
     }
-    for account in accounts.iter().filter(|account| account.login_ends_soon) {
-        let _ = writeln!(text, "{}: {}", account.name, ending(account, daemon.now));
+
+    fn put(self, text: &mut String) {
+        text.push_str(&self.text);
+        if let Some(more) = self.count.checked_sub(LINES_MAX).filter(|more| *more > 0) {
+            let _ = writeln!(text, "and {more} more like that; see: ostler status --json");
+        }
     }
-    for left in unrevoked {
-        let _ = writeln!(text, "{}: {}", left.account, waiting(left, daemon.now));
+}
+
+impl Below {
+    fn new(unrevoked: &[Unrevoked], now: i64) -> Self {
+        let mut lines = Lines::default();
+        for left in unrevoked {
+            lines.add(left.account.as_str(), format_args!(": {}", waiting(left, now)));
+        }
+        Self {
+            needed: Lines::default(),
+            ending: Lines::default(),
+            unrevoked: lines,
+            certificates: Lines::default(),
+            about: String::new(),
+        }
     }
-    for account in accounts.iter().filter(|account| account.certificate_ends_soon(daemon.now)) {
-        let _ = writeln!(text, "{}: {}", account.name, certificate_ending(account, daemon.now));
+
+    fn take(&mut self, accounts: &[Account], now: i64) {
+        for account in accounts {
+            let name = account.name.as_str();
+            if account.state == State::LoginRequired {
+                self.needed.add(name, format_args!(" needs you: {}", login_command(account)));
+            }
+            if account.login_ends_soon {
+                self.ending.add(name, format_args!(": {}", ending(account, now)));
+            }
+            if account.certificate_ends_soon(now) {
+                self.certificates.add(name, format_args!(": {}", certificate_ending(account, now)));
+            }
+        }
     }
-    text.push_str(&about(daemon));
-    text
+
+    fn text(self) -> String {
+        let mut text = "\n".to_owned();
+        for lines in [self.needed, self.ending, self.unrevoked, self.certificates] {
+            lines.put(&mut text);
+        }
+        text.push_str(&self.about);
+        text
+    }
 }
 
 /// What to say of a logout that the provider could not be told yet.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::client::After;
 use super::console::{Colour, Look};
 pub(super) use crate::model::span;
 
@@ -116,36 +117,78 @@ const LAST_MIN: usize = 12;
 /// Lays a table out: columns line up, those with nothing in them are left out, and the last one is
 /// cut where the terminal ends.
 pub(super) fn table(header: &[&str], rows: &[Vec<Cell>], look: Look) -> String {
-    let used: Vec<usize> = (0..header.len())
-        .filter(|column| rows.iter().any(|row| !row[*column].text.is_empty()))
-        .collect();
-    let mut widths: Vec<usize> = used
-        .iter()
-        .map(|column| {
-            let cells = rows.iter().map(|row| row[*column].text.width());
-            cells.chain([header[*column].width()]).max().unwrap_or(0)
-        })
-        .collect();
-    if let (Some(width), Some((last, others))) = (look.width, widths.split_last_mut()) {
-        let before: usize = others.iter().map(|width| width + GAP.len()).sum();
-        *last = (*last).min(width.saturating_sub(before).max(LAST_MIN));
+    Sheet::new(header, look).page(rows, After::End)
+}
+
+/// A table whose rows come a page at a time, so that none has to be kept. The first page says how wide columns are; a
+/// cell of a later one that is wider shifts what stands behind it.
+pub(super) struct Sheet<'a> {
+    header: &'a [&'a str],
+    look: Look,
+    /// The columns that are shown, and how wide they are, once that is known.
+    columns: Option<Vec<(usize, usize)>>,
+}
+
+impl<'a> Sheet<'a> {
+    pub(super) fn new(header: &'a [&'a str], look: Look) -> Self {
+        Self { header, look, columns: None }
     }
-    let header: Vec<Cell> = header.iter().map(|name| Cell::new(name, Tone::Dim)).collect();
-    let mut text = String::new();
-    for row in std::iter::once(&header).chain(rows) {
-        for (place, (column, width)) in used.iter().zip(&widths).enumerate() {
+
+    /// The lines of a page: with the header if it is the first one.
+    pub(super) fn page(&mut self, rows: &[Vec<Cell>], after: After) -> String {
+        let mut text = String::new();
+        let columns = self.columns.take().unwrap_or_else(|| {
+            let columns = self.lay_out(rows, after);
+            let names = self.header.iter().map(|name| Cell::new(name, Tone::Dim));
+            self.draw(&columns, &names.collect::<Vec<_>>(), &mut text);
+            columns
+        });
+        for row in rows {
+            self.draw(&columns, row, &mut text);
+        }
+        self.columns = Some(columns);
+        text
+    }
+
+    /// Which columns are shown, and how wide. One that is empty may fill later, if more rows come.
+    fn lay_out(&self, rows: &[Vec<Cell>], after: After) -> Vec<(usize, usize)> {
+        let is_used = |column: &usize| {
+            after == After::More || rows.iter().any(|row| !row[*column].text.is_empty())
+        };
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].text.width());
+            cells.chain([self.header[column].width()]).max().unwrap_or(0)
+        };
+        let used = (0..self.header.len()).filter(is_used);
+        let mut columns: Vec<_> = used.map(|column| (column, width(column))).collect();
+        if let Some((last, others)) = columns.split_last_mut() {
+            let before: usize = others.iter().map(|(_, width)| width + GAP.len()).sum();
+            let room = self.look.width.map(|width| width.saturating_sub(before).max(LAST_MIN));
+            last.1 = match (room, after) {
+                (Some(room), After::End) => last.1.min(room),
+                (Some(room), After::More) => room,
+                (None, After::End) => last.1,
+                (None, After::More) => usize::MAX,
+            };
+        }
+        columns
+    }
+
+    fn draw(&self, columns: &[(usize, usize)], row: &[Cell], text: &mut String) {
+        let last = columns.len().saturating_sub(1);
+        for (place, (column, width)) in columns.iter().enumerate() {
             let cell = &row[*column];
             let shown = if cell.text.is_empty() { "-" } else { &cell.text };
-            let shown = cut(shown, *width);
-            text.push_str(&paint(&shown, cell.tone, look));
-            if place + 1 < used.len() {
-                text.extend(std::iter::repeat_n(' ', width - shown.width()));
+            if place == last {
+                text.push_str(&paint(&cut(shown, *width), cell.tone, self.look));
+            } else {
+                text.push_str(&paint(shown, cell.tone, self.look));
+                text.extend(std::iter::repeat_n(' ', width.saturating_sub(shown.width())));
                 text.push_str(GAP);
             }
         }
         text.push('\n');
     }
-    text
 }
 
 /// The text in at most `width` columns, with an ellipsis for what had to go.
@@ -220,6 +263,21 @@ mod tests {
         assert!(text.lines().all(|line| line.width() <= 20));
         let narrow = Look { width: Some(3), ..look };
         assert!(table(&["A", "ERROR"], &rows, narrow).contains("日本語日本…"));
+    }
+
+    #[test]
+    fn rows_that_come_later_stand_below_the_first_ones_and_none_is_cut_but_at_the_terminals_end() {
+        let look = Look { width: Some(24), colour: Colour::Never };
+        let header = ["NAME", "ERROR", "LAST"];
+        let mut sheet = Sheet::new(&header, look);
+        let first = sheet.page(&[vec!["door".into(), "".into(), "x".into()]], After::More);
+        assert_eq!(first, "NAME  ERROR  LAST\ndoor  -      x\n");
+        let rows = [
+            vec!["gate".into(), "lost".into(), "a text that is too long".into()],
+            vec!["longer".into(), "".into(), "x".into()],
+        ];
+        let second = sheet.page(&rows, After::End);
+        assert_eq!(second, "gate  lost   a text that…\nlonger  -      x\n");
     }
 
     #[test]

@@ -5,8 +5,7 @@ use super::handle::Asker;
 use super::prompts::verdict_of;
 use super::task::{Engine, Waiting};
 use crate::api::{
-    Event as News, Fault, FaultKind, Grant, ListUses, RemoveGrant, Request, Respond, Response,
-    SetGrant,
+    Event as News, Fault, FaultKind, Grant, RemoveGrant, Request, Respond, Response, SetGrant,
 };
 use crate::lifecycle::{Event, RuleDraft, RuleRefusal, WaiterId};
 use crate::model::{AccountName, Caller, Face, QuestionId, Rule, RuleId, Wall};
@@ -15,7 +14,7 @@ use crate::model::{AccountName, Caller, Face, QuestionId, Rule, RuleId, Wall};
 /// has tokens that it was granted and nothing else.
 pub(super) fn admit(caller: &Caller, request: &Request) -> Result<(), Fault> {
     match request {
-        Request::GetToken(_) | Request::SignProof(_) | Request::ListAccounts => Ok(()),
+        Request::GetToken(_) | Request::SignProof(_) | Request::ListAccounts(_) => Ok(()),
         _ => confined(caller),
     }
 }
@@ -35,18 +34,6 @@ pub fn confined(caller: &Caller) -> Result<(), Fault> {
 }
 
 impl Engine {
-    pub(super) fn list_uses(&self, which: &ListUses, asker: Asker) {
-        let wanted = match &which.account {
-            None => None,
-            Some(name) => match self.lifecycle.id_of(name) {
-                Some(id) => Some(id),
-                None => return asker.answer(Err(faults::no_such_account(name.clone()))),
-            },
-        };
-        let uses = self.uses.list(wanted, |id| self.lifecycle.name_of(id).cloned());
-        asker.answer(Ok(Response::Uses { uses }));
-    }
-
     pub(super) fn grants(&self) -> Response {
         let rules = self.lifecycle.rules_in_force().iter();
         let now = self.clock.now().wall;

@@ -42,10 +42,8 @@ impl Engine {
         match request {
             Request::GetToken(get) => self.get_token(get, Wanted::Token, caller, asker),
             Request::SignProof(sign) => self.sign_proof(*sign, caller, asker),
-            Request::ListAccounts => {
-                asker.answer(Ok(Response::Accounts { accounts: self.accounts_for(&caller) }));
-            }
-            Request::Status => asker.answer(Ok(self.status())),
+            Request::ListAccounts(listing) => self.list_accounts(listing, &caller, asker),
+            Request::Status(listing) => asker.answer(self.status(listing)),
             Request::ListProviders => asker.answer(Ok(self.providers())),
             Request::Diagnose => self.diagnose(asker),
             Request::Login(login) => {

@@ -1,7 +1,7 @@
 //! A look at everything: the disk and the way to providers are looked at in a task; what the engine
-//! knows itself is added when that is done.
+//! knows itself is added when that is done ([`super::diagnosis`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::findings::{self, Renewal};
+use super::diagnosis::{Known, Secret};
 use super::handle::Asker;
+use super::lists::STRIDE;
 use super::task::{Done, Engine};
-use crate::api::{Answer, Diagnosis, Fault, FaultKind, Finding, Response};
+use crate::api::{Accounts, Answer, Fault, FaultKind, Response};
 use crate::model::{AccountName, ClientId, ClientKey, Now};
 use crate::oauth::{Http, Probe, Sketch, proxies, published};
+use crate::provider::Provider;
 use crate::store::{self, Checkup};
 use crate::sys::clock::Clock;
 
@@ -51,7 +53,7 @@ impl Default for Doctor {
 }
 
 /// Answers without tokens, by account, the newest last.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Answers(VecDeque<(AccountName, Answer)>);
 
 impl Answers {
@@ -77,10 +79,6 @@ impl Answers {
         for (name, _) in self.0.iter_mut().filter(|(name, _)| name == old) {
             *name = new.clone();
         }
-    }
-
-    pub(super) fn of(&self, account: &AccountName) -> Option<&Answer> {
-        self.0.iter().find(|(name, _)| name == account).map(|(_, answer)| answer)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&AccountName, &Answer)> {
@@ -129,14 +127,15 @@ impl Engine {
         if std::mem::replace(&mut self.doctor.looking, true) {
             return;
         }
-        let mut providers = self.origins();
-        let left_out = providers.len().saturating_sub(PROVIDERS_MAX);
-        providers.truncate(PROVIDERS_MAX);
         let (http, clock) = (self.http.clone(), self.clock.clone());
         let places = self.info.places.clone();
         let permit = Arc::clone(&self.doctor.disk).try_acquire_owned().ok();
         let document = self.document.clone();
+        let (accounts, defined) = (self.roster.accounts(clock.now()), self.defined());
         self.tasks.spawn(async move {
+            let mut providers = origins(accounts, &defined).await;
+            let left_out = providers.len().saturating_sub(PROVIDERS_MAX);
+            providers.truncate(PROVIDERS_MAX);
             let (disk, providers, document) = tokio::join!(
                 look_at_disk(places, permit),
                 ask_all(http.clone(), clock, providers),
@@ -147,74 +146,72 @@ impl Engine {
         });
     }
 
-    /// The look is over.
-    pub(super) fn examined(&mut self, examined: &Examined) {
+    /// The look is over: what the engine knows itself is added, beside what else there is to do.
+    pub(super) fn examined(&mut self, examined: Box<Examined>) {
         self.doctor.looking = false;
         let now = self.clock.now();
-        let mut found = findings::of_disk(examined, &self.info.places);
-        found.extend(findings::of_network(examined));
-        found
-            .extend(examined.document.iter().map(|(url, found)| findings::of_document(url, found)));
-        let renewal = |name: &AccountName| match self.lifecycle.view(name) {
-            Some(view) if view.renewable => Renewal::Possible,
-            _ => Renewal::Impossible,
+        let secrets = self.lifecycle.registrations().map(|it| Secret {
+            client: it.client.clone(),
+            ends: it.ends,
+            next: it.next,
+            failure: it.failure.cloned(),
+        });
+        let known = Known {
+            now,
+            daemon: self.daemon(),
+            places: self.info.places.clone(),
+            accounts: self.roster.accounts(now),
+            answers: self.doctor.answers.clone(),
+            secrets: secrets.collect(),
+            unrevoked: self.unrevoked(),
+            defined: self.defined(),
         };
-        let accounts = self.accounts();
-        for account in &accounts {
-            let answer = self.doctor.answers.of(&account.name).cloned();
-            let finding = findings::of_account(account, renewal(&account.name), now);
-            found.push(finding.answer(answer));
-        }
-        for (name, answer) in self.doctor.answers.iter() {
-            if !accounts.iter().any(|account| account.name == *name) {
-                found.push(findings::of_sign_in(name, answer));
+        let waiting = std::mem::take(&mut self.doctor.waiting);
+        self.tasks.spawn(async move {
+            let diagnosis = Arc::new(known.diagnose(&examined).await);
+            for asker in waiting {
+                asker.answer(Ok(Response::Diagnosis(Arc::clone(&diagnosis))));
             }
-        }
-        found.extend(self.secrets(now));
-        found.extend(self.unrevoked().iter().map(|left| findings::unrevoked(left, now)));
-        for view in self.lifecycle.views() {
-            if self.provider_of(&view.seed.client).is_none() {
-                found.push(findings::undefined(view.seed));
-            }
-        }
-        let diagnosis = Diagnosis { daemon: self.daemon(), findings: found };
-        for asker in self.doctor.waiting.drain(..) {
-            asker.answer(Ok(Response::Diagnosis(diagnosis.clone())));
-        }
+            Done::Told
+        });
     }
 
-    /// Clients whose secret is over, or will be and could not be renewed.
-    fn secrets(&self, now: Now) -> Vec<Finding> {
-        let views = self.lifecycle.views();
-        let users = |client: &ClientKey| {
-            let users = views.iter().filter(|view| view.seed.client == *client);
-            users.map(|view| view.seed.name.clone()).collect::<Vec<_>>()
-        };
-        let found = self.lifecycle.registrations();
-        found.filter_map(|it| findings::of_secret(&it, &users(it.client), now)).collect()
+    /// The definitions at hand, by the clients that speak by them.
+    fn defined(&self) -> Defined {
+        let defined =
+            self.clients.keys().filter_map(|key| Some((key.clone(), self.provider_of(key)?)));
+        defined.collect()
     }
+}
 
-    /// Where tokens of the accounts are asked for.
-    fn origins(&self) -> Vec<Asked> {
-        let mut origins: BTreeMap<String, Asked> = BTreeMap::new();
-        for view in self.lifecycle.views() {
-            let Some(provider) = self.provider_of(&view.seed.client) else { continue };
-            let has_certificate = view.seed.values.certificate_ends().is_some();
-            let provider =
-                if has_certificate { provider.for_certificates().into() } else { provider };
-            let url = provider.refresh_endpoint();
+/// Definitions, by the clients that speak by them.
+pub(super) type Defined = HashMap<ClientKey, Arc<Provider>>;
+
+/// Where tokens of the accounts are asked for.
+async fn origins(accounts: Accounts, defined: &Defined) -> Vec<Asked> {
+    let mut origins: BTreeMap<String, Asked> = BTreeMap::new();
+    for stride in accounts.pieces(STRIDE) {
+        for listed in stride.listed() {
+            let account = listed.timeless();
+            let Some(provider) = defined.get(&account.client()) else { continue };
+            let url = if account.certificate_ends_at.is_some() {
+                provider.for_certificates().refresh_endpoint().clone()
+            } else {
+                provider.refresh_endpoint().clone()
+            };
             let origin = url.origin().ascii_serialization();
             let asked = origins.entry(origin.clone()).or_insert_with(|| Asked {
                 origin,
-                url: url.clone(),
+                url,
                 accounts: Vec::new(),
                 probe: None,
                 times: None,
             });
-            asked.accounts.push(view.seed.name.clone());
+            asked.accounts.push(account.name.clone());
         }
-        origins.into_values().collect()
+        tokio::task::yield_now().await;
     }
+    origins.into_values().collect()
 }
 
 /// Reads the database in a thread of its own. Nobody else does at the same time: a disk that is stuck

@@ -4,7 +4,7 @@ use super::doctor::{Asked, Examined, Published};
 use super::faults::login_required;
 use crate::api::{Account, Answer, Area, Finding, State, Unrevoked, login_command};
 use crate::lifecycle::RegistrationView;
-use crate::model::{AccountName, AccountSeed, ClientId, Now, span};
+use crate::model::{AccountName, ClientId, Now, span};
 use crate::oauth::{Missing, Unreached};
 use crate::store::{self, KeyError, StoreError};
 
@@ -261,9 +261,9 @@ pub(super) fn of_sign_in(name: &AccountName, answer: &Answer) -> Finding {
 }
 
 /// An account whose provider nobody describes any more.
-pub(super) fn undefined(seed: &AccountSeed) -> Finding {
-    let message = format!("the definition of its provider {} is gone", seed.client.provider);
-    Finding::problem(Area::Account, seed.name.as_str(), message).hint(
+pub(super) fn undefined(account: &Account) -> Finding {
+    let message = format!("the definition of its provider {} is gone", account.provider);
+    Finding::problem(Area::Account, account.name.as_str(), message).hint(
         "put it back into ~/.config/ostler/providers, then run: systemctl --user reload ostler",
     )
 }

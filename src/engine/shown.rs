@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::task::Engine;
-use crate::api::{Account, DaemonInfo, Gap, ProviderInfo, Response, State, Status, Token};
+use crate::api::{
+    Account, DaemonInfo, Gap, Instants, Listed, ProviderInfo, Response, State, Token,
+};
 use crate::lifecycle::{Doing, HandOut, View};
-use crate::model::{AccountName, AccountSeed, Caller, Decision, Mode, Now, Scopes, Values};
+use crate::model::{AccountName, AccountSeed, Mode, Now, Scopes, Values};
 use crate::provider::{Entry, Provider, Redirect, Variable};
+use crate::sys::notify;
 
 /// A token as handed out.
 pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token {
@@ -23,38 +26,66 @@ pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token
     }
 }
 
-/// An account.
-pub(super) fn account(view: &View<'_>, now: Now) -> Account {
-    let seconds = |at: crate::model::Boot| now.wall_at(at).seconds();
-    Account {
-        id: view.seed.id.clone(),
-        name: view.seed.name.clone(),
-        provider: view.seed.client.provider.clone(),
-        client_id: view.seed.client.client.clone(),
-        state: match view.doing {
-            Doing::Ready => State::Ready,
-            Doing::Refreshing => State::Refreshing,
-            Doing::BackingOff => State::BackingOff,
-            Doing::LoginRequired => State::LoginRequired,
-            Doing::Held => State::Held,
-            Doing::Disabled => State::Disabled,
-        },
+/// What is shown of an account, whenever it is asked for.
+pub(super) fn listed(view: &View<'_>) -> Listed {
+    let state = match view.doing {
+        Doing::Ready => State::Ready,
+        Doing::Refreshing => State::Refreshing,
+        Doing::BackingOff => State::BackingOff,
+        Doing::LoginRequired => State::LoginRequired,
+        Doing::Held => State::Held,
+        Doing::Disabled => State::Disabled,
+    };
+    let account = Account {
         detail: view.detail.clone(),
         scopes: view.scopes.clone(),
-        expires_at: view.expires.map(seconds),
-        last_refresh: view.sent.map(seconds),
-        next_refresh: view.next.map(seconds),
         last_failure: view.last_failure,
         failures: view.failures,
         mode: view.mode,
-        login_ends_at: view.ends.map(seconds),
-        login_ends_soon: view.warns.is_some_and(|from| from <= now.boot),
         certificate_ends_at: view.seed.values.certificate_ends(),
         certificate_bound: view.seed.values.is_certificate_bound(),
-        resource: view.seed.target.resources.iter().cloned().collect(),
-        audience: view.seed.target.audience.clone(),
         values: view.seed.values.clone(),
         wanted: Some(view.wanted.clone()).filter(|wanted| !wanted.is_empty()),
+        ..bare(view.seed, state)
+    };
+    let View { expires, sent, next, ends, warns, .. } = *view;
+    Listed::new(account, Instants { expires, sent, next, ends, warns }).renewable(view.renewable)
+}
+
+/// An account, as it is shown now.
+pub(super) fn account(view: &View<'_>, now: Now) -> Account {
+    listed(view).at(now)
+}
+
+/// A sign-in, as the account that it will make.
+pub(super) fn signing_in(seed: &AccountSeed) -> Listed {
+    Listed::new(bare(seed, State::SigningIn), Instants::default())
+}
+
+/// What is known of an account without a login.
+fn bare(seed: &AccountSeed, state: State) -> Account {
+    Account {
+        id: seed.id.clone(),
+        name: seed.name.clone(),
+        provider: seed.client.provider.clone(),
+        client_id: seed.client.client.clone(),
+        state,
+        detail: None,
+        scopes: Scopes::default(),
+        expires_at: None,
+        last_refresh: None,
+        next_refresh: None,
+        last_failure: None,
+        failures: 0,
+        mode: Mode::default(),
+        login_ends_at: None,
+        login_ends_soon: false,
+        certificate_ends_at: None,
+        certificate_bound: false,
+        wanted: None,
+        resource: seed.target.resources.iter().cloned().collect(),
+        audience: seed.target.audience.clone(),
+        values: Values::default(),
     }
 }
 
@@ -68,24 +99,6 @@ pub(super) fn redirect(provider: &Provider) -> &'static str {
 }
 
 impl Engine {
-    pub(super) fn accounts(&self) -> Vec<Account> {
-        let now = self.clock.now();
-        self.lifecycle.views().iter().map(|view| account(view, now)).collect()
-    }
-
-    /// The accounts that a caller may know of: one in a sandbox knows those whose tokens it was granted.
-    pub(super) fn accounts_for(&self, caller: &Caller) -> Vec<Account> {
-        let mut accounts = self.accounts();
-        if caller.is_confined() {
-            let now = self.clock.now();
-            let granted = |name: &AccountName| {
-                self.lifecycle.decision(name, caller, now) == Some(Decision::Allow)
-            };
-            accounts.retain(|account| granted(&account.name));
-        }
-        accounts
-    }
-
     pub(super) fn daemon(&self) -> DaemonInfo {
         DaemonInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,18 +110,6 @@ impl Engine {
             bus: self.info.bus.load(std::sync::atomic::Ordering::Relaxed),
             online: self.lifecycle.is_online(),
         }
-    }
-
-    pub(super) fn status(&self) -> Response {
-        let mut accounts = self.accounts();
-        // a sign-in that will make an account is shown as one
-        for (_, seed) in self.lifecycle.open_sign_ins() {
-            if self.lifecycle.view(&seed.name).is_none() {
-                accounts.push(signing_in(seed));
-            }
-        }
-        accounts.sort_by(|a, b| a.name.cmp(&b.name));
-        Response::Status(Status { daemon: self.daemon(), accounts, unrevoked: self.unrevoked() })
     }
 
     pub(super) fn providers(&self) -> Response {
@@ -126,9 +127,25 @@ impl Engine {
         Response::Providers { providers: providers.collect() }
     }
 
+    /// Keeps the one line that `systemctl status` shows true.
+    pub(super) fn tell_manager(&mut self) {
+        if !std::mem::take(&mut self.line_is_old) {
+            return;
+        }
+        let line = self.status_line();
+        if line == self.told_line {
+            return;
+        }
+        if notify::status(&line) {
+            self.told_line = line;
+        } else {
+            self.line_is_old = true;
+        }
+    }
+
     /// One line for `systemctl status`.
-    pub(super) fn status_line(&self) -> String {
-        let views = self.lifecycle.count();
+    fn status_line(&self) -> String {
+        let views = self.roster.count();
         let accounts = match views.accounts {
             0 => "no accounts yet".to_owned(),
             1 => "1 account".to_owned(),
@@ -150,30 +167,4 @@ impl Engine {
 fn gap(variable: &Variable) -> Gap {
     let Variable { name, title, kind: _, default, choices } = variable.clone();
     Gap { name, title, default, choices }
-}
-
-fn signing_in(seed: &AccountSeed) -> Account {
-    Account {
-        id: seed.id.clone(),
-        name: seed.name.clone(),
-        provider: seed.client.provider.clone(),
-        client_id: seed.client.client.clone(),
-        state: State::SigningIn,
-        detail: None,
-        scopes: Scopes::default(),
-        expires_at: None,
-        last_refresh: None,
-        next_refresh: None,
-        last_failure: None,
-        failures: 0,
-        mode: Mode::default(),
-        login_ends_at: None,
-        login_ends_soon: false,
-        certificate_ends_at: None,
-        certificate_bound: false,
-        wanted: None,
-        resource: seed.target.resources.iter().cloned().collect(),
-        audience: seed.target.audience.clone(),
-        values: Values::default(),
-    }
 }

@@ -23,6 +23,7 @@ use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts, first_question};
 use super::recovery::{self, Unread};
 use super::registrations;
+use super::roster::Roster;
 use super::signing::{SIGNING_MAX, Wish};
 use super::signins::{Callback, Ended, SignIn};
 use super::uses::Uses;
@@ -130,6 +131,8 @@ pub(super) enum Done {
     Known(Box<Known>),
     /// An answer took a task of its own.
     Answered { asker: Asker, result: Result<Response, Fault> },
+    /// A task has answered those who waited for it.
+    Told,
     /// The listener of a sign-in has served its last page.
     Listened,
     /// Disk and providers have been looked at.
@@ -200,6 +203,8 @@ pub struct Engine {
     pub(super) tasks: JoinSet<Done>,
     pub(super) callbacks: mpsc::Sender<Callback>,
     pub(super) events: broadcast::Sender<News>,
+    /// What is shown of the accounts.
+    pub(super) roster: Roster,
     /// Room for effects, kept from one event to the next.
     effects: Vec<Effect>,
     turns: VecDeque<Turn>,
@@ -216,7 +221,7 @@ pub struct Engine {
     /// Whether the line that the service manager shows may be out of date.
     pub(super) line_is_old: bool,
     /// The line as it was told last.
-    told_line: String,
+    pub(super) told_line: String,
 }
 
 /// Callbacks that may wait for the engine; a browser sends one or two.
@@ -282,6 +287,7 @@ impl Engine {
             tasks: JoinSet::new(),
             callbacks,
             events: events.clone(),
+            roster: Roster::default(),
             effects: Vec::new(),
             turns: VecDeque::new(),
             in_turn: false,
@@ -303,6 +309,7 @@ impl Engine {
         recovery::take_up(&mut engine, clients, accounts, attempts, devices, keys);
         engine.resume_errands(errands);
         engine.watch_registrations();
+        engine.roster.follow(&mut engine.lifecycle);
         (engine, Handle { mailbox: mail, events }, prompts)
     }
 
@@ -377,6 +384,7 @@ impl Engine {
             match turn {
                 Turn::Event(event) => {
                     self.lifecycle.handle(event, self.clock.now(), &mut effects);
+                    self.roster.follow(&mut self.lifecycle);
                     for effect in effects.drain(..) {
                         self.effect(effect);
                     }
@@ -445,8 +453,8 @@ impl Engine {
             Ok(Done::Renewed(tried)) => self.registration_tried(*tried),
             Ok(Done::Known(known)) => self.known(*known),
             Ok(Done::Answered { asker, result }) => asker.answer(result),
-            Ok(Done::Listened) => {}
-            Ok(Done::Examined(examined)) => self.examined(&examined),
+            Ok(Done::Listened | Done::Told) => {}
+            Ok(Done::Examined(examined)) => self.examined(examined),
             Ok(Done::Prompted { question, answer }) => self.prompted(question, answer),
             Err(error) if error.is_cancelled() => {}
             Err(error) => tracing::error!(%error, "a task of the engine failed"),
@@ -520,22 +528,6 @@ impl Engine {
             asker.answer(Err(faults::stopping().of(account)));
         }
         self.store
-    }
-
-    /// Keeps the one line that `systemctl status` shows true.
-    fn tell_manager(&mut self) {
-        if !std::mem::take(&mut self.line_is_old) {
-            return;
-        }
-        let line = self.status_line();
-        if line == self.told_line {
-            return;
-        }
-        if notify::status(&line) {
-            self.told_line = line;
-        } else {
-            self.line_is_old = true;
-        }
     }
 }
 

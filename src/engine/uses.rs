@@ -2,11 +2,17 @@
 //! each account the programs that came last are kept. What is new is written down now and then, for no
 //! token is to wait for that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::task::Engine;
-use crate::api::Use;
+use rpds::HashTrieMapSync;
+use tokio::task::JoinError;
+
+use super::faults;
+use super::handle::Asker;
+use super::lists::STRIDE;
+use super::task::{Done, Engine};
+use crate::api::{Accounts, Fault, FaultKind, ListUses, Response, Use};
 use crate::model::{AccountId, AccountName, Boot, Caller, Face, Identity, Now, Usage, Wall};
 use crate::store::{Command, Notes};
 
@@ -18,13 +24,18 @@ const UNWRITTEN_MAX: Duration = Duration::from_mins(1);
 /// The uses of all accounts.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    of: HashMap<AccountId, Vec<Program>>,
-    /// When what is new is to be written down, if anything is.
+    of: ByAccount,
+    /// The accounts with uses that are not written down.
+    unwritten: HashSet<AccountId>,
+    /// When they are to be, if there are any.
     due: Option<Boot>,
 }
 
+/// Programs by account: a copy costs nothing, so that a list is read beside the engine.
+type ByAccount = HashTrieMapSync<AccountId, Vec<Program>>;
+
 /// A program that was given tokens of an account.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Program {
     who: Identity,
     /// As it came last.
@@ -39,21 +50,24 @@ struct Program {
 impl Uses {
     /// What is on record; who came last, last.
     pub(super) fn take_up(records: Vec<Usage>) -> Self {
-        let mut uses = Self::default();
+        let mut of: HashMap<AccountId, Vec<Program>> = HashMap::new();
         for Usage { account, who, face, pid, first, last, count } in records {
             let program = Program { who, face, pid, first, last, count, is_new: false };
-            keep(uses.of.entry(account).or_default(), program);
+            keep(of.entry(account).or_default(), program);
         }
-        uses
+        Self { of: of.into_iter().collect(), ..Self::default() }
     }
 
     /// A caller is given a token.
     pub(super) fn note(&mut self, account: &AccountId, caller: &Caller, now: Now) {
         self.due.get_or_insert(now.boot + UNWRITTEN_MAX);
-        let programs = match self.of.get_mut(account) {
-            Some(programs) => programs,
-            None => self.of.entry(account.clone()).or_default(),
-        };
+        if !self.unwritten.contains(account) {
+            self.unwritten.insert(account.clone());
+        }
+        if !self.of.contains_key(account) {
+            self.of.insert_mut(account.clone(), Vec::new());
+        }
+        let Some(programs) = self.of.get_mut(account) else { return };
         let Caller { face, pid, .. } = *caller;
         if let Some(program) = programs.iter_mut().find(|it| it.who == caller.identity) {
             (program.face, program.pid, program.last) = (face, pid, now.wall);
@@ -74,7 +88,8 @@ impl Uses {
     pub(super) fn take_new(&mut self) -> Vec<Usage> {
         self.due = None;
         let mut new = Vec::new();
-        for (account, programs) in &mut self.of {
+        for account in self.unwritten.drain() {
+            let Some(programs) = self.of.get_mut(&account) else { continue };
             for program in programs.iter_mut().filter(|program| program.is_new) {
                 program.is_new = false;
                 new.push(Usage {
@@ -91,25 +106,38 @@ impl Uses {
         new
     }
 
-    /// Those of an account, or of all; whoever came last first. `name` gives an account's name.
-    pub(super) fn list(
-        &self,
-        account: Option<&AccountId>,
-        name: impl Fn(&AccountId) -> Option<AccountName>,
-    ) -> Vec<Use> {
-        let wanted = self.of.iter().filter(|(id, _)| account.is_none_or(|it| it == *id));
-        let named = wanted.filter_map(|(id, programs)| Some((name(id)?, programs)));
-        let mut uses: Vec<Use> = named
-            .flat_map(|(name, programs)| programs.iter().map(move |it| it.shown(name.clone())))
-            .collect();
-        uses.sort_by(|a, b| (b.last, &a.account, &a.caller).cmp(&(a.last, &b.account, &b.caller)));
+    /// Those of an account of that name.
+    fn of(&self, account: &AccountId, name: &AccountName) -> Vec<Use> {
+        let programs = self.of.get(account).into_iter().flatten();
+        let mut uses: Vec<Use> = programs.map(|it| it.shown(name.clone())).collect();
+        sort(&mut uses);
         uses
     }
 
     /// An account is gone.
     pub(super) fn forget(&mut self, account: &AccountId) {
-        self.of.remove(account);
+        self.of.remove_mut(account);
+        self.unwritten.remove(account);
     }
+}
+
+/// Those of all accounts, read some at a time.
+async fn of_all(programs: ByAccount, accounts: Accounts) -> Vec<Use> {
+    let mut uses = Vec::new();
+    for stride in accounts.pieces(STRIDE) {
+        for listed in stride.listed() {
+            let account = listed.timeless();
+            let programs = programs.get(&account.id).into_iter().flatten();
+            uses.extend(programs.map(|it| it.shown(account.name.clone())));
+        }
+        tokio::task::yield_now().await;
+    }
+    uses
+}
+
+/// Whoever came last first.
+fn sort(uses: &mut [Use]) {
+    uses.sort_by(|a, b| (b.last, &a.account, &a.caller).cmp(&(a.last, &b.account, &b.caller)));
 }
 
 /// Adds a program; the one that came longest ago makes room if need be.
@@ -137,6 +165,28 @@ impl Program {
 }
 
 impl Engine {
+    /// Answers who was given tokens.
+    pub(super) fn list_uses(&mut self, which: &ListUses, asker: Asker) {
+        if let Some(name) = &which.account {
+            let id = self.lifecycle.id_of(name);
+            let uses = id.map(|id| self.uses.of(id, name));
+            let uses = uses.ok_or_else(|| faults::no_such_account(name.clone()));
+            return asker.answer(uses.map(|uses| Response::Uses { uses }));
+        }
+        let (programs, accounts) = (self.uses.of.clone(), self.roster.accounts(self.clock.now()));
+        self.tasks.spawn(async move {
+            let mut uses = of_all(programs, accounts).await;
+            // a thread of its own for what cannot be done in strides
+            let sorted = tokio::task::spawn_blocking(move || {
+                sort(&mut uses);
+                uses
+            });
+            let failed = |error: JoinError| Fault::new(FaultKind::Internal, error.to_string());
+            let result = sorted.await.map(|uses| Response::Uses { uses }).map_err(failed);
+            Done::Answered { asker, result }
+        });
+    }
+
     /// Does that if it is time to.
     pub(super) fn write_uses_if_due(&mut self) {
         if self.uses.due().is_some_and(|due| due <= self.clock.now().boot) {
@@ -173,9 +223,11 @@ mod tests {
 
     fn listed(uses: &Uses, of: Option<u8>) -> Vec<Use> {
         let of = of.map(account);
-        let name =
-            |id: &AccountId| ["a", "b"][usize::from(*id == account(2))].parse::<AccountName>().ok();
-        uses.list(of.as_ref(), name)
+        let name = |id: &AccountId| ["a", "b"][usize::from(*id == account(2))].parse().unwrap();
+        let wanted = uses.of.keys().filter(|id| of.as_ref().is_none_or(|of| of == *id));
+        let mut listed: Vec<Use> = wanted.flat_map(|id| uses.of(id, &name(id))).collect();
+        sort(&mut listed);
+        listed
     }
 
     #[test]

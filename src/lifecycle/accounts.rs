@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::account::{Account, News};
 use super::clients::Clients;
+use super::stirred::Stirred;
 use super::timers::Timers;
 use crate::model::{AccountId, AccountName, AccountSeed, Boot, ClientKey};
 
@@ -22,6 +23,8 @@ pub(super) struct Accounts {
     timers: Timers<usize>,
     /// Those with news for the watchers.
     touched: Vec<usize>,
+    /// Those that may look different from outside.
+    pub(super) stirred: Stirred,
 }
 
 impl Accounts {
@@ -70,6 +73,7 @@ impl Accounts {
         let gone = self.slots.get_mut(slot)?.take()?;
         self.timers.set(&slot, None);
         self.names.remove(&gone.seed.name);
+        self.stirred.note_gone(gone.seed.name.clone());
         self.ids.remove(&gone.seed.id);
         self.clients.leave(&gone.seed.client, slot);
         self.free.push(slot);
@@ -81,6 +85,7 @@ impl Accounts {
         let account = self.slots.get_mut(slot)?.as_mut()?;
         let from = std::mem::replace(&mut account.seed.name, to.clone());
         self.names.remove(&from);
+        self.stirred.note_gone(from.clone());
         self.names.insert(to.clone(), slot);
         Some(from)
     }
@@ -102,6 +107,7 @@ impl Accounts {
 
     /// Sets when an account next needs attention.
     pub(super) fn wake(&mut self, slot: usize, at: Option<Boot>) {
+        self.stirred.note(slot);
         self.timers.set(&slot, at);
     }
 
@@ -120,6 +126,7 @@ impl Accounts {
         if let Some(account) = self.slots.get_mut(slot).and_then(Option::as_mut) {
             account.news = account.news.max(news);
             self.touched.push(slot);
+            self.stirred.note(slot);
         }
     }
 

@@ -30,6 +30,7 @@ mod hold;
 mod leave;
 mod login;
 mod machine;
+mod outlook;
 mod parts;
 mod policy;
 mod portions;
@@ -45,6 +46,7 @@ mod schedule;
 mod sign_ins;
 mod signing_in;
 mod state;
+mod stirred;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -59,10 +61,11 @@ mod words;
 
 pub use errands::{ErrandView, may_pass};
 pub use machine::{Lifecycle, Settings};
+pub use outlook::{Judge, Outlook};
 pub use questions::QuestionView;
 pub use registrations::RegistrationView;
 pub use restore::Restored;
-pub use view::{Count, Doing, View};
+pub use view::{Doing, View};
 pub use words::{
     Ask, Effect, ErrandEffect, ErrandEvent, ErrandSeed, Event, HandOut, Origin, Parting, Purpose,
     Refusal, RegistrationEvent, RuleDraft, RuleRefusal, Rules, SignInEnd, SignInSeed,

@@ -37,6 +37,11 @@ pub(super) struct Matter<'a> {
 }
 
 impl Policy {
+    /// Rules in the order in which they are looked at, of which none is going to change.
+    pub(super) fn of(rules: Vec<Rule>) -> Self {
+        Self { rules, next: RuleId(0), used: Vec::new() }
+    }
+
     pub(super) fn new(mut rules: Vec<Rule>, next: RuleId) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rank(rule)));
         Self { rules, next, used: Vec::new() }

@@ -38,7 +38,10 @@ impl Account {
     pub(super) fn end(&self) -> Option<Boot> {
         let lasts = self.login.is_renewable() || !self.incoming.is_empty();
         match self.state {
-            State::Good(_) if !lasts => self.login.token().and_then(|token| token.expires),
+            // a flight of the login before lands first
+            State::Good(_) if !lasts && self.state.airborne().is_none() => {
+                self.login.token().and_then(|token| token.expires)
+            }
             _ => None,
         }
     }

@@ -57,37 +57,9 @@ pub enum Doing {
     Disabled,
 }
 
-/// How many accounts do what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
-    /// All of them.
-    pub accounts: usize,
-    /// Those that wait for the user.
-    pub login_required: usize,
-    /// Those that wait for a mended client or definition.
-    pub held: usize,
-    /// Those that wait after a failure.
-    pub backing_off: usize,
-}
-
 impl Lifecycle {
-    /// How many accounts do what.
-    #[must_use]
-    pub fn count(&self) -> Count {
-        let mut count = Count::default();
-        for account in self.accounts.iter() {
-            count.accounts += 1;
-            match account.doing() {
-                Doing::LoginRequired => count.login_required += 1,
-                Doing::Held => count.held += 1,
-                Doing::BackingOff => count.backing_off += 1,
-                Doing::Ready | Doing::Refreshing | Doing::Disabled => {}
-            }
-        }
-        count
-    }
-
-    /// The accounts, in the order of their names.
+    /// The accounts, in the order of their names: a look at all of them. [`Self::look_around`] tells of those that
+    /// changed.
     #[must_use]
     pub fn views(&self) -> Vec<View<'_>> {
         let mut views: Vec<_> = self.accounts.iter().map(Account::view).collect();

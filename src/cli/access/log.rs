@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use super::super::args::AccessLog;
+use super::super::args::{AccessLog, Format};
 use super::super::client::{Client, PROMPT};
 use super::super::console::Console;
 use super::super::failure::Failure;
-use super::super::list::unless_json;
 use super::super::status::show;
-use super::super::text::{Cell, moment, table};
+use super::super::stream;
+use super::super::text::{Cell, Sheet, moment};
 use super::{CLAIMED, tier};
 use crate::api::{ListUses, Use};
 use crate::model::Scopes;
@@ -16,38 +16,48 @@ use crate::model::Scopes;
 /// What is said when there is nothing to list.
 const NOBODY: &str = "no program was given a token\n";
 
+#[derive(Deserialize)]
+struct Answer {
+    uses: Vec<Use>,
+}
+
 pub(super) fn run(
     args: AccessLog,
     client: &mut Client,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Answer {
-        uses: Vec<Use>,
-    }
     let format = args.format();
     let request = ListUses { account: args.account };
-    let answer = match (client.call_raw("ListUses", &request, PROMPT), &request.account) {
-        (Ok(answer), _) => answer,
-        (Err(failure), Some(account)) => {
-            return Err(failure.sharpen(account, &Scopes::default(), client));
+    let shown = print(&request, format, client, console);
+    match &request.account {
+        Some(account) => {
+            shown.map_err(|failure| failure.sharpen(account, &Scopes::default(), client))
         }
-        (Err(failure), None) => return Err(failure),
-    };
-    let Some(Answer { uses }) = unless_json(Ok(answer), format, console)? else {
-        return Ok(());
-    };
-    if uses.is_empty() {
-        return show(console, NOBODY);
+        None => shown,
     }
-    let rows: Vec<Vec<Cell>> = uses.iter().map(row).collect();
+}
+
+fn print(
+    request: &ListUses,
+    format: Format,
+    client: &mut Client,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let call = ("ListUses", request);
+    if format == Format::Json {
+        return stream::json(client, call, "uses", PROMPT, console);
+    }
     let header = ["ACCOUNT", "TOKENS", "LAST", "FIRST", "BY", "PID", "TIER", "PROGRAM"];
-    let mut text = table(&header, &rows, (console.look)());
-    if uses.iter().any(|usage| usage.tier == "claimed") {
-        text.push('\n');
-        text.push_str(CLAIMED);
-    }
-    show(console, &text)
+    let mut sheet = Sheet::new(&header, (console.look)());
+    let (mut is_first, mut is_claimed) = (true, false);
+    stream::each(client, call, PROMPT, |Answer { uses }, after| {
+        if std::mem::take(&mut is_first) && uses.is_empty() {
+            return show(console, NOBODY);
+        }
+        is_claimed |= uses.iter().any(|usage| usage.tier == "claimed");
+        show(console, &sheet.page(&uses.iter().map(row).collect::<Vec<_>>(), after))
+    })?;
+    if is_claimed { show(console, &format!("\n{CLAIMED}")) } else { Ok(()) }
 }
 
 fn row(usage: &Use) -> Vec<Cell> {

@@ -12,7 +12,7 @@ use super::super::list::unless_json;
 use super::super::status::show;
 use super::super::text::{Cell, Tone, moment, table};
 use super::{CLAIMED, tier};
-use crate::api::{Grant, RemoveGrant, SetGrant, Status};
+use crate::api::{Grant, RemoveGrant, SetGrant};
 use crate::model::{Decision, RuleId, Scopes};
 
 /// What holds where no rule fits.
@@ -116,7 +116,7 @@ pub(super) fn set(
 
 /// What the daemon's clock shows: that is the one by which rules end.
 fn now(client: &mut Client) -> Result<i64, Failure> {
-    client.call("Status", &Nothing {}, PROMPT).map(|status: Status| status.daemon.now)
+    client.daemon(PROMPT).map(|daemon| daemon.now)
 }
 
 /// The end of a span that begins now, as `8h`, `30 days` or `P1W`.

@@ -89,7 +89,11 @@ fn ask(path: &Path, console: &mut Console<'_>) -> Result<Diagnosis, Failure> {
     if watched {
         console.tell("\r\x1b[K");
     }
-    answer
+    let mut pieces = answer?.into_iter();
+    let first: Option<Diagnosis> = pieces.next();
+    let Some(mut all) = first else { return Err(Unreachable::Foreign("it says nothing").into()) };
+    all.findings.extend(pieces.flat_map(|piece: Diagnosis| piece.findings));
+    Ok(all)
 }
 
 fn of_daemon(daemon: &DaemonInfo) -> Finding {

@@ -17,13 +17,13 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::args::{Callback, Format, Login};
-use super::client::{Client, Nothing, PROMPT};
+use super::client::{Client, PROMPT};
 use super::console::Console;
 use super::failure::Failure;
 use super::list::unless_json;
 use super::status::show as show_line;
 use super::text::{one_line, span};
-use crate::api::{self, FaultKind, Flow, LoginEnded, LoginStarted, Status};
+use crate::api::{self, FaultKind, Flow, LoginEnded, LoginStarted};
 use crate::model::Scopes;
 
 /// How long the daemon may take to fetch an issuer's metadata.
@@ -91,8 +91,8 @@ pub(super) fn run(args: &Login, path: &Path, console: &mut Console<'_>) -> Resul
     match format {
         Format::Json => console.json(&ended),
         Format::Text => {
-            let now = wait::ask::<_, Status>(path, "Status", &Nothing {}).ok();
-            let now = now.map(|it| it.daemon.now);
+            let now = Client::connect(path).ok().and_then(|mut client| client.daemon(PROMPT).ok());
+            let now = now.map(|daemon| daemon.now);
             console.tell(&format!(
                 "signed in: {} ({provider}), {}\n",
                 ended.account,

@@ -310,6 +310,7 @@ impl World {
         match polled {
             Poll::Ready(result) => {
                 assert!(result.unwrap(), "the engine must not end");
+                self.engine().check_roster();
                 self.steps += 1;
                 true
             }

@@ -51,8 +51,8 @@ impl AccountObject {
     ) -> Result<Arc<Account>, Refusal> {
         if let Some(header) = header {
             let asker = self.context.callers.identify(connection, &header).await?;
-            let known = self.context.accounts_for(&asker.caller).await?;
-            if !known.iter().any(|account| account.id == self.id) {
+            let name = self.account()?.name.clone();
+            if !self.context.may_know(&asker.caller, name).await? {
                 return Err(Fault::new(
                     FaultKind::Denied,
                     "the caller was not granted this account",
@@ -429,10 +429,8 @@ impl AccountObject {
         let account = self.account()?.name.clone();
         self.done(asker.caller, Request::SetEnabled(SetEnabled { account, enabled })).await?;
         // zbus tells of the change next, by what is known here then
-        let accounts = self.context.list_accounts().await?;
-        if let Some(account) = accounts.into_iter().find(|account| account.id == self.id) {
-            publish(&self.context, connection, account, false).await?;
-        }
+        let name = self.account()?.name.clone();
+        publish(&self.context, connection, self.context.look_up(name).await?, false).await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The accounts as the bus shows them: which there are, and how the bus hears that they changed.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use zbus::fdo::Properties;
@@ -15,24 +15,54 @@ use super::token::{values, wanted};
 use crate::api::{Account, Fault, FaultKind, State};
 use crate::model::{AccountId, AccountName, IDENTITY};
 
-/// The last known state of each account. The objects on the bus read their properties here.
-#[derive(Default)]
-pub(super) struct Accounts(Mutex<BTreeMap<AccountId, Arc<Account>>>);
+/// How many accounts have objects on the bus. Each takes some kilobytes of a tree that the library describes as a
+/// whole to whoever introspects the root, and all of them have to fit into one message of `GetManagedObjects`.
+/// It errs on the side of few: what has no object is asked for by name, and listed a page at a time.
+pub(super) const OBJECTS_MAX: usize = 4096;
 
-impl Accounts {
+/// How many accounts are looked at before others have their turn.
+pub(super) const STRIDE: usize = 64;
+
+/// The last known state of each account that has an object. The objects on the bus read their properties here.
+#[derive(Default)]
+pub(super) struct Known(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    by_id: BTreeMap<AccountId, Arc<Account>>,
+    by_name: HashMap<AccountName, AccountId>,
+}
+
+impl Index {
+    fn has_room_for(&self, id: &AccountId) -> bool {
+        self.by_id.len() < OBJECTS_MAX || self.by_id.contains_key(id)
+    }
+
+    fn remove(&mut self, id: &AccountId) -> Option<Arc<Account>> {
+        let known = self.by_id.remove(id)?;
+        // somebody else may have the name by now
+        if self.by_name.get(&known.name) == Some(id) {
+            self.by_name.remove(&known.name);
+        }
+        Some(known)
+    }
+}
+
+impl Known {
     pub(super) fn find(&self, id: &AccountId) -> Option<Arc<Account>> {
-        locked(&self.0).get(id).cloned()
+        locked(&self.0).by_id.get(id).cloned()
     }
 
     /// The account that callers mean by `text`: its name, or else its id.
     pub(super) fn named(&self, text: &str) -> Option<Arc<Account>> {
         let known = locked(&self.0);
-        let by_name = known.values().find(|account| account.name.as_str() == text);
-        by_name.or_else(|| known.get(&text.parse().ok()?)).cloned()
+        let name: Option<AccountName> = text.parse().ok();
+        let by_name = name.and_then(|name| known.by_id.get(known.by_name.get(&name)?));
+        by_name.or_else(|| known.by_id.get(&text.parse().ok()?)).cloned()
     }
 
     /// The name that callers mean by `text`. What is not known here may be known to the engine: its
-    /// event may be on the way.
+    /// event may be on the way, or there is no room for its object.
     pub(super) fn resolve(&self, text: &str) -> Result<AccountName, Fault> {
         match self.named(text) {
             Some(account) => Ok(account.name.clone()),
@@ -42,9 +72,18 @@ impl Accounts {
         }
     }
 
+    /// Whether an account has an object, or can have one.
+    pub(super) fn has_room_for(&self, id: &AccountId) -> bool {
+        locked(&self.0).has_room_for(id)
+    }
+
     /// Takes a state over, and gives the one before.
     pub(super) fn put(&self, account: Account) -> Option<Arc<Account>> {
-        locked(&self.0).insert(account.id.clone(), Arc::new(account))
+        let mut known = locked(&self.0);
+        let before = known.remove(&account.id);
+        known.by_name.insert(account.name.clone(), account.id.clone());
+        known.by_id.insert(account.id.clone(), Arc::new(account));
+        before
     }
 
     fn remove(&self, id: &AccountId) {
@@ -53,15 +92,15 @@ impl Accounts {
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<Arc<Account>> {
-        locked(&self.0).values().cloned().collect()
+        locked(&self.0).by_id.values().cloned().collect()
     }
 
     fn ids(&self) -> Vec<AccountId> {
-        locked(&self.0).keys().cloned().collect()
+        locked(&self.0).by_id.keys().cloned().collect()
     }
 }
 
-/// Shows an account as it is now: an object if it is new, changed properties if not.
+/// Shows an account as it is now: an object if it is new and there is room for one, changed properties if not.
 pub(super) async fn publish(
     context: &Arc<Context>,
     connection: &Connection,
@@ -69,6 +108,9 @@ pub(super) async fn publish(
     new_token: bool,
 ) -> zbus::Result<()> {
     let (id, expires_at) = (account.id.clone(), account.expires_at);
+    if !context.accounts.has_room_for(&id) {
+        return Ok(());
+    }
     let path = paths::account(&id);
     let before = context.accounts.put(account.clone());
     let Some(before) = before else {
@@ -107,15 +149,22 @@ pub(super) async fn withdraw(
 pub(super) async fn resync(context: &Arc<Context>, connection: &Connection) -> zbus::Result<()> {
     // Only an engine that is stopping does not answer; then the service is about to end, too.
     let Ok(accounts) = context.list_accounts().await else { return Ok(()) };
-    for id in context.accounts.ids() {
-        if !accounts.iter().any(|account| account.id == id) {
-            withdraw(context, connection, &id).await?;
-        }
+    let mut there = HashSet::new();
+    for stride in accounts.clone().pieces(STRIDE) {
+        let known = stride.listed().map(|listed| &listed.timeless().id);
+        there.extend(known.filter(|id| context.accounts.find(id).is_some()).cloned());
+        tokio::task::yield_now().await;
     }
-    for account in accounts {
-        let before = context.accounts.find(&account.id);
-        let new_token = before.is_some_and(|before| before.last_refresh != account.last_refresh);
-        publish(context, connection, account, new_token).await?;
+    for id in context.accounts.ids().into_iter().filter(|id| !there.contains(id)) {
+        withdraw(context, connection, &id).await?;
+    }
+    for stride in accounts.pieces(STRIDE) {
+        for account in stride.iter().filter(|it| context.accounts.has_room_for(&it.id)) {
+            let before = context.accounts.find(&account.id);
+            let new_token = before.is_some_and(|it| it.last_refresh != account.last_refresh);
+            publish(context, connection, account, new_token).await?;
+        }
+        tokio::task::yield_now().await;
     }
     Ok(())
 }

@@ -1,20 +1,20 @@
 //! What all objects share.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::accounts::Accounts;
+use super::accounts::Known;
 use super::agent::Agents;
 use super::callers::Callers;
 use super::requests::{Ending, Requests};
-use crate::api::{Account, Fault, FaultKind, Request, Response};
+use crate::api::{Account, Accounts, Fault, FaultKind, Listing, Request, Response};
 use crate::engine::Handle;
-use crate::model::Caller;
+use crate::model::{AccountName, Caller};
 
 /// How long a caller is kept waiting at most. The common bindings (`GLib`, Qt, systemd) give up after
 /// 25 seconds with an error that says nothing; before that a fault can say what is the matter. It is
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(23);
 pub(super) struct Context {
     pub(super) handle: Handle,
     pub(super) callers: Callers,
-    pub(super) accounts: Accounts,
+    pub(super) accounts: Known,
     pub(super) requests: Requests,
     /// Who puts questions to the user in the daemon's place.
     pub(super) agents: Agents,
@@ -46,7 +46,7 @@ impl Context {
         Self {
             handle,
             callers: Callers::new(owner),
-            accounts: Accounts::default(),
+            accounts: Known::default(),
             requests: Requests::default(),
             agents: Agents::default(),
             endings,
@@ -62,22 +62,36 @@ impl Context {
         within(self.handle.ask(caller, request)).await.unwrap_or_else(|| Err(too_slow()))
     }
 
-    /// The accounts that a caller may know of.
-    pub(super) async fn accounts_for(&self, caller: &Caller) -> Result<Vec<Arc<Account>>, Fault> {
-        if !caller.is_confined() {
-            return Ok(self.accounts.all());
-        }
-        match self.ask(caller.clone(), Request::ListAccounts).await? {
-            Response::Accounts { accounts } => Ok(accounts.into_iter().map(Arc::new).collect()),
+    /// The accounts that a caller may know of, or those of them that are asked for. What is not granted to a
+    /// caller in a sandbox is not there for it.
+    pub(super) async fn list(&self, caller: &Caller, listing: Listing) -> Result<Accounts, Fault> {
+        match self.ask(caller.clone(), Request::ListAccounts(listing)).await? {
+            Response::Accounts(accounts) => Ok(accounts),
             _ => Err(super::refusal::mismatch()),
         }
     }
 
     /// The accounts as the engine has them now.
-    pub(super) async fn list_accounts(&self) -> Result<Vec<Account>, Fault> {
-        match self.ask(Caller::daemon(), Request::ListAccounts).await? {
-            Response::Accounts { accounts } => Ok(accounts),
-            _ => Err(super::refusal::mismatch()),
+    pub(super) async fn list_accounts(&self) -> Result<Accounts, Fault> {
+        self.list(&Caller::daemon(), Listing::default()).await
+    }
+
+    /// One account as the engine has it now.
+    pub(super) async fn look_up(&self, name: AccountName) -> Result<Account, Fault> {
+        let found = self.list(&Caller::daemon(), Listing::of(name.clone())).await?;
+        let gone = || Fault::new(FaultKind::NoSuchAccount, "the account is gone").of(name);
+        found.iter().next().ok_or_else(gone)
+    }
+
+    /// Whether a caller may know of an account.
+    pub(super) async fn may_know(&self, caller: &Caller, name: AccountName) -> Result<bool, Fault> {
+        if !caller.is_confined() {
+            return Ok(true);
+        }
+        match self.list(caller, Listing::of(name)).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind == FaultKind::NoSuchAccount => Ok(false),
+            Err(fault) => Err(fault),
         }
     }
 }

@@ -8,16 +8,20 @@ use std::sync::atomic::Ordering;
 use zbus::message::Header;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, interface};
 
+use super::accounts::{OBJECTS_MAX, properties};
 use super::context::Context;
 use super::options::Options;
 use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
 use super::sign_in::{self, Terms};
 use super::token::{self, Details, TokenText};
-use crate::api::{Account, Fault, FaultKind, Login, Request, Response};
+use crate::api::{Account, Fault, FaultKind, Listing, Login, Request, Response};
 
 /// Counts additions to the interfaces of major version 1.
 const API_MINOR: u32 = 0;
+
+/// How many accounts are on a page at most: some hundred kilobytes.
+const PAGE_MAX: u32 = 256;
 
 /// What callers may want to know before they call: sign-ins that are finished by pasting a redirect,
 /// the option to name a rejected token, tokens written into a caller's socket, and agents that ask the user.
@@ -58,10 +62,36 @@ impl Manager {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<OwnedObjectPath, Refusal> {
         let asker = self.context.callers.identify(connection, &header).await?;
-        let known = self.context.accounts_for(&asker.caller).await?;
-        let meant = |it: &&Arc<Account>| it.name.as_str() == account || it.id.as_str() == account;
-        let none = || Fault::new(FaultKind::NoSuchAccount, "no account has that name").into();
-        known.iter().find(meant).map(|account| paths::account(&account.id)).ok_or_else(none)
+        let none = || Fault::new(FaultKind::NoSuchAccount, "no account has that name");
+        let name = self.context.accounts.resolve(account)?;
+        if !self.context.may_know(&asker.caller, name.clone()).await? {
+            return Err(none().into());
+        }
+        let Account { id, .. } = self.context.look_up(name).await.map_err(|_| none())?;
+        if !self.context.accounts.has_room_for(&id) {
+            let message = format!("the account has no object: {OBJECTS_MAX} others have one");
+            let fault = Fault::new(FaultKind::TooLarge, message);
+            return Err(fault.hint("ask for its token with Manager.GetAccessToken").into());
+        }
+        Ok(paths::account(&id))
+    }
+
+    #[zbus(out_args("accounts", "next"))]
+    async fn list_accounts(
+        &self,
+        after: &str,
+        limit: u32,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(Vec<HashMap<&'static str, Variant<'static>>>, String), Refusal> {
+        let asker = self.context.callers.identify(connection, &header).await?;
+        let wrong = |error| invalid(format!("after: {error}"));
+        let after = (!after.is_empty()).then(|| after.parse().map_err(wrong)).transpose()?;
+        let limit = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
+        let listing = Listing { account: None, after, limit: Some(limit) };
+        let page = self.context.list(&asker.caller, listing).await?;
+        let shown = page.iter().map(|account| properties(&account).into_iter().collect());
+        Ok((shown.collect(), page.next().map(ToString::to_string).unwrap_or_default()))
     }
 
     #[zbus(out_args("request"))]

@@ -8,7 +8,7 @@
 //!
 //! Where the user's service manager is on the bus, it has a button that starts the sign-in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use tokio::time::{Sleep, sleep};
 use tracing::{debug, warn};
 use zbus::Connection;
 
+use super::accounts::STRIDE;
 use super::desktop::{Ear, Heard, Notification, Server, Urgency, words_of};
 use super::launch;
-use crate::api::{Account, Event, Request, Response, State, login_command};
+use crate::api::{Account, Event, Listing, Request, Response, State, login_command};
 use crate::engine::{Handle, Watch};
 use crate::model::{AccountId, Caller};
 
@@ -127,15 +128,22 @@ impl Notices {
 
     /// Compares with the accounts as they are.
     async fn compare(&mut self, news: News) {
-        let Ok(Response::Accounts { accounts }) =
-            self.handle.ask(Caller::daemon(), Request::ListAccounts).await
-        else {
+        let all = Request::ListAccounts(Listing::default());
+        let Ok(Response::Accounts(accounts)) = self.handle.ask(Caller::daemon(), all).await else {
             return;
         };
-        self.lost.retain(|id, _| accounts.iter().any(|account| account.id == *id));
-        for account in accounts {
-            self.note(account, news);
+        let mut there = HashSet::new();
+        for stride in accounts.pieces(STRIDE) {
+            for account in stride.iter() {
+                let id = account.id.clone();
+                self.note(account, news);
+                if self.lost.contains_key(&id) {
+                    there.insert(id);
+                }
+            }
+            tokio::task::yield_now().await;
         }
+        self.lost.retain(|id, _| there.contains(id));
     }
 
     fn note(&mut self, account: Account, news: News) {

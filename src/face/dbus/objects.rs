@@ -11,10 +11,11 @@ use zbus::object_server::{Interface, SignalEmitter};
 use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant, interface};
 
 use super::account::AccountObject;
-use super::accounts::{Shown, properties};
+use super::accounts::{OBJECTS_MAX, Shown, properties};
 use super::context::Context;
 use super::paths;
 use super::refusal::Refusal;
+use crate::api::{Fault, FaultKind, Listing};
 
 /// What there is below the root.
 pub(super) struct Objects {
@@ -30,6 +31,12 @@ impl Objects {
     }
 }
 
+fn too_many() -> Fault {
+    let message = format!("there are more than {OBJECTS_MAX} accounts, and not all have an object");
+    Fault::new(FaultKind::TooLarge, message)
+        .hint("list them with dev.ostler.Ostler1.Manager.ListAccounts")
+}
+
 #[interface(name = "org.freedesktop.DBus.ObjectManager", introspection_docs = false)]
 impl Objects {
     #[zbus(out_args("objects"))]
@@ -39,7 +46,15 @@ impl Objects {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<HashMap<OwnedObjectPath, Interfaces>, Refusal> {
         let asker = self.context.callers.identify(connection, &header).await?;
-        let accounts = self.context.accounts_for(&asker.caller).await?;
+        let all = self.context.list(&asker.caller, Listing::default()).await?;
+        if all.is_longer_than(OBJECTS_MAX) {
+            return Err(too_many().into());
+        }
+        let accounts = if asker.caller.is_confined() {
+            all.iter().map(Arc::new).collect()
+        } else {
+            self.context.accounts.all()
+        };
         let interfaces = |shown: Shown| {
             HashMap::from([(AccountObject::name().to_string(), shown.into_iter().collect())])
         };

@@ -26,7 +26,7 @@ use super::objects::Objects;
 use super::prompt::Desk;
 use super::requests::Ending;
 use super::{accounts, paths, sign_in};
-use crate::api::{Event, FaultKind, Request, Response};
+use crate::api::{Accounts, Event, FaultKind, Listing, Request, Response};
 use crate::engine::{Handle, Watch};
 use crate::model::Caller;
 use crate::sys::log::LogControl;
@@ -93,12 +93,13 @@ pub async fn connect(
     let events = handle.watch();
     let context = Arc::new(Context::new(handle, uid, ends));
     // A daemon that cannot keep tokens has none to show, and is asked all the same: then it says why.
-    let accounts = context.list_accounts().await.unwrap_or_else(|fault| {
+    let found = context.list_accounts().await.unwrap_or_else(|fault| {
         warn!(%fault, "no accounts to show on the bus");
         context.locked.store(fault.kind == FaultKind::Locked, Ordering::Relaxed);
-        Vec::new()
+        Accounts::default()
     });
-    if let Ok(Response::Status(status)) = context.ask(Caller::daemon(), Request::Status).await {
+    let about = Request::Status(Listing::first(0));
+    if let Ok(Response::Status(status)) = context.ask(Caller::daemon(), about).await {
         context.online.store(status.daemon.online, Ordering::Relaxed);
     }
     let mut builder = match address {
@@ -109,7 +110,10 @@ pub async fn connect(
     .serve_at(paths::ROOT, Objects::new(Arc::clone(&context)))
     .serve_at(paths::ROOT, Manager::new(Arc::clone(&context)))
     .serve_at(paths::ROOT, AccessControl::new(Arc::clone(&context)));
-    for account in accounts {
+    if found.is_longer_than(accounts::OBJECTS_MAX) {
+        warn!(most = accounts::OBJECTS_MAX, "not all accounts have an object on the bus");
+    }
+    for account in found.iter().take(accounts::OBJECTS_MAX) {
         let (path, id) = (paths::account(&account.id), account.id.clone());
         context.accounts.put(account);
         builder = builder.serve_at(path, AccountObject::new(Arc::clone(&context), id));

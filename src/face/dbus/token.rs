@@ -112,11 +112,11 @@ async fn ask(
 
 async fn details(context: &Context, token: &Token) -> Result<Details, Refusal> {
     let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
-    let mut details = HashMap::from([
-        ("scopes", Variant::from(scopes)),
-        ("stale", token.stale.into()),
-        ("account", account_path(context, &token.account).await?.into()),
-    ]);
+    let mut details =
+        HashMap::from([("scopes", Variant::from(scopes)), ("stale", token.stale.into())]);
+    if let Some(path) = account_path(context, &token.account).await? {
+        details.insert("account", path.into());
+    }
     if token.certificate_bound {
         details.insert("certificate_bound", true.into());
     }
@@ -142,17 +142,15 @@ pub(super) fn values(values: &Values) -> HashMap<String, String> {
     values.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// The object of an account that the engine has just spoken of. If it is so new that its event is
-/// still on the way, the engine knows its id.
+/// The object of an account that the engine has just spoken of, if it has one. If the account is so new that
+/// its event is still on the way, the engine knows its id.
 async fn account_path(
     context: &Context,
     name: &AccountName,
-) -> Result<zbus::ObjectPath<'static>, Fault> {
+) -> Result<Option<zbus::ObjectPath<'static>>, Fault> {
     if let Some(account) = context.accounts.named(name.as_str()) {
-        return Ok(paths::account(&account.id).into());
+        return Ok(Some(paths::account(&account.id).into()));
     }
-    let accounts = context.list_accounts().await?;
-    let account = accounts.into_iter().find(|account| account.name == *name);
-    let gone = || Fault::new(FaultKind::NoSuchAccount, "the account is gone").of(name.clone());
-    Ok(paths::account(&account.ok_or_else(gone)?.id).into())
+    let Account { id, .. } = context.look_up(name.clone()).await?;
+    Ok(context.accounts.has_room_for(&id).then(|| paths::account(&id).into()))
 }

@@ -97,12 +97,19 @@ impl Inbox {
 #[derive(Default)]
 pub(super) struct Outbox {
     bytes: Zeroizing<Vec<u8>>,
+    /// How many bytes it may take; any number if nothing is said.
+    limit: Option<usize>,
 }
 
 impl Outbox {
     /// What is to be written.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// From now on it takes so many bytes and fails beyond that, with `FileTooLarge`.
+    pub(super) fn limit(&mut self, limit: Option<usize>) {
+        self.limit = limit;
     }
 
     /// Forgets what was written.
@@ -122,6 +129,9 @@ impl io::Write for Outbox {
     }
 
     fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
+        if self.limit.is_some_and(|limit| limit - self.bytes.len().min(limit) < data.len()) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         if self.bytes.capacity() - self.bytes.len() < data.len() {
             let more = data.len().max(self.bytes.capacity()).max(OUTBOX);
             grow(&mut self.bytes, more);

@@ -104,14 +104,8 @@ fn ask(member: &str, parameters: Option<&RawValue>) -> Result<Asked, Refusal> {
     let request = match member {
         "GetToken" => Request::GetToken(read(parameters)?),
         "SignProof" => Request::SignProof(Box::new(read(parameters)?)),
-        "ListAccounts" => {
-            read::<Nothing>(parameters)?;
-            Request::ListAccounts
-        }
-        "Status" => {
-            read::<Nothing>(parameters)?;
-            Request::Status
-        }
+        "ListAccounts" => Request::ListAccounts(read(parameters)?),
+        "Status" => Request::Status(read(parameters)?),
         "ListProviders" => {
             read::<Nothing>(parameters)?;
             Request::ListProviders

@@ -9,6 +9,7 @@
 //! | `session` | one connection: read, ask, write, until either side ends it |
 //! | `call` | a frame becomes a call |
 //! | `parameters` | names the parameter that is wrong |
+//! | `pieces` | long answers: in pieces, or as one reply that has an end |
 //! | `reply` | an answer or a refusal becomes a frame |
 //! | `service` | what every Varlink service says about itself |
 //! | `buffer` | frames in memory that is wiped |
@@ -17,6 +18,7 @@
 mod buffer;
 mod call;
 mod parameters;
+mod pieces;
 mod reply;
 mod seats;
 mod service;
@@ -51,6 +53,9 @@ pub struct Limits {
     pub connections: usize,
     /// How many of them may be `Monitor` streams, which are never silent and so never make room.
     pub monitors: usize,
+    /// How many may have a long answer in one reply at the same time; the others wait for their turn. Answers in
+    /// pieces are not limited.
+    pub long_replies: usize,
     /// How long a frame may take from its first byte to its last.
     pub frame: Duration,
     /// How long a connection may stay silent between frames.
@@ -63,18 +68,27 @@ pub struct Limits {
 
 impl Default for Limits {
     /// 1536 connections are enough for a thousand callers that wait and some more. Each can hold
-    /// 64 KiB of a request that is not finished and `SEND_BUFFER` of answers that are not read,
-    /// which together is less than the memory that the service may have (`MemoryMax=`).
+    /// 64 KiB of a request that is not finished and `SEND_BUFFER` of answers that are not read, and two of
+    /// them 16 MiB of a long one, which together is less than the memory that the service may have
+    /// (`MemoryMax=`).
     fn default() -> Self {
         Self {
             connections: 1536,
             monitors: 128,
+            long_replies: 2,
             frame: Duration::from_secs(10),
             idle: Duration::from_mins(5),
             write: Duration::from_secs(10),
             drain: Duration::from_secs(5),
         }
     }
+}
+
+/// What the sessions of a socket share.
+#[derive(Debug)]
+struct Places {
+    monitors: Semaphore,
+    long_replies: Semaphore,
 }
 
 /// How many bytes of answers the kernel takes off the daemon's hands for a client that does not read
@@ -99,7 +113,10 @@ pub struct Door {
 /// ones are closed, and calls in progress are answered. Returns when the last session has ended.
 pub async fn serve(door: Door, handle: Handle, shutdown: CancellationToken, limits: Limits) {
     let Door { listener, face, owner } = door;
-    let monitors = Arc::new(Semaphore::new(limits.monitors));
+    let places = Arc::new(Places {
+        monitors: Semaphore::new(limits.monitors),
+        long_replies: Semaphore::new(limits.long_replies),
+    });
     let mut seats = Seats::new(limits.connections);
     let mut sessions = JoinSet::new();
     loop {
@@ -122,7 +139,7 @@ pub async fn serve(door: Door, handle: Handle, shutdown: CancellationToken, limi
                                 caller,
                                 handle.clone(),
                                 Arc::clone(&seat),
-                                Arc::clone(&monitors),
+                                Arc::clone(&places),
                                 shutdown.clone(),
                                 limits,
                             );

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::debug;
@@ -18,11 +18,14 @@ use super::buffer::{Inbox, Outbox, TooLong};
 use super::call::{self, Asked, Call, Malformed, Wants};
 use super::reply::{self, After, Refusal};
 use super::seats::Seat;
-use super::{Limits, crowded, service};
-use crate::api::{Event, Fault, FaultKind, REQUEST_MAX, Request, Response};
+use super::{Limits, Places, crowded, pieces, service};
+use crate::api::{Event, Fault, FaultKind, Listing, REQUEST_MAX, Request, Response};
 use crate::engine::Handle;
 use crate::model::Caller;
 use crate::sys::peer::Peer;
+
+/// After how many accounts of a stream others have their turn.
+const STRIDE: usize = 64;
 
 /// A connection and what it needs to be served.
 pub(super) struct Session {
@@ -30,7 +33,7 @@ pub(super) struct Session {
     caller: Caller,
     handle: Handle,
     seat: Arc<Seat>,
-    monitors: Arc<Semaphore>,
+    places: Arc<Places>,
     /// Ready when the daemon stops, and from then on. Kept, because to make one costs more than to
     /// look at it.
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -74,7 +77,7 @@ impl Session {
         caller: Caller,
         handle: Handle,
         seat: Arc<Seat>,
-        monitors: Arc<Semaphore>,
+        places: Arc<Places>,
         shutdown: CancellationToken,
         limits: Limits,
     ) -> Self {
@@ -83,7 +86,7 @@ impl Session {
             caller,
             handle,
             seat,
-            monitors,
+            places,
             stop: Box::pin(shutdown.cancelled_owned()),
             limits,
             inbox: Inbox::default(),
@@ -139,6 +142,14 @@ impl Session {
         let out = &mut self.outbox;
         let outcome = match asked {
             Ok(Asked::Engine(request)) => match self.ask(request, wants).await? {
+                Ok(_) if wants == Wants::Nothing => "ok",
+                Ok(response) if wants == Wants::Stream => {
+                    self.record(method, "ok");
+                    return self.stream(response).await;
+                }
+                Ok(response) if pieces::is_long(&response) => {
+                    return self.at_length(method, response).await;
+                }
                 Ok(response) => {
                     reply::answer(&mut self.outbox, &response, After::End)?;
                     "ok"
@@ -171,6 +182,43 @@ impl Session {
         self.flush().await
     }
 
+    /// Answers in pieces, each of which is written when the one before has been taken.
+    async fn stream(&mut self, response: Response) -> Result<(), End> {
+        let mut pieces = pieces::pieces(response).peekable();
+        while let Some(piece) = pieces.next() {
+            let after = if pieces.peek().is_some() { After::More } else { After::End };
+            reply::answer(&mut self.outbox, &piece, after)?;
+            self.flush().await?;
+            // a client that reads fast keeps nobody else waiting
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Answers with one long reply, of which there are not many in memory at the same time.
+    async fn at_length(&mut self, method: &'static str, response: Response) -> Result<(), End> {
+        let places = Arc::clone(&self.places);
+        let turn = tokio::select! {
+            biased;
+            turn = places.long_replies.acquire() => turn,
+            () = hung_up(&mut self.stream, &mut self.inbox) => return Err(End::HungUp),
+        };
+        let outbox = std::mem::take(&mut self.outbox);
+        let (outbox, written) = pieces::whole(outbox, response).await?;
+        self.outbox = outbox;
+        let outcome = match written {
+            Ok(()) => "ok",
+            Err(fault) => {
+                reply::fault(&mut self.outbox, &fault)?;
+                fault.kind.name()
+            }
+        };
+        self.record(method, outcome);
+        let flushed = self.flush().await;
+        drop(turn);
+        flushed
+    }
+
     fn record(&self, method: &'static str, outcome: &'static str) {
         debug!(pid = self.caller.pid, method, outcome, "call");
     }
@@ -200,8 +248,8 @@ impl Session {
     /// Streams the accounts as they are and then what happens, until the client hangs up or the
     /// daemon stops.
     async fn monitor(&mut self, method: &'static str) -> Result<(), End> {
-        let monitors = Arc::clone(&self.monitors);
-        let Ok(_place) = monitors.try_acquire() else {
+        let places = Arc::clone(&self.places);
+        let Ok(_place) = places.monitors.try_acquire() else {
             self.record(method, FaultKind::RateLimited.name());
             reply::fault(&mut self.outbox, &crowded("monitors"))?;
             return self.flush().await;
@@ -216,11 +264,14 @@ impl Session {
             }
         };
         self.record(method, "ok");
-        match self.ask(Request::ListAccounts, Wants::Stream).await? {
-            Ok(Response::Accounts { accounts }) => {
-                for account in accounts {
+        match self.ask(Request::ListAccounts(Listing::default()), Wants::Stream).await? {
+            Ok(Response::Accounts(accounts)) => {
+                for (number, account) in accounts.iter().enumerate() {
                     self.tell(&Event::Account { account: Box::new(account), new_token: false })
                         .await?;
+                    if number % STRIDE == STRIDE - 1 {
+                        yield_now().await;
+                    }
                 }
             }
             Ok(_) => return Err(End::Stopping),

@@ -72,7 +72,7 @@ async fn answer(_: Caller, request: Request) -> Result<Response, Fault> {
                 .retry_at(7)),
             _ => Ok(token(&asked.account)),
         },
-        Request::ListAccounts => Ok(Response::Accounts { accounts: vec![account("door")] }),
+        Request::ListAccounts(_) => Ok(Response::Accounts([account("door")].into_iter().collect())),
         _ => Ok(Response::Done {}),
     }
 }

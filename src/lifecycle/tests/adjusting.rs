@@ -29,7 +29,7 @@ fn an_account_has_its_new_name_once_that_is_on_the_disk() {
     assert_eq!(world.token(asked), Some("restored-door"));
     let old = world.ask("door", 60, 20);
     assert_eq!(*world.answer(old).unwrap().as_ref().unwrap_err(), Refusal::NoSuchAccount);
-    assert_eq!(world.life.count().accounts, 2);
+    assert_eq!(world.life.views().len(), 2);
     // and is refreshed as before
     world.pass_seconds(3000);
     while !world.begins.is_empty() {
@@ -66,7 +66,7 @@ fn a_sign_in_and_a_new_name_do_not_cross() {
     world.store_adjustment(true);
     let later = world.sign_in(3, "door", rules());
     assert_eq!(world.ended[&later], Err(SignInEnd::Cancelled));
-    assert_eq!(world.life.count().accounts, 2);
+    assert_eq!(world.life.views().len(), 2);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! A world for the lifecycle to live in: virtual time, a disk that saves when told to, a provider
 //! that answers what the test says. It checks what must always hold after every single event.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lifecycle::{
-    Ask, Effect, ErrandEffect, Event, HandOut, Lifecycle, Parting, Purpose, Refusal, Restored,
-    RuleRefusal, Rules, Settings, SignInEnd, SignInSeed, Unsaved, WaiterId,
+    Ask, Effect, ErrandEffect, Event, HandOut, Lifecycle, Outlook, Parting, Purpose, Refusal,
+    Restored, RuleRefusal, Rules, Settings, SignInEnd, SignInSeed, Unsaved, WaiterId,
 };
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, Caller,
@@ -85,6 +85,8 @@ pub(super) struct World {
     pub(super) screen: Vec<QuestionId>,
     /// How often the user was asked something.
     pub(super) prompts: usize,
+    /// The accounts as they look to somebody who hears of changes alone.
+    list: BTreeMap<AccountName, String>,
 }
 
 pub(super) fn name(text: &str) -> AccountName {
@@ -161,6 +163,7 @@ impl World {
             ruled: Vec::new(),
             screen: Vec::new(),
             prompts: 0,
+            list: BTreeMap::new(),
         }
     }
 
@@ -249,11 +252,27 @@ impl World {
         if let Some(deadline) = self.life.next_deadline() {
             assert!(deadline > self.now.boot, "the alarm would ring for ever: {deadline:?}");
         }
+        self.compare_list();
         self.patience.retain(|waiter, deadline| {
             let answered = self.answers.contains_key(waiter);
             assert!(answered || *deadline > self.now.boot, "{waiter:?} waits past its deadline");
             !answered
         });
+    }
+
+    /// Whoever hears of changes alone knows as much as one who looks at all accounts.
+    fn compare_list(&mut self) {
+        let list = &mut self.list;
+        self.life.look_around(|outlook| match outlook {
+            Outlook::Here(view) => drop(list.insert(view.seed.name.clone(), format!("{view:?}"))),
+            Outlook::Gone(name) => drop(list.remove(&name)),
+        });
+        // a crowd is looked at now and then
+        if list.len() <= 8 || self.now.boot.0 % 64 == 0 {
+            let views = self.life.views();
+            let all = views.iter().map(|view| (view.seed.name.clone(), format!("{view:?}")));
+            assert_eq!(*list, all.collect::<BTreeMap<_, _>>(), "a change that nobody was told of");
+        }
     }
 
     /// The provider's definition was read anew, or is gone.

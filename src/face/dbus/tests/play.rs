@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use super::super::context::locked;
 use crate::api::{
-    Account, Event, Fault, FaultKind, Flow, Grant, ListUses, LoggedOut, LoginEnded, LoginStarted,
-    Pending, Proof, ProviderInfo, Refreshed, Request, Response, Revocation, State, Token, Use,
+    Account, Accounts, Event, Fault, FaultKind, Flow, Grant, ListUses, Listing, LoggedOut,
+    LoginEnded, LoginStarted, Pending, Proof, ProviderInfo, Refreshed, Request, Response,
+    Revocation, State, Token, Use,
 };
 use crate::engine::Handle;
 use crate::model::{
@@ -231,8 +232,15 @@ impl Play {
     fn answer_now(&self, request: &Request) -> Result<Option<Response>, Fault> {
         let mut world = locked(&self.world);
         Ok(Some(match request {
-            Request::ListAccounts => {
-                Response::Accounts { accounts: world.accounts.values().cloned().collect() }
+            Request::ListAccounts(listing) => {
+                let all: Accounts = world.accounts.values().cloned().collect();
+                let Listing { account, after, limit } = listing.clone();
+                Response::Accounts(match account {
+                    Some(name) => all.only(&name).ok_or_else(|| {
+                        Fault::new(FaultKind::NoSuchAccount, "no such account").of(name)
+                    })?,
+                    None => all.page(after, limit.map(|limit| limit as usize)),
+                })
             }
             Request::GetToken(question) => {
                 if let Some(fault) = &world.refusal {
@@ -367,7 +375,7 @@ impl Play {
             Request::ShowProvider(_)
             | Request::CheckProvider(_)
             | Request::DraftProvider(_)
-            | Request::Status
+            | Request::Status(_)
             | Request::Diagnose => {
                 return Err(Fault::new(FaultKind::Internal, "not in this play"));
             }

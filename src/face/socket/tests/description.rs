@@ -48,6 +48,12 @@ fn a_provider() -> (api::Gap, api::ProviderInfo) {
     (gap, provider)
 }
 
+/// A page that another one follows.
+fn first_page() -> api::Accounts {
+    let accounts: api::Accounts = [account("door"), account("gate")].into_iter().collect();
+    accounts.page(None, Some(1))
+}
+
 #[test]
 fn answers_have_the_members_that_the_description_declares() {
     let name: AccountName = "door".parse().unwrap();
@@ -120,7 +126,8 @@ fn answers_have_the_members_that_the_description_declares() {
     matches_declaration("type Finding ", &finding);
     matches_declaration("method Diagnose", &diagnosis);
     matches_declaration("method GetToken", &token(&name));
-    matches_declaration("method ListAccounts", &Response::Accounts { accounts: vec![] });
+    let page = first_page();
+    matches_declaration("method ListAccounts", &Response::Accounts(page.clone()));
     let unrevoked = api::Unrevoked {
         account: name.clone(),
         provider: "p".parse().unwrap(),
@@ -130,7 +137,7 @@ fn answers_have_the_members_that_the_description_declares() {
         reason: Some("why".to_owned()),
     };
     matches_declaration("type Unrevoked", &unrevoked);
-    let status = api::Status { daemon, accounts: vec![], unrevoked: vec![unrevoked] };
+    let status = api::Status { daemon, accounts: page, unrevoked: vec![unrevoked] };
     matches_declaration("method Status", &status);
     matches_declaration("method ListProviders", &Response::Providers { providers: vec![provider] });
     matches_declaration("method Login", &started);
