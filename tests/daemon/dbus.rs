@@ -59,6 +59,14 @@ impl Client {
         self.runtime.block_on(manager(&self.connection, method, body))
     }
 
+    /// All objects, by the standard interface.
+    pub(crate) fn managed_objects(&self) -> zbus::Result<Message> {
+        let interface = Some("org.freedesktop.DBus.ObjectManager");
+        let call =
+            self.connection.call_method(Some(NAME), ROOT, interface, "GetManagedObjects", &());
+        self.runtime.block_on(call)
+    }
+
     /// Whether the daemon's name has an owner.
     pub(crate) fn is_served(&self) -> bool {
         let reply = self.runtime.block_on(self.connection.call_method(

@@ -19,6 +19,7 @@ mod dbus;
 mod disk;
 mod doctor;
 mod hostile;
+mod lists;
 mod lock;
 mod logind;
 mod logout;

@@ -15,6 +15,7 @@ pub(crate) mod dice;
 pub(crate) mod http;
 pub(crate) mod login;
 pub(crate) mod manager;
+pub(crate) mod many;
 pub(crate) mod op;
 pub(crate) mod pack;
 pub(crate) mod process;
