@@ -86,7 +86,7 @@ impl Known {
         before
     }
 
-    fn remove(&self, id: &AccountId) {
+    pub(super) fn remove(&self, id: &AccountId) {
         locked(&self.0).remove(id);
     }
 

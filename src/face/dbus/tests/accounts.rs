@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use zbus::fdo::{ManagedObjects, ObjectManagerProxy, PropertiesProxy};
 use zbus::{Connection, OwnedObjectPath};
 
+use super::super::accounts::{Known, OBJECTS_MAX};
 use super::super::paths;
 use super::client::{AccountProxy, next};
 use super::play::{Play, TOKEN, account};
 use super::{Stage, soon};
 use crate::api::{Account, Event, State};
+use crate::model::AccountId;
 
 const ACCOUNT: &str = "dev.ostler.Ostler1.Account";
 
@@ -160,4 +162,39 @@ async fn a_logout_answers_what_became_of_the_tokens_and_the_object_goes() {
     assert_eq!(*next(&mut removed).await.args().unwrap().object_path(), *path(&account("parqex")));
     let late = soon(object.get_access_token(HashMap::new())).await.unwrap_err();
     assert!(matches!(late, zbus::Error::FDO(_)), "{late:?}");
+}
+
+#[test]
+fn accounts_are_found_by_the_name_that_they_have_now() {
+    let known = Known::default();
+    let door = account("door");
+    assert!(known.put(door.clone()).is_none());
+    let renamed = Account { name: "gate".parse().unwrap(), ..door.clone() };
+    assert_eq!(known.put(renamed).map(|before| before.name.clone()), Some(door.name.clone()));
+    assert!(known.named("door").is_none());
+    assert_eq!(known.named("gate").unwrap().id, door.id);
+    assert_eq!(known.named(door.id.as_str()).unwrap().id, door.id);
+    // another one takes the name, and the first one's end does not take it away
+    let other = Account { name: "gate".parse().unwrap(), ..account("other") };
+    known.put(other.clone());
+    known.remove(&door.id);
+    assert_eq!(known.named("gate").unwrap().id, other.id);
+}
+
+#[test]
+fn there_is_room_for_so_many_and_again_when_one_is_gone() {
+    let known = Known::default();
+    let numbered = |number: usize| {
+        let id = AccountId::from_random(number.to_le_bytes());
+        Account { id, name: format!("n{number}").parse().unwrap(), ..account("door") }
+    };
+    for number in 0..OBJECTS_MAX {
+        assert!(known.has_room_for(&numbered(number).id));
+        known.put(numbered(number));
+    }
+    let late = numbered(OBJECTS_MAX).id;
+    assert!(!known.has_room_for(&late));
+    assert!(known.has_room_for(&numbered(7).id), "it has its place");
+    known.remove(&numbered(7).id);
+    assert!(known.has_room_for(&late));
 }
