@@ -175,7 +175,8 @@
 //! copy older than both marks, such as a snapshot of a whole home, cannot be told.
 //!
 //! No flight begins unless a file of 4 MiB takes its blocks beside the database; a commit of what came
-//! back that finds the disk full is given them.
+//! back that fails to be written is given them. What an earlier run left in the log is written anew first:
+//! a sync that failed leaves it in the kernel's memory, and no later sync would write it.
 
 pub mod api;
 pub mod cli;

@@ -1,5 +1,7 @@
 //! From facts to findings: what each means, and what to do about it.
 
+use std::path::PathBuf;
+
 use super::doctor::{Asked, Examined, Published};
 use super::faults::login_required;
 use crate::api::{Account, Answer, Area, Finding, State, Unrevoked, login_command};
@@ -67,7 +69,24 @@ pub(super) fn of_disk(examined: &Examined, places: &store::Places) -> Vec<Findin
             Finding::ok(Area::Database, database, message)
         }
     });
-    [key, state].into_iter().chain(room).collect()
+    let marks = checkup.marks.iter().map(of_marks);
+    [key, state].into_iter().chain(room).chain(marks).collect()
+}
+
+fn of_marks((path, state): &(PathBuf, Result<usize, StoreError>)) -> Finding {
+    const COST: &str = "an older copy of the database may go unnoticed";
+    let place = path.display().to_string();
+    let hint = "make room and see to it that the file can be written; the next refresh mends it";
+    match state {
+        Ok(0) => Finding::ok(Area::Database, place, "knows how new each login is"),
+        Ok(behind) => {
+            let message = format!("behind for {behind} accounts: {COST}");
+            Finding::warning(Area::Database, place, message).hint(hint)
+        }
+        Err(error) => {
+            Finding::warning(Area::Database, place, format!("{error}: {COST}")).hint(hint)
+        }
+    }
 }
 
 fn mend_key(error: &KeyError) -> &'static str {
@@ -230,6 +249,10 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
                 warning(format!("the client's certificate {when}")).hint(format!(
                     "sign in again with the new one; run: {login} --client-certificate FILE"
                 ))
+            }
+            // a try is under way, or what it brought is not on the disk yet
+            (Renewal::Possible, _) if account.detail.is_some() => {
+                warning(detail.to_owned()).hint("nothing yet: ostler keeps trying")
             }
             (Renewal::Possible, Some(left)) => {
                 ok(format!("{}, token good for {}", account.state.as_str(), span(left)))

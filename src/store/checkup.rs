@@ -5,18 +5,22 @@
 //! alone, since closing a descriptor of its own would drop its locks (fcntl(2), "Advisory record
 //! locking"; sqlite.org/howtocorrupt.html, 2.2).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+
+use crate::model::{AccountId, Generation};
 
 use super::error::{KeyError, StoreError};
 use super::files;
 use super::keyfile::KeyFile;
 use super::keys::Machine;
+use super::marks;
 use super::open::Places;
 use super::schema;
-use super::table::meta;
+use super::seal::{DataKey, Sealer};
+use super::table::{account, meta};
 
 /// How many damages are told; the first says all that matters.
 const DAMAGES: usize = 4;
@@ -30,6 +34,9 @@ pub struct Checkup {
     pub database: Result<Sound, StoreError>,
     /// The words for what the key protects, if it opens the database.
     pub key: Result<String, StoreError>,
+    /// Each copy of the marks, and for how many accounts it is behind the database; one that a refresh is marking in
+    /// this moment may be among them.
+    pub marks: Vec<(PathBuf, Result<usize, StoreError>)>,
     /// The bytes that are left on the disk of the database for this user, if that can be told.
     pub free: Option<u64>,
 }
@@ -49,11 +56,37 @@ pub fn check(places: &Places) -> Checkup {
     let directory = places.database.parent().unwrap_or(Path::new("."));
     let free = rustix::fs::statvfs(directory).ok();
     let connection = connect(&places.database);
-    let (database, key) = match &connection {
-        Ok(connection) => (sound(connection, &places.database), key(connection, &places.keys)),
-        Err(error) => (Err(error.clone()), Err(error.clone())),
+    let database = connection.as_ref().map_err(StoreError::clone);
+    let database = database.and_then(|connection| sound(connection, &places.database));
+    let opened = connection.and_then(|connection| {
+        let (key, protection) = key(&connection, &places.keys)?;
+        let sealer = Sealer::new(meta::database(&connection)?, &key);
+        Ok((protection, marks(&connection, &sealer, &places.marks)))
+    });
+    let (key, marks) = match opened {
+        Ok((protection, marks)) => (Ok(protection), marks),
+        // without the key nothing is known of them
+        Err(error) => (Err(error), Vec::new()),
     };
-    Checkup { database, key, free: free.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) }
+    let free = free.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    Checkup { database, key, marks, free }
+}
+
+/// Reads the database first: a mark that is newer is no lack.
+fn marks(
+    connection: &Connection,
+    sealer: &Sealer,
+    paths: &[PathBuf],
+) -> Vec<(PathBuf, Result<usize, StoreError>)> {
+    let behind = |path: &PathBuf| {
+        let accounts = account::generations(connection)?;
+        let known = marks::read_copy(path, sealer)?;
+        let lacks = |(account, generation): &&(AccountId, Generation)| {
+            known.get(account).is_none_or(|mark| mark.generation < *generation)
+        };
+        Ok(accounts.iter().filter(lacks).count())
+    };
+    paths.iter().map(|path| (path.clone(), behind(path))).collect()
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
@@ -82,7 +115,7 @@ fn sound(connection: &Connection, path: &Path) -> Result<Sound, StoreError> {
 }
 
 /// The key file is read anew: what was opened at the start says nothing of the next one.
-fn key(connection: &Connection, path: &Path) -> Result<String, StoreError> {
+fn key(connection: &Connection, path: &Path) -> Result<(DataKey, String), StoreError> {
     let missing = || KeyError::Missing { path: path.to_owned() };
     let file = KeyFile::read(path)?.ok_or_else(missing)?.map_err(|problem| problem.of(path))?;
     let unfit = |why| KeyError::DoesNotFit { path: path.to_owned(), why };
@@ -92,6 +125,6 @@ fn key(connection: &Connection, path: &Path) -> Result<String, StoreError> {
     if meta::data_key(connection)?.is_some_and(|id| id != file.data_key) {
         return Err(unfit("its data key is not the one of the database").into());
     }
-    file.open(&Machine::here()).map_err(|problem| problem.of(path))?;
-    Ok(file.protection())
+    let key = file.open(&Machine::here()).map_err(|problem| problem.of(path))?;
+    Ok((key, file.protection()))
 }

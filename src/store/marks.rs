@@ -32,9 +32,9 @@ use super::seal::{Place, Sealer};
 const LINE: usize = 160;
 const HEADING: &str = "# How often the refresh token of each account has been replaced. It keeps an \
                        older copy of ostler's database from being taken for the newest.";
-/// What is read of a file: ten times as many accounts as were ever tried with one daemon. It is read line by line, so
-/// that only marks are kept of it.
-const LINES_MAX: u64 = 1_000_000;
+/// How many lines that hold nothing are remembered. Where more accounts come than that after as many went, the file
+/// grows instead; a file that is mostly holes costs time to read, and no memory.
+const FREE_MAX: usize = 4096;
 
 /// What is known of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +109,16 @@ impl Marks {
     }
 }
 
+/// The marks in one file, for who only looks at it.
+pub(super) fn read_copy(
+    path: &Path,
+    sealer: &Sealer,
+) -> Result<HashMap<AccountId, Mark>, StoreError> {
+    let file = File::open(path).map_err(StoreError::file("open", path))?;
+    let copy = Copy::read(path, file, sealer)?;
+    Ok(copy.lines.into_iter().map(|(account, (_, mark))| (account, mark)).collect())
+}
+
 impl Copy {
     fn open(path: &Path, sealer: &Sealer) -> Result<Self, StoreError> {
         files::prepare_directory(path)?;
@@ -118,15 +128,21 @@ impl Copy {
             .write(true)
             .open(path)
             .map_err(StoreError::file("open", path))?;
+        let length = file.metadata().map_err(StoreError::file("look at", path))?.len();
+        let copy = Self::read(path, file, sealer)?;
+        if length == 0 {
+            copy.write(0, HEADING).map_err(StoreError::file("write", path))?;
+        }
+        Ok(copy)
+    }
+
+    fn read(path: &Path, file: File, sealer: &Sealer) -> Result<Self, StoreError> {
         let (mut lines, mut free) = (HashMap::<AccountId, (u64, Mark)>::new(), Vec::new());
         let length = file.metadata().map_err(StoreError::file("look at", path))?.len();
         let end = length.div_ceil(LINE as u64);
-        if end > LINES_MAX {
-            tracing::warn!(path = %path.display(), "more marks than are read: an older copy of the database may go unnoticed");
-        }
-        let mut from = BufReader::new((&file).take(LINES_MAX * LINE as u64));
+        let mut from = BufReader::new(&file);
         let mut line = [0; LINE];
-        for number in 0..end.min(LINES_MAX) {
+        for number in 0..end {
             // the last line may be torn
             let read_of_it =
                 read_line(&mut from, &mut line).map_err(StoreError::file("read", path))?;
@@ -144,14 +160,11 @@ impl Copy {
                         lines.insert(account, (number, mark));
                     }
                 }
-                None => free.push(number),
+                None if free.len() < FREE_MAX => free.push(number),
+                None => {}
             }
         }
-        let copy = Self { path: path.to_owned(), file, lines, free, end: end.max(1) };
-        if length == 0 {
-            copy.write(0, HEADING).map_err(StoreError::file("write", path))?;
-        }
-        Ok(copy)
+        Ok(Self { path: path.to_owned(), file, lines, free, end: end.max(1) })
     }
 
     fn set(&mut self, sealer: &Sealer, account: &AccountId, mark: Mark) -> io::Result<()> {
@@ -174,7 +187,9 @@ impl Copy {
 
     fn remove(&mut self, account: &AccountId) -> io::Result<()> {
         let Some((number, _)) = self.lines.remove(account) else { return Ok(()) };
-        self.free.push(number);
+        if self.free.len() < FREE_MAX {
+            self.free.push(number);
+        }
         self.write(number, "")
     }
 
@@ -287,6 +302,26 @@ mod tests {
         let found = Marks::open(&paths, &sealer);
         assert_eq!(found.known.len(), 21_000);
         assert_eq!(found.known[&account(20_999)].generation, Generation(21_000));
+    }
+
+    #[test]
+    fn a_mark_counts_wherever_in_a_file_it_stands() {
+        const FAR: u64 = 1_000_001;
+        let dir = tempfile::tempdir().unwrap();
+        let path = [dir.path().join("marks")];
+        let sealer = sealer(1);
+        drop(Marks::open(&path, &sealer));
+        // more lines than were ever read, without anything in them
+        File::options().write(true).open(&path[0]).unwrap().set_len(FAR * LINE as u64).unwrap();
+        let mut copy = Copy::open(&path[0], &sealer).unwrap();
+        assert_eq!((copy.free.len(), copy.end), (FREE_MAX, FAR));
+        copy.free.clear();
+        copy.set(&sealer, &account(1), mark(7)).unwrap();
+        assert_eq!(copy.lines[&account(1)].0, FAR);
+        assert_eq!(known(&path, &sealer), [(account(1), 7)]);
+        let mut marks = Marks::open(&path, &sealer);
+        marks.remove(&account(1));
+        assert_eq!(known(&path, &sealer), []);
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | `schema` | the list of migrations, what makes a file ours, the pragmas |
 //! | `seal` | encrypts a value so that it opens in its own row and nowhere else |
 //! | `keys`, `keyfile` | where the data key comes from |
+//! | `log` | makes sure that what an earlier run wrote last is on the disk |
 //! | `reserve` | keeps room on the disk for an answer before a request may leave |
 //! | `marks` | keeps outside the database how new it must be, so that an older copy is noticed |
 //!
@@ -32,6 +33,7 @@ mod error;
 mod files;
 mod keyfile;
 mod keys;
+mod log;
 mod marks;
 mod open;
 mod raw;

@@ -14,6 +14,7 @@ use super::error::{KeyError, StoreError};
 use super::files;
 use super::keyfile::KeyFile;
 use super::keys::Machine;
+use super::log::Log;
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::schema::{self, FileKind};
@@ -63,6 +64,10 @@ pub(super) fn open_writer(
     now: Now,
 ) -> Result<(Writer, Loaded), StoreError> {
     let mut connection = connect(&places.database)?;
+    let mut log = Log::beside(&places.database);
+    if let Err(error) = log.settle(&mut connection) {
+        tracing::warn!(%error, "what was written last may be in memory only: nothing is sent before that is mended");
+    }
     let (key, protection) = data_key(&connection, &places.keys, machine, now)?;
     let sealer = Sealer::new(meta::database(&connection)?, &key);
     // all of it is read before anything is changed: what cannot be read stays as it is
@@ -82,7 +87,7 @@ pub(super) fn open_writer(
     if let Err(error) = reserve.keep() {
         tracing::warn!(%error, "the disk is full");
     }
-    Ok((Writer::new(connection, sealer, reserve, marks, now.wall), loaded))
+    Ok((Writer::new(connection, sealer, log, reserve, marks, now.wall), loaded))
 }
 
 /// What a start changes: accounts that were set back by an older copy of the database ask before they

@@ -1,7 +1,7 @@
 //! Room on the disk for what is to come back: an intent that still fits while its answer does not
 //! would cost the login, since the answer may hold the only copy of a refresh token.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,10 @@ impl Reserve {
 
     /// Gives the room up; says whether there was any.
     pub(super) fn give_up(&mut self) -> bool {
-        self.kept.take().is_some_and(|file| file.set_len(0).is_ok())
+        // a disk that does not let go of the blocks may let go of the file
+        self.kept
+            .take()
+            .is_some_and(|file| file.set_len(0).is_ok() || fs::remove_file(&self.path).is_ok())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::{Kept, Wall};
 use super::apply;
 use super::command::{Command, Credentials, Erased, ErrandPart, Left, OpenedClient, Report};
 use super::error::{StoreError, Unwritable};
+use super::log::Log;
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
 use super::seal::Sealer;
@@ -17,6 +18,7 @@ use super::table::{attempt, client, device, errand, proof_key, refresh, rule};
 pub(super) struct Writer {
     connection: Connection,
     sealer: Sealer,
+    log: Log,
     reserve: Reserve,
     marks: Marks,
     /// When tokens whose time in quarantine was over were erased last.
@@ -30,11 +32,12 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         sealer: Sealer,
+        log: Log,
         reserve: Reserve,
         marks: Marks,
         swept: Wall,
     ) -> Self {
-        Self { connection, sealer, reserve, marks, swept }
+        Self { connection, sealer, log, reserve, marks, swept }
     }
 
     /// Commits the batch, and then reports on each command of it, in order. A command that fails
@@ -43,7 +46,8 @@ impl Writer {
         let room = match batch.iter().find_map(start) {
             Some(now) => {
                 self.sweep(now);
-                self.reserve.keep()
+                let sure = self.log.settle(&mut self.connection);
+                sure.and_then(|()| self.reserve.keep())
             }
             None => Ok(()),
         };
@@ -275,11 +279,14 @@ fn start(command: &Command) -> Option<Wall> {
 }
 
 /// Whether a command may use the room that is kept: it is not for those who have yet to start. `SQLite` calls ENOSPC
-/// alone a full disk; a quota, and a log or an index that cannot grow, come as failing I/O (sqlite.org/rescode.html).
-/// Where it was not for want of room, the room is given up in vain, and kept anew for the next flight.
+/// alone a full disk; a quota, and a log or an index that cannot grow, come as failing I/O, and some as other errors
+/// (sqlite.org/rescode.html). So every write that failed may have been for want of room. Where it was not, the room is
+/// given up in vain, and kept anew for the next flight.
 fn is_starved(command: &Command, outcome: &Outcome) -> bool {
-    let wants_room = |error: &StoreError| {
-        matches!(error, StoreError::Unwritable(Unwritable::Full | Unwritable::Failing { .. }))
+    let wants_room = |error: &StoreError| match error {
+        StoreError::Unwritable(Unwritable::Locked) => false,
+        StoreError::Unwritable(_) | StoreError::Sqlite { .. } => true,
+        _ => false,
     };
     start(command).is_none() && outcome.as_ref().err().is_some_and(wants_room)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::database::{self, FILE};
 use crate::scene::{
     ACCOUNT, PROVIDER, Scene, Watch, ask, failed, fault, file, home, succeeded, token_of,
 };
-use crate::support::daemon::{Daemon, Home};
+use crate::support::daemon::Daemon;
 use crate::support::process;
 use crate::support::provider::{Config, OldAccess, Provider};
 
@@ -28,49 +28,6 @@ fn copy(daemon: &Daemon) -> Vec<(PathBuf, Vec<u8>)> {
 fn put_back(copy: &[(PathBuf, Vec<u8>)]) {
     for (path, contents) in copy {
         fs::write(path, contents).unwrap();
-    }
-}
-
-/// A home in which the daemon meets a quota on order; see `quota.c`.
-fn with_quota(home: Home) -> Home {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/daemon/quota.c");
-    let shim = home.path("quota.so");
-    let mut compile = Command::new("cc");
-    compile.args(["-shared", "-fPIC", "-o"]).args([&shim, &source]).arg("-ldl");
-    let compiled = process::run(&mut compile, "", PATIENCE).unwrap();
-    assert!(compiled.status.success(), "{compiled:?}");
-    let [shim, order, reserve] =
-        [shim, home.path("quota"), home.path("state/ostler/ostler.db.reserve")]
-            .map(|path| path.display().to_string());
-    home.env("LD_PRELOAD", &shim).env("QUOTA_ORDER", &order).env("QUOTA_RESERVE", &reserve)
-}
-
-/// `SQLite` tells a full disk from every other write that fails, and most of them are a full disk for a user.
-#[test]
-fn an_answer_that_meets_a_quota_or_a_failing_disk_is_written_into_the_room_that_was_kept() {
-    use rustix::io::Errno;
-    for (call, errno) in [
-        ("write", Errno::NOSPC),
-        ("write", Errno::DQUOT),
-        ("write", Errno::IO),
-        ("write", Errno::FBIG),
-        ("sync", Errno::DQUOT),
-        ("sync", Errno::IO),
-        ("sync", Errno::NOSPC),
-    ] {
-        let mut scene = Scene::at_home(Config::parqex(), with_quota);
-        scene.sign_in(ACCOUNT);
-        let mut caller = scene.refresh_under_way();
-        let order = format!("{call} {}", errno.raw_os_error());
-        fs::write(scene.daemon.home().path("quota"), &order).unwrap();
-        scene.provider.release();
-        let new = token_of(&caller.answer().unwrap_or_else(|error| panic!("{order}: {error}")));
-        scene.daemon.kill9().unwrap();
-        fs::remove_file(scene.daemon.home().path("quota")).unwrap();
-        scene.daemon.restart().unwrap();
-        assert_eq!(scene.token(), new, "{order}: it was on the disk before it was told");
-        assert!(scene.admits(&token_of(&scene.renew(&new).unwrap())), "{order}");
-        scene.assert_clean();
     }
 }
 

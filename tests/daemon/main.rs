@@ -7,6 +7,7 @@
 
 mod access;
 mod answers;
+mod broken_disk;
 mod bus;
 mod certificate;
 mod change;
@@ -27,6 +28,7 @@ mod machine;
 mod neighbours;
 mod origin;
 mod over;
+mod power;
 mod recorder;
 mod redirects;
 mod refresh;
@@ -44,3 +46,4 @@ mod support;
 mod syncs;
 mod tokens;
 mod trouble;
+mod writes;

@@ -34,6 +34,18 @@ pub(in super::super) fn find(
     })
 }
 
+/// How new each account's login is.
+pub(in super::super) fn generations(
+    db: &Connection,
+) -> Result<Vec<(AccountId, Generation)>, StoreError> {
+    let mut found = Vec::new();
+    each(db, "SELECT account, generation FROM account", |row| {
+        found.push((row.get(0)?, row.get(1)?));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Refuses a name that another account has.
 pub(in super::super) fn check_name(db: &Connection, seed: &AccountSeed) -> Result<(), StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE name = ?1 AND account <> ?2)";
