@@ -293,9 +293,8 @@ impl Engine {
     /// Gives the store something to do.
     pub(super) fn write(&mut self, command: Command) {
         if let Err(command) = self.store.send(command) {
-            // Its queue holds far more than can be under way at once, so the thread is gone or stuck.
-            tracing::error!("the store takes no more commands");
-            let error = StoreError::from(crate::store::Unwritable::Locked);
+            let error = StoreError::from(crate::store::Unwritable::Gone);
+            tracing::error!(%error, "a command of no avail");
             match command {
                 Command::Begin(begin) => {
                     self.hear(Report::Begun { flight: begin.flight, result: Err(error) });

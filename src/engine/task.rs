@@ -35,7 +35,7 @@ use crate::model::{
 };
 use crate::oauth::{Courier, Http, Prover};
 use crate::provider::{Catalog, Provider};
-use crate::store::{self, Loaded, Renewal, Report, Store};
+use crate::store::{self, Loaded, Renewal, Report, Reports, Store};
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::notify;
@@ -45,7 +45,7 @@ pub struct Parts {
     /// The store, and what it had on record.
     pub store: Store,
     /// What the store says.
-    pub reports: mpsc::Receiver<Report>,
+    pub reports: Reports,
     /// What it had on record at start.
     pub loaded: Loaded,
     /// The way to providers.
@@ -210,7 +210,7 @@ pub struct Engine {
     turns: VecDeque<Turn>,
     in_turn: bool,
     alarm: Alarm,
-    reports: mpsc::Receiver<Report>,
+    reports: Reports,
     mailbox: mpsc::Receiver<Message>,
     called_back: mpsc::Receiver<Callback>,
     draining: bool,

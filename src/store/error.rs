@@ -93,6 +93,9 @@ pub enum Unwritable {
     /// Another process holds the write lock for longer than the store waits.
     #[error("another program keeps the database locked")]
     Locked,
+    /// The store's thread is gone, which is an error of ostler's own.
+    #[error("the database is not written any more; run: systemctl --user restart ostler")]
+    Gone,
     /// The disk reports errors, or a quota is used up.
     #[error("the disk does not work, or a quota is used up: sqlite error {code}")]
     Failing {

@@ -11,7 +11,7 @@
 //! | `command` | the words that go in and come out |
 //! | `open` | finds or makes the files, migrates, opens the key, loads |
 //! | `checkup` | looks at the files of a store at work, from beside it |
-//! | `thread` | the thread and its two bounded channels |
+//! | `thread` | the thread and its two channels |
 //! | `writer`, `apply` | commits a batch; what each command means |
 //! | `table` | one file for each table: its rows and its SQL |
 //! | `schema` | the list of migrations, what makes a file ours, the pragmas |
@@ -57,4 +57,4 @@ pub use command::{
 };
 pub use error::{KeyError, Refusal, StoreError, Unwritable};
 pub use open::{Opened, Places, open};
-pub use thread::Store;
+pub use thread::{Reports, Store};

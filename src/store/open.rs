@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::sync::mpsc;
 
 use crate::model::{Now, Wall};
 
 use super::apply;
-use super::command::{DeviceSignIn, Loaded, Report};
+use super::command::{DeviceSignIn, Loaded};
 use super::error::{KeyError, StoreError};
 use super::files;
 use super::keyfile::KeyFile;
@@ -21,7 +20,7 @@ use super::schema::{self, FileKind};
 use super::seal::{DataKey, Sealer};
 use super::table::proof_key::{self, Of};
 use super::table::{access, account, attempt, client, device, errand, meta, refresh, rule, usage};
-use super::thread::{self, Store};
+use super::thread::{self, Reports, Store};
 use super::writer::Writer;
 
 /// Where the store keeps its files. They belong in different trees, so that a copy of one does not
@@ -44,7 +43,7 @@ pub struct Opened {
     /// What was in it.
     pub loaded: Loaded,
     /// Gives a report for each command, in the order of the commands.
-    pub reports: mpsc::Receiver<Report>,
+    pub reports: Reports,
 }
 
 /// Opens the store, making what is missing, and starts its thread. Blocks for some milliseconds.

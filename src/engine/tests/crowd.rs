@@ -71,6 +71,34 @@ fn two_thousand_accounts_due_at_a_resume_leave_one_after_the_other_and_the_wante
     });
 }
 
+#[test]
+fn five_thousand_accounts_held_at_once_are_on_record_as_held() {
+    const HELD: usize = 5000;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let name = |number: usize| -> &'static str { format!("n{number}").leak() };
+        let account = |number| (name(number), "strict", Kind::Strict, 3_600_000);
+        let accounts: Vec<_> = (0..HELD).map(account).collect();
+        let mut world = World::new(&accounts);
+        while world.engine_steps().await {}
+        world.pass_to(8 * 3_600_000).await;
+        // the first answer: the provider does not know the client, and all accounts are of it
+        while world.engine().lifecycle.count().held == 0 {
+            let reject = |world: &World| world.sky.air().meet(Fate::BadClient);
+            if !(world.engine_steps().await || world.disk_steps() || reject(&world)) {
+                let next = world.next();
+                world.pass_to(next).await;
+            }
+        }
+        while world.engine_steps().await || world.disk_steps() {}
+        let held = world.engine().lifecycle.count().held;
+        assert!(held > HELD - 20, "{held}: all but those that are in the air");
+        world.crash(|_| false, None, 1000);
+        assert_eq!(world.engine().lifecycle.count().held, held, "no standing was dropped");
+    });
+}
+
 fn land(world: &World) -> bool {
     let mut air = world.sky.air();
     air.pass() || air.meet(Fate::Slow(150))

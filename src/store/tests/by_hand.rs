@@ -1,12 +1,10 @@
 //! A store whose worker works when a test says so: the room above plays with the order of commits and
 //! everything else, and crashes in between.
 
-use tokio::sync::mpsc;
-
 use super::super::keys::Machine;
 use super::super::open::open_writer;
 use super::super::thread::{BATCH, Worker, pair};
-use super::super::{Command, Loaded, Places, Report, Store, StoreError};
+use super::super::{Command, Loaded, Places, Reports, Store, StoreError};
 use crate::model::Now;
 
 /// The worker. Dropped, it leaves its files as a crash would, but for SQLite's own tidying up.
@@ -16,7 +14,7 @@ pub(crate) struct ByHand(Worker);
 pub(crate) fn open(
     places: &Places,
     now: Now,
-) -> Result<(Store, mpsc::Receiver<Report>, Loaded, ByHand), StoreError> {
+) -> Result<(Store, Reports, Loaded, ByHand), StoreError> {
     let (writer, loaded) = open_writer(places, &Machine::here(), now)?;
     let (store, worker, reports) = pair(writer);
     Ok((store, reports, loaded, ByHand(worker)))
@@ -26,7 +24,7 @@ impl ByHand {
     /// Commits one command, if one waits, and reports. `witness` sees it first.
     pub(crate) fn turn(&mut self, witness: impl FnOnce(&Command)) -> bool {
         let Ok(first) = self.0.queue.try_recv() else { return false };
-        witness(&first.command);
+        witness(&first);
         self.0.turn(first, 1);
         true
     }

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::model::{
@@ -101,7 +100,7 @@ fn copy_tree(from: &Path, to: &Path) {
 /// A store at work, with one question at a time.
 struct Running {
     store: Store,
-    reports: mpsc::Receiver<Report>,
+    reports: Reports,
     loaded: Loaded,
 }
 
