@@ -169,6 +169,10 @@
 //! expiries and states are clear; every secret is sealed under a data key, with the identity of its row
 //! as associated data; the data key is wrapped by key slots in another directory.
 //!
+//! A start reads what there is and serves. Beside that the store's thread looks at each page, before it takes up its
+//! first command; no flight leaves until it has said that all is sound ([`Checked`](lifecycle::Event::Checked)). If
+//! it is not, nothing is written, and every request gets that fault.
+//!
 //! Beside the key slots lie marks of how often each account's refresh token was replaced, with a copy in the cache
 //! directory: a database below its marks is an older copy, and what it would send is spent. Its accounts
 //! need a login then, or the user's word to be tried all the same ([`Resume`](api::Request::Resume)). A

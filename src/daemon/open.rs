@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::files::{self, FilesError};
 use crate::api::{Fault, FaultKind};
 use crate::config::Settings;
-use crate::engine::{Info, Parts};
+use crate::engine::{Info, Parts, unkept};
 use crate::lifecycle;
 use crate::oauth::{Http, HttpOptions, OauthError};
 use crate::store::{self, StoreError};
@@ -46,18 +46,15 @@ impl OpenError {
     /// What callers are told.
     pub(super) fn fault(&self) -> Fault {
         let hint = match self {
+            Self::Store(error) => return unkept(error),
             Self::Lock(LockError::Taken { .. }) => "stop the other ostlerd, or ask it",
             Self::Files(_) => "mend the file, then run: systemctl --user restart ostler",
-            Self::Lock(LockError::File { .. }) | Self::Places(_) | Self::Store(_) => {
+            Self::Lock(LockError::File { .. }) | Self::Places(_) => {
                 "mend that, then run: systemctl --user restart ostler"
             }
             Self::Http(_) => "install ca-certificates, then run: systemctl --user restart ostler",
         };
-        let kind = match self {
-            Self::Store(StoreError::Key(_)) => FaultKind::Locked,
-            _ => FaultKind::Storage,
-        };
-        Fault::new(kind, self.to_string()).hint(hint)
+        Fault::new(FaultKind::Storage, self.to_string()).hint(hint)
     }
 }
 

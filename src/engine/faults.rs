@@ -7,6 +7,7 @@ use crate::lifecycle::{Refusal, RuleRefusal, SignInEnd};
 use crate::model::{About, AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
 use crate::oauth::{DiscoveryError, OauthError};
 use crate::provider::Provider;
+use crate::store::StoreError;
 
 /// No account has that name.
 pub(super) fn no_such_account(account: AccountName) -> Fault {
@@ -45,6 +46,16 @@ pub(super) fn unusable(error: &OauthError) -> Fault {
         }
         _ => fault,
     }
+}
+
+/// What everybody is told whose tokens cannot be kept.
+#[must_use]
+pub fn unkept(error: &StoreError) -> Fault {
+    let kind = match error {
+        StoreError::Key(_) => FaultKind::Locked,
+        _ => FaultKind::Storage,
+    };
+    Fault::new(kind, error.to_string()).hint("mend that, then run: systemctl --user restart ostler")
 }
 
 /// The daemon stops.

@@ -342,6 +342,8 @@ impl Engine {
     /// The store has done something.
     pub(super) fn reported(&mut self, report: Report) {
         match report {
+            Report::Checked { result: Ok(()) } => self.tell(Event::Checked),
+            Report::Checked { result: Err(error) } => self.damaged = Some(error),
             Report::Begun { flight, result } => {
                 let result = match result {
                     Ok(credentials) => match self.flying.get_mut(&flight) {

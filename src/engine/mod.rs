@@ -47,6 +47,7 @@ mod tests;
 mod uses;
 
 pub use access::confined;
+pub use faults::unkept;
 pub use handle::{Handle, Watch};
 pub use impaired::impaired;
 pub use prompts::{Prompt, Prompts};

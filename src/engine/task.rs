@@ -18,6 +18,7 @@ use super::fitting::{Fitted, Fitting};
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::identity::Known;
+use super::impaired::refuse;
 use super::logout::{Leaving, Revocation};
 use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts, first_question};
@@ -35,7 +36,7 @@ use crate::model::{
 };
 use crate::oauth::{Courier, Http, Prover};
 use crate::provider::{Catalog, Provider};
-use crate::store::{self, Loaded, Renewal, Report, Reports, Store};
+use crate::store::{self, Loaded, Renewal, Report, Reports, Store, StoreError};
 use crate::sys::alarm::Alarm;
 use crate::sys::clock::Clock;
 use crate::sys::notify;
@@ -214,6 +215,8 @@ pub struct Engine {
     mailbox: mpsc::Receiver<Message>,
     called_back: mpsc::Receiver<Callback>,
     draining: bool,
+    /// What was found when the database was looked at: no request leaves, and everybody is told.
+    pub(super) damaged: Option<StoreError>,
     /// What keeps the machine from sleeping while something is under way.
     inhibitor: Option<OwnedFd>,
     /// The state of each account that the log was told last.
@@ -296,12 +299,14 @@ impl Engine {
             mailbox,
             called_back,
             draining: false,
+            damaged: None,
             inhibitor: None,
             announced: HashMap::new(),
             line_is_old: true,
             told_line: String::new(),
         };
         // before the first account, so that none is refreshed that should rest
+        engine.tell(Event::Checking);
         engine.tell(Event::Modes(modes));
         engine.lifecycle.take_rules(loaded.rules, loaded.next_rule, first_question());
         let Loaded { clients, accounts, attempts, devices, errands, keys, .. } = loaded;
@@ -313,12 +318,30 @@ impl Engine {
         (engine, Handle { mailbox: mail, events }, prompts)
     }
 
-    /// Runs until it has drained, or until `control` is gone. Gives the store back, to be closed.
+    /// Runs until it has drained, or until `control` is gone. Gives the store back, to be closed. If the database turns
+    /// out to be damaged it ends as [`super::impaired`] does.
     pub async fn run(mut self, mut control: mpsc::Receiver<Control>) -> io::Result<Store> {
         let mut watchdog = notify::watchdog_interval().map(tokio::time::interval);
         self.tell(Event::Alarm);
-        while self.step(&mut control, watchdog.as_mut()).await? {}
-        Ok(self.finish())
+        while self.step(&mut control, watchdog.as_mut()).await? {
+            if let Some(error) = self.damaged.take() {
+                let fault = faults::unkept(&error);
+                tracing::error!(%error, "serving nothing but this error");
+                let _ = notify::status(&format!("cannot keep tokens: {error}"));
+                let stops = self.draining;
+                let (store, mailbox) = self.finish(&fault);
+                if !stops {
+                    refuse(&fault, mailbox, control).await;
+                }
+                return Ok(store);
+            }
+        }
+        let (store, mut mailbox) = self.finish(&faults::stopping());
+        mailbox.close();
+        while let Ok(message) = mailbox.try_recv() {
+            message.asker.answer(Err(faults::stopping()));
+        }
+        Ok(store)
     }
 
     /// Waits for the next thing and takes it up. `false` when there is nothing left to wait for.
@@ -513,21 +536,17 @@ impl Engine {
         }
     }
 
-    /// Answers who still waits and lets go of everything.
-    fn finish(mut self) -> Store {
-        self.mailbox.close();
-        while let Ok(message) = self.mailbox.try_recv() {
-            message.asker.answer(Err(faults::stopping()));
-        }
+    /// Tells who still waits why, and lets go of everything but the store and whoever comes next.
+    fn finish(mut self, fault: &Fault) -> (Store, mpsc::Receiver<Message>) {
         self.write_uses();
         self.leave_errands();
         for (_, (asker, _)) in self.rulings.drain() {
-            asker.answer(Err(faults::stopping()));
+            asker.answer(Err(fault.clone()));
         }
         for (_, Waiting { asker, account, .. }) in self.waiting.drain() {
-            asker.answer(Err(faults::stopping().of(account)));
+            asker.answer(Err(fault.clone().of(account)));
         }
-        self.store
+        (self.store, self.mailbox)
     }
 }
 

@@ -162,6 +162,8 @@ impl Lifecycle {
             Event::Rules(rules) => self.rules(&rules, now, out),
             Event::Modes(modes) => self.set_modes(modes),
             Event::Drain => self.drain(now, out),
+            Event::Checking => self.machine.await_check(),
+            Event::Checked => self.machine.checked(),
             Event::Rest => self.machine.go_to_rest(now.boot),
             Event::Wake => self.machine.wake(now.boot),
             Event::NetworkUp => self.network_up(now),

@@ -27,6 +27,8 @@ const HINT_PAUSE_MAX: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Machine {
     sleep: Sleep,
+    /// Nobody has looked yet whether the database could take an answer.
+    unchecked: bool,
     /// When the last hint was heeded, and how long the next one waits after it.
     heeded: Option<(Boot, Duration)>,
     /// When a hint that came too soon after another one will be heeded.
@@ -46,7 +48,7 @@ enum Sleep {
 impl Machine {
     /// Whether nothing may leave.
     pub(super) fn rests(&self) -> bool {
-        self.sleep != Sleep::Awake
+        self.unchecked || self.sleep != Sleep::Awake
     }
 
     /// When it needs attention by itself.
@@ -67,6 +69,17 @@ impl Machine {
         };
         self.heeded = Some((now, pause));
         self.hint = None;
+    }
+
+    /// The database is being looked at: what is damaged may come to light only when an answer is to be written down.
+    /// Until that is over nothing leaves.
+    pub(super) fn await_check(&mut self) {
+        self.unchecked = true;
+    }
+
+    /// The database is sound.
+    pub(super) fn checked(&mut self) {
+        self.unchecked = false;
     }
 
     /// It is about to sleep or to shut down.

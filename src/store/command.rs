@@ -235,6 +235,11 @@ pub struct DeviceSignIn {
 /// The end of a command. What it reports is durable.
 #[derive(Debug)]
 pub enum Report {
+    /// The files have been looked at, once, before the first command is taken up. If they are damaged none ever is.
+    Checked {
+        /// Whether they are sound.
+        result: Result<(), StoreError>,
+    },
     /// The request may leave.
     Begun {
         /// The flight.

@@ -9,7 +9,7 @@
 //! | part | does |
 //! |---|---|
 //! | `command` | the words that go in and come out |
-//! | `open` | finds or makes the files, migrates, opens the key, loads |
+//! | `open` | finds or makes the files, migrates, opens the key, loads; what is to be changed is checked before |
 //! | `checkup` | looks at the files of a store at work, from beside it |
 //! | `thread` | the thread and its two channels |
 //! | `writer`, `apply` | commits a batch; what each command means |
@@ -24,7 +24,8 @@
 //! What never happens here: a file is recreated or removed because it could not be read; a refresh
 //! token in force is deleted by anything but [`Command::Erase`] or thirty days after the provider called
 //! it dead; an older generation replaces a newer
-//! one; a report arrives before its commit.
+//! one; a report arrives before its commit; anything is
+//! written into a database whose pages have not been looked at.
 
 mod apply;
 mod checkup;

@@ -21,7 +21,7 @@ use super::seal::{DataKey, Sealer};
 use super::table::proof_key::{self, Of};
 use super::table::{access, account, attempt, client, device, errand, meta, refresh, rule, usage};
 use super::thread::{self, Reports, Store};
-use super::writer::Writer;
+use super::writer::{Health, Writer};
 
 /// Where the store keeps its files. They belong in different trees, so that a copy of one does not
 /// bring the other along.
@@ -46,7 +46,8 @@ pub struct Opened {
     pub reports: Reports,
 }
 
-/// Opens the store, making what is missing, and starts its thread. Blocks for some milliseconds.
+/// Opens the store, making what is missing, and starts its thread. Blocks for some milliseconds. What is loaded can
+/// be used at once; the first report says whether all of the database is sound.
 ///
 /// The caller holds the lock that keeps a second daemon out.
 pub fn open(places: &Places, now: Now) -> Result<Opened, StoreError> {
@@ -62,19 +63,14 @@ pub(super) fn open_writer(
     machine: &Machine,
     now: Now,
 ) -> Result<(Writer, Loaded), StoreError> {
-    let mut connection = connect(&places.database)?;
-    let mut log = Log::beside(&places.database);
-    if let Err(error) = log.settle(&mut connection) {
-        tracing::warn!(%error, "what was written last may be in memory only: nothing is sent before that is mended");
-    }
+    let (mut connection, log) = connect(&places.database)?;
     let (key, protection) = data_key(&connection, &places.keys, machine, now)?;
     let sealer = Sealer::new(meta::database(&connection)?, &key);
     // all of it is read before anything is changed: what cannot be read stays as it is
     let mut loaded = load(&connection, &sealer, protection.clone())?;
     let mut marks = Marks::open(&places.marks, &sealer);
-    let changes = connection.total_changes();
-    bring_up_to_date(&mut connection, &marks, now)?;
-    if connection.total_changes() != changes {
+    let health = bring_up_to_date(&mut connection, &marks, now)?;
+    if health == Health::Sound {
         loaded = load(&connection, &sealer, protection)?;
     }
     for account in &loaded.accounts {
@@ -86,16 +82,18 @@ pub(super) fn open_writer(
     if let Err(error) = reserve.keep() {
         tracing::warn!(%error, "the disk is full");
     }
-    Ok((Writer::new(connection, sealer, log, reserve, marks, now.wall), loaded))
+    Ok((Writer::new(connection, health, sealer, log, reserve, marks, now.wall), loaded))
 }
 
 /// What a start changes: accounts that were set back by an older copy of the database ask before they
-/// are used, and quarantines that are over end.
+/// are used, and quarantines that are over end. As a rule there is nothing to change; where there is, each page is
+/// looked at before that is committed, and not only beside serving.
 fn bring_up_to_date(
     connection: &mut Connection,
     marks: &Marks,
     now: Now,
-) -> Result<(), StoreError> {
+) -> Result<Health, StoreError> {
+    let changes = connection.total_changes();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (account, mark) in marks.iter() {
         if let Some(name) = apply::set_back(&transaction, account, mark.generation, now.wall)? {
@@ -107,17 +105,21 @@ fn bring_up_to_date(
             );
         }
     }
-    transaction.commit()?;
-    if let Err(error) = refresh::erase_all_quarantined(connection, now.wall) {
+    if let Err(error) = refresh::erase_all_quarantined(&transaction, now.wall) {
         tracing::warn!(%error, "tokens whose time in quarantine is over stay for now");
     }
-    if let Err(error) = proof_key::erase_set_aside(connection, now.wall) {
+    if let Err(error) = proof_key::erase_set_aside(&transaction, now.wall) {
         tracing::warn!(%error, "keys of logins that were replaced long ago stay for now");
     }
-    Ok(())
+    if transaction.total_changes() == changes {
+        return Ok(Health::Unknown);
+    }
+    schema::check(&transaction)?;
+    transaction.commit()?;
+    Ok(Health::Sound)
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path) -> Result<(Connection, Log), StoreError> {
     files::prepare_directory(path)?;
     files::create_private(path)?;
     for suffix in ["", "-wal", "-shm", "-journal"] {
@@ -143,9 +145,12 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         schema::claim(&connection)?;
     }
     schema::configure(&connection, path)?;
-    schema::check(&connection)?;
+    let mut log = Log::beside(path);
+    if let Err(error) = log.settle(&mut connection) {
+        tracing::warn!(%error, "what was written last may be in memory only: nothing is sent before that is mended");
+    }
     schema::migrate(&mut connection)?;
-    Ok(connection)
+    Ok((connection, log))
 }
 
 /// The data key of the database. A new one is made only while nothing is sealed, which also mends a

@@ -95,6 +95,12 @@ pub(super) fn configure(connection: &Connection, path: &Path) -> Result<(), Stor
     Ok(())
 }
 
+/// The log is not moved into the database when that is closed: what may be damaged stays as it is, log and all.
+pub(super) fn leave_as_it_is(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(())
+}
+
 /// Looks at each page: one that is damaged may come to light only when a grant is to be written that
 /// exists nowhere else. It takes some milliseconds for a thousand accounts.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
@@ -103,12 +109,16 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { detail: found }) }
 }
 
-/// Brings the schema up to date, each step in its own transaction; a later schema is refused.
+/// Brings the schema up to date, each step in its own transaction; a later schema is refused. A database that has to
+/// be changed is checked before.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).expect("the list is short");
     let found = version(connection)?;
     if found > known {
         return Err(StoreError::Newer { found, known });
+    }
+    if found < known {
+        check(connection)?;
     }
     for (done, script) in (0..).zip(MIGRATIONS) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -5,12 +5,15 @@
 //! never has to do without a commit, the thread never waits for its reader, and closing cannot hang.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
 use super::command::{Command, Report};
-use super::writer::Writer;
+use super::error::StoreError;
+use super::writer::{self, Writer};
 
 /// Gives what the store reports, in the order of the commands; ends after the last one.
 pub type Reports = mpsc::UnboundedReceiver<Report>;
@@ -23,6 +26,8 @@ pub(super) const BATCH: usize = 64;
 /// [`Store::close`] waits for that.
 pub struct Store {
     commands: mpsc::UnboundedSender<Command>,
+    /// Ends the check of the files early.
+    closing: Arc<AtomicBool>,
     /// `None` where somebody else makes the worker work.
     thread: Option<JoinHandle<()>>,
 }
@@ -33,10 +38,11 @@ impl Store {
         self.commands.send(command).map_err(|mpsc::error::SendError(command)| command)
     }
 
-    /// Commits what is queued, moves the write-ahead log into the database and ends the thread.
+    /// Commits what is queued unless the files are not checked yet, moves the write-ahead log into the database and ends the thread.
     /// Blocks for as long as that takes; reports can be read afterwards.
     pub fn close(self) {
-        let Self { commands, thread } = self;
+        let Self { commands, closing, thread } = self;
+        closing.store(true, Ordering::Relaxed);
         drop(commands);
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread had panicked");
@@ -56,7 +62,9 @@ pub(super) fn start(writer: Writer) -> io::Result<(Store, Reports)> {
 pub(super) fn pair(writer: Writer) -> (Store, Worker, Reports) {
     let (commands, queue) = mpsc::unbounded_channel();
     let (reports, reader) = mpsc::unbounded_channel();
-    (Store { commands, thread: None }, Worker { writer, queue, reports }, reader)
+    let closing = Arc::new(AtomicBool::new(false));
+    let store = Store { commands, closing: Arc::clone(&closing), thread: None };
+    (store, Worker { writer, queue, reports, closing }, reader)
 }
 
 /// What the thread does.
@@ -64,14 +72,39 @@ pub(super) struct Worker {
     pub(super) writer: Writer,
     pub(super) queue: mpsc::UnboundedReceiver<Command>,
     reports: mpsc::UnboundedSender<Report>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Worker {
     fn run(mut self) {
+        match self.check() {
+            None => return self.writer.finish(),
+            Some(Ok(())) => {}
+            Some(Err(error)) => return self.refuse(&error),
+        }
         while let Some(first) = self.queue.blocking_recv() {
             self.turn(first, BATCH);
         }
         self.writer.finish();
+    }
+
+    /// Looks at the files before anything is written into them, and reports. A page that is damaged may come to light
+    /// only when a grant is to be written that exists nowhere else, and a write into damaged files can cost more than
+    /// they have lost. `None` if the store was closed meanwhile.
+    pub(super) fn check(&mut self) -> Option<Result<(), StoreError>> {
+        let checked = self.writer.check(&self.closing);
+        if checked.is_err() && self.closing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let _ = self.reports.send(Report::Checked { result: checked.clone() });
+        Some(checked)
+    }
+
+    /// What the life of a store is whose files are damaged.
+    fn refuse(mut self, error: &StoreError) {
+        while let Some(command) = self.queue.blocking_recv() {
+            let _ = self.reports.send(writer::report(command, Err(error.clone())));
+        }
     }
 
     /// Commits a command and those that wait behind it, `most` in all, and reports.

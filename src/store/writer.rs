@@ -1,5 +1,8 @@
 //! Commits batches of commands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::crash::{self, Point};
@@ -11,12 +14,14 @@ use super::error::{StoreError, Unwritable};
 use super::log::Log;
 use super::marks::{Mark, Marks};
 use super::reserve::Reserve;
+use super::schema;
 use super::seal::Sealer;
 use super::table::{attempt, client, device, errand, proof_key, refresh, rule};
 
 /// The one connection, what opens the values in it, and what is kept beside it.
 pub(super) struct Writer {
     connection: Connection,
+    health: Health,
     sealer: Sealer,
     log: Log,
     reserve: Reserve,
@@ -25,19 +30,48 @@ pub(super) struct Writer {
     swept: Wall,
 }
 
+/// What is known of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    /// They have been opened and read.
+    Unknown,
+    /// Each page has been looked at.
+    Sound,
+}
+
 /// How often quarantine is looked at, by the time of what happens anyway.
 const SWEEP: i64 = 24 * 60 * 60 * 1000;
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
+        health: Health,
         sealer: Sealer,
         log: Log,
         reserve: Reserve,
         marks: Marks,
         swept: Wall,
     ) -> Self {
-        Self { connection, sealer, log, reserve, marks, swept }
+        Self { connection, health, sealer, log, reserve, marks, swept }
+    }
+
+    /// Looks at each page, unless the start had a reason to. Ends early when that is ordered.
+    pub(super) fn check(&mut self, end: &Arc<AtomicBool>) -> Result<(), StoreError> {
+        /// Steps of `SQLite`'s machine between two looks at the order.
+        const STEPS: i32 = 1000;
+        if self.health == Health::Sound {
+            return Ok(());
+        }
+        let end = Arc::clone(end);
+        let is_ordered = move || end.load(Ordering::Relaxed);
+        self.connection.progress_handler(STEPS, Some(is_ordered))?;
+        let checked = schema::check(&self.connection);
+        self.connection.progress_handler(0, None::<fn() -> bool>)?;
+        match checked {
+            Ok(()) => self.health = Health::Sound,
+            Err(_) => schema::leave_as_it_is(&self.connection)?,
+        }
+        checked
     }
 
     /// Commits the batch, and then reports on each command of it, in order. A command that fails
@@ -132,7 +166,9 @@ impl Writer {
 
     /// The orderly end.
     pub(super) fn finish(self) {
-        self.checkpoint();
+        if self.health == Health::Sound {
+            self.checkpoint();
+        }
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(error = %StoreError::from(error), "the database did not close cleanly");
         }
@@ -163,9 +199,9 @@ impl Writer {
 struct Unit<'c>(Result<Transaction<'c>, StoreError>);
 
 /// What came of a command, and what its report brings.
-type Outcome = Result<Gave, StoreError>;
+pub(super) type Outcome = Result<Gave, StoreError>;
 
-enum Gave {
+pub(super) enum Gave {
     Nothing,
     Kept(Kept),
     Credentials(Credentials),
@@ -292,7 +328,7 @@ fn is_starved(command: &Command, outcome: &Outcome) -> bool {
 }
 
 /// What to report of a command, now that it is known what came of it.
-fn report(command: Command, outcome: Outcome) -> Report {
+pub(super) fn report(command: Command, outcome: Outcome) -> Report {
     match command {
         Command::Begin(start) => Report::Begun {
             flight: start.flight,

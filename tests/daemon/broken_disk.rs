@@ -81,6 +81,7 @@ pub(crate) fn on_broken_disk(home: Home) -> Home {
         ("LD_PRELOAD", library().to_owned()),
         ("DISK_ORDER", home.path("order")),
         ("DISK_LOG", home.path("refused")),
+        ("DISK_HOLD", home.path("hold")),
         ("DISK_TRUTH", truth),
         ("DISK_RESERVE", home.path("state/ostler/ostler.db.reserve")),
     ]
@@ -120,6 +121,12 @@ pub(crate) fn mend_disk(home: &Home) -> Vec<String> {
     let text = fs::read_to_string(&log).unwrap_or_default();
     let _ = fs::remove_file(log);
     text.lines().map(str::to_owned).collect()
+}
+
+/// The store's thread waits where it reads the database from now on, or goes on.
+pub(crate) fn hold_reads(home: &Home, hold: bool) {
+    let order = home.path("hold");
+    if hold { fs::write(order, "").unwrap() } else { fs::remove_file(order).unwrap() }
 }
 
 /// Kills the daemon with the power: of the database and its log there is what was synced, and no more.

@@ -11,6 +11,7 @@ mod broken_disk;
 mod bus;
 mod certificate;
 mod change;
+mod check;
 mod confidential;
 mod crash;
 mod crash_points;

@@ -78,20 +78,17 @@ fn signed_in(
     let exchange = Exchange { seed, client, secret: None, registration: None, key: None };
     let kind = BeginKind::Exchange(Box::new(exchange));
     let begin = Begin { flight, sent: sent.clone(), kind };
-    let generation = Generation(1);
     let issued = Issued {
         access: Arc::new(AccessToken::new(format!("at-{number:0TOKEN_LENGTH$}"))),
         token_type: TokenType::Bearer,
         scopes,
         sent,
         lifetime: Some(LIFETIME),
-        generation,
         values: Values::default(),
     };
     let grant = GrantChange {
         flight,
         account,
-        generation,
         refresh: Some(RefreshToken::new(format!("rt-{number}"))),
         issued: Some(Arc::new(issued)),
         refresh_lifetime: None,

@@ -84,7 +84,7 @@ fn five_thousand_accounts_held_at_once_are_on_record_as_held() {
         while world.engine_steps().await {}
         world.pass_to(8 * 3_600_000).await;
         // the first answer: the provider does not know the client, and all accounts are of it
-        while world.engine().lifecycle.count().held == 0 {
+        while world.engine().roster.count().held == 0 {
             let reject = |world: &World| world.sky.air().meet(Fate::BadClient);
             if !(world.engine_steps().await || world.disk_steps() || reject(&world)) {
                 let next = world.next();
@@ -92,10 +92,10 @@ fn five_thousand_accounts_held_at_once_are_on_record_as_held() {
             }
         }
         while world.engine_steps().await || world.disk_steps() {}
-        let held = world.engine().lifecycle.count().held;
+        let held = world.engine().roster.count().held;
         assert!(held > HELD - 20, "{held}: all but those that are in the air");
         world.crash(|_| false, None, 1000);
-        assert_eq!(world.engine().lifecycle.count().held, held, "no standing was dropped");
+        assert_eq!(world.engine().roster.count().held, held, "no standing was dropped");
     });
 }
 

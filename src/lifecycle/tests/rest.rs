@@ -334,3 +334,33 @@ fn a_year_s_jump_either_way_after_a_reboot_costs_one_refresh_and_no_login() {
         assert!(world.stands.is_empty());
     }
 }
+
+#[test]
+fn while_the_database_is_not_checked_hand_outs_go_on_and_nothing_leaves() {
+    let mut world = World::new();
+    world.tell(Event::Checking);
+    world.restore("fresh", 3600, 100, rules());
+    world.restore("due", 3600, 4000, rules());
+    let served = world.ask("fresh", 60, 20);
+    assert_eq!(world.token(served), Some("restored-fresh"));
+    let asked = world.ask("due", 60, 20);
+    // no hint of the machine opens it
+    world.tell(Event::NetworkUp);
+    world.tell(Event::Wake);
+    world.pass_seconds(10);
+    assert!(world.begins.is_empty() && world.answer(asked).is_none());
+    world.tell(Event::Checked);
+    world.refresh_well(3600);
+    assert!(world.token(asked).is_some());
+}
+
+#[test]
+fn a_database_found_sound_while_the_machine_sleeps_sends_nothing_out() {
+    let mut world = World::new();
+    world.tell(Event::Checking);
+    world.restore("due", 3600, 4000, rules());
+    world.tell(Event::Rest);
+    world.tell(Event::Checked);
+    world.pass_seconds(1);
+    assert!(world.begins.is_empty());
+}

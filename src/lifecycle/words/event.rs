@@ -185,6 +185,10 @@ pub enum Event {
     Modes(Modes),
     /// The daemon stops: flights end, none starts.
     Drain,
+    /// The database is not checked yet: none starts.
+    Checking,
+    /// The database is sound.
+    Checked,
     /// The machine is about to sleep or to shut down: flights end, none starts.
     Rest,
     /// It woke, or does not sleep after all.

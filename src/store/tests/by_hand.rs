@@ -10,13 +10,14 @@ use crate::model::Now;
 /// The worker. Dropped, it leaves its files as a crash would, but for SQLite's own tidying up.
 pub(crate) struct ByHand(Worker);
 
+/// What a store by hand is made of.
+pub(crate) type Made = (Store, Reports, Loaded, ByHand);
+
 /// As [`super::super::open`], without the thread.
-pub(crate) fn open(
-    places: &Places,
-    now: Now,
-) -> Result<(Store, Reports, Loaded, ByHand), StoreError> {
+pub(crate) fn open(places: &Places, now: Now) -> Result<Made, StoreError> {
     let (writer, loaded) = open_writer(places, &Machine::here(), now)?;
-    let (store, worker, reports) = pair(writer);
+    let (store, mut worker, reports) = pair(writer);
+    worker.check().expect("nobody has closed it")?;
     Ok((store, reports, loaded, ByHand(worker)))
 }
 

@@ -54,9 +54,13 @@ impl Home {
     }
 
     fn try_open(&self) -> Result<Loaded, StoreError> {
-        let opened = open(&self.places(), NOW)?;
-        opened.store.close();
-        Ok(opened.loaded)
+        let Opened { store, mut reports, loaded } = open(&self.places(), NOW)?;
+        let first = reports.blocking_recv();
+        store.close();
+        match first {
+            Some(Report::Checked { result }) => result.map(|()| loaded),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn writer(&self) -> Writer {
@@ -106,7 +110,10 @@ struct Running {
 
 impl From<Opened> for Running {
     fn from(opened: Opened) -> Self {
-        Self { store: opened.store, reports: opened.reports, loaded: opened.loaded }
+        let Opened { store, mut reports, loaded } = opened;
+        let first = reports.blocking_recv();
+        assert!(matches!(first, Some(Report::Checked { result: Ok(()) })), "{first:?}");
+        Self { store, reports, loaded }
     }
 }
 

@@ -272,3 +272,56 @@ fn the_database_is_set_up_to_be_durable_and_to_forget() {
         writer.connection().pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
 }
+
+#[test]
+fn a_store_that_is_closed_does_not_wait_for_the_look_at_its_files() {
+    use std::sync::atomic::AtomicBool;
+    let home = Home::new();
+    home.open().store.close();
+    let connection = rusqlite::Connection::open(home.places().database).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE filler (a PRIMARY KEY) WITHOUT ROWID;
+             INSERT INTO filler WITH RECURSIVE n (i) AS
+                 (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n;",
+        )
+        .unwrap();
+    drop(connection);
+    let mut writer = home.writer();
+    writer.check(&Arc::new(AtomicBool::new(true))).unwrap_err();
+    // it is not taken for sound by that
+    writer.check(&Arc::new(AtomicBool::new(true))).unwrap_err();
+    writer.check(&Arc::new(AtomicBool::new(false))).unwrap();
+    writer.check(&Arc::new(AtomicBool::new(true))).expect("it is known to be sound");
+}
+
+#[test]
+fn damaged_files_are_not_written_into() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    run.store.close();
+    let path = home.places().database;
+    let good = std::fs::read(&path).unwrap();
+    let mut found = 0;
+    for page in 1..good.len() / 4096 {
+        let mut bytes = good.clone();
+        bytes[page * 4096..][..4096].fill(0xa5);
+        std::fs::write(&path, &bytes).unwrap();
+        // what a start reads it finds by itself
+        let Ok(Opened { store, mut reports, loaded }) = open(&home.places(), NOW) else { continue };
+        found += 1;
+        assert_eq!(loaded.accounts.len(), 1, "what it loads it can be served from");
+        store.send(stand(Standing::Held { why: "never".into() })).unwrap();
+        let damaged = |report| match report {
+            Some(
+                Report::Checked { result: Err(error) } | Report::Stood { result: Err(error), .. },
+            ) => matches!(error, StoreError::Damaged { .. }),
+            other => panic!("{other:?}"),
+        };
+        assert!(damaged(reports.blocking_recv()) && damaged(reports.blocking_recv()), "{page}");
+        store.close();
+        assert!(std::fs::read(&path).unwrap() == bytes, "{page}");
+    }
+    assert!(found >= 4, "{found}");
+}
