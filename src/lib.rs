@@ -102,9 +102,10 @@
 //!
 //! Where nobody has a client, a login registers one, and its definition is pinned: a registration belongs to the
 //! server that made it. If its secret ends, the lifecycle has it renewed in time: the store gives by what it is
-//! managed, the provider is asked, what it returned is durable, and only then is it used. Flights that the
-//! provider refused in between are tried again. In the same way a login has its client registered for scopes or a
-//! redirect that it lacks, before anything of it is shown.
+//! managed, the provider is asked, what it returned is durable, and only then is it used. Stop and sleep wait for that as for
+//! a flight. Flights that the provider refused in between are tried again. In the same way a login has its client registered for scopes or a
+//! redirect that it lacks, before anything of it is shown. A client
+//! that registered itself for a login that comes to nothing is unregistered.
 //!
 //! A client that the user has published a document about (OAuth Client ID Metadata Document) needs none of that: its
 //! id is the document's address, it goes before one that registers itself, and it never has a secret.

@@ -172,7 +172,7 @@ impl Engine {
             for asker in waiting {
                 asker.answer(Ok(Response::Diagnosis(Arc::clone(&diagnosis))));
             }
-            Done::Told
+            Done::Over
         });
     }
 

@@ -27,6 +27,7 @@ impl Engine {
             }
             Effect::Errand(effect) => self.errand(effect),
             Effect::Renew(client) => self.renew(client),
+            Effect::Keep(client) => self.keep_again(&client),
             Effect::Adjust { change, account, to } => {
                 self.write(Command::Adjust { change, account, to });
             }

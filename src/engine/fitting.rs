@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::plan::{Plan, Prepared, Source};
 use super::task::{Done, Engine};
+use super::undo::Ties;
 use crate::api::{Fault, FaultKind, Flow};
 use crate::model::{ClientKey, Failure, Now};
 use crate::oauth::{Http, Managed, OauthError, Renewed, adapt};
@@ -17,6 +18,8 @@ pub(super) struct Fitting {
     opening: Vec<Plan>,
     /// Those whose client is another by now, until that is on disk.
     keeping: Vec<Plan>,
+    /// What of them a stop waits for.
+    pub(super) ties: Ties,
 }
 
 /// A login whose client was made to fit, or not.
@@ -30,6 +33,12 @@ impl Engine {
     pub(super) fn fit(&mut self, plan: Plan) {
         let asks = matches!(plan.flow, Flow::Browser | Flow::Device) && plan.secret.is_none();
         match plan.key().filter(|key| asks && self.clients.contains_key(key)) {
+            Some(client) if self.unkept.contains_key(&client) => {
+                // what is on the disk is good for nothing any more, and what is not is not shown to anybody
+                let message = "the client's new secret cannot be written down";
+                let result = Err(Fault::new(FaultKind::Storage, message));
+                self.prepared(Prepared { plan, result });
+            }
             Some(client) => {
                 self.fitting.opening.push(plan);
                 self.write(Command::OpenClient { client, by: Opener::Login });
@@ -57,6 +66,7 @@ impl Engine {
         plan.stored = secret.map(Arc::new);
         let Some(registration) = registration else { return self.prepare(plan) };
         let ends = self.clients.get(client).and_then(|record| record.secret_ends);
+        plan.registering.begin();
         let (http, now, client) = (self.http.clone(), self.clock.now(), client.clone());
         self.tasks.spawn(async move {
             let managed = Managed { client: &client.client, registration: &registration, ends };
@@ -67,7 +77,9 @@ impl Engine {
 
     /// The client of a login is fit, or cannot be made to. Then the provider has the last word.
     pub(super) fn fitted(&mut self, fitted: Fitted) {
-        let Fitted { plan, result } = fitted;
+        let Fitted { mut plan, result } = fitted;
+        // what is to be kept is waited for like a renewal
+        let _tie = plan.registering.end();
         let why = |failure: &Failure| {
             tracing::warn!(%failure, "a registration does not fit the login, and stays as it is");
         };

@@ -44,6 +44,7 @@ mod signins;
 mod task;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod uses;
 
 pub use access::confined;

@@ -9,6 +9,7 @@ use url::Url;
 use super::faults;
 use super::handle::Asker;
 use super::task::Engine;
+use super::undo::{Newcomer, Registering};
 use crate::api::{Fault, FaultKind, Flow, Imported, Login};
 use crate::model::{
     AccountName, AccountSeed, ClientId, ClientKey, ClientRecord, ClientSecret, GrantType, Lack,
@@ -55,6 +56,8 @@ pub(super) struct Plan {
     pub(super) asker: Asker,
     /// Ready when the port that is needed is free again.
     pub(super) port: PortFreed,
+    /// The registration that is made or changed for it.
+    pub(super) registering: Registering,
 }
 
 /// Each is ready, with an error, when a listener is gone.
@@ -171,10 +174,8 @@ impl Engine {
         let discovered = recorded.and_then(|client| client.discovered.clone());
         let secret_ends = recorded.and_then(|client| client.secret_ends);
         // who signs in again and names nothing else wants what there was
-        let target = match &known {
-            Some(known) if target.is_empty() => known.target.clone(),
-            _ => target,
-        };
+        let before = known.as_ref().filter(|_| target.is_empty());
+        let target = before.map_or(target, |known| known.target.clone());
         let was_bound = known.as_ref().is_some_and(|known| self.keys.contains_key(&known.id));
         let wanted = self.lifecycle.view(&name).map(|view| view.wanted.clone()).unwrap_or_default();
         let scopes = scopes.or_else(|| {
@@ -183,6 +184,7 @@ impl Engine {
         });
         // an import belongs to a client that is there already
         let document = self.document.clone().filter(|_| flow != Flow::Import);
+        let registering = Registering::with(&self.fitting.ties);
         Ok(move |asker| Plan {
             name,
             at: provider,
@@ -205,6 +207,7 @@ impl Engine {
             source,
             asker,
             port: PortFreed::new(),
+            registering,
         })
     }
 
@@ -284,11 +287,15 @@ impl Plan {
         let client = if let Some(client) = self.client.clone().or(document) {
             client
         } else {
+            self.registering.begin();
             let registered = self.register(&provider, http, now).await?;
             let Registered { client, secret, auth, bound, registration: kept, ends } = registered;
             self.secret_ends = ends;
             self.secret = secret.map(Arc::new);
             registration = kept.map(Arc::new);
+            let key = ClientKey { provider: self.at.clone(), client: client.clone() };
+            let newcomer = |registration| Newcomer { client: key, registration };
+            self.registering.newcomer = registration.clone().map(newcomer);
             if auth != provider.client_auth {
                 provider = Arc::new(Provider { client_auth: auth, ..(*provider).clone() });
             }

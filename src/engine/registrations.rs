@@ -33,9 +33,23 @@ impl Engine {
     /// Has a secret renewed. What an earlier try brought and the disk did not take goes first.
     pub(super) fn renew(&mut self, client: ClientKey) {
         match self.unkept.remove(&client) {
-            Some(renewal) => self.write(Command::Renew(renewal)),
+            Some(renewal) => self.write_renewal(renewal),
             None => self.write(Command::OpenClient { client, by: Opener::Renewal }),
         }
+    }
+
+    /// Gives the disk what it has refused.
+    pub(super) fn keep_again(&mut self, client: &ClientKey) {
+        match self.unkept.remove(client) {
+            Some(renewal) => self.write_renewal(renewal),
+            None => self.tell(Event::Registration(RegistrationEvent::Gone(client.clone()))),
+        }
+    }
+
+    fn write_renewal(&mut self, renewal: Box<Renewal>) {
+        let client = renewal.client.key.clone();
+        self.tell(Event::Registration(RegistrationEvent::Keeping(client)));
+        self.write(Command::Renew(renewal));
     }
 
     /// It is known by what a registration is managed.
@@ -102,8 +116,7 @@ impl Engine {
             record.discovered = Some(provider.to_toml());
         }
         let Renewed { secret, registration, .. } = renewed;
-        let renewal = Renewal { client: record, secret, registration };
-        self.write(Command::Renew(Box::new(renewal)));
+        self.write_renewal(Box::new(Renewal { client: record, secret, registration }));
     }
 
     /// A registration is on disk as the provider has it now, or is not.
@@ -125,8 +138,16 @@ impl Engine {
             }
             Err((error, renewal)) => {
                 self.unkept.insert(client.clone(), renewal);
-                let why = format!("the new secret is not written down: {error}");
-                self.not_renewed(client, Failure::new(FailureClass::Transient, why));
+                tracing::error!(client = %client.client, %error, "the new secret is not written down");
+                let event = if error.may_pass() {
+                    RegistrationEvent::Unkept { client, why: error.to_string() }
+                } else {
+                    // no stop waits for a disk that will never take it; the next try begins with it
+                    let why = format!("the new secret is not written down: {error}");
+                    let result = Err(Failure::new(FailureClass::Transient, why));
+                    RegistrationEvent::Renewed { client, result }
+                };
+                self.tell(Event::Registration(event));
             }
         }
         self.go_on(&waiting);

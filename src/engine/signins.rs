@@ -14,6 +14,7 @@ use super::plan::{Means, Plan, PortFreed, Prepared, Way};
 use super::proof::Proof;
 use super::recovery::rules;
 use super::task::{Done, Engine};
+use super::undo::Newcomer;
 use crate::api::{Event as News, Fault, FaultKind, Login, LoginEnded, LoginStarted, Response};
 use crate::lifecycle::{Event, SignInEnd, SignInSeed};
 use crate::model::{
@@ -75,6 +76,9 @@ pub(super) struct Callback {
 impl Engine {
     /// Starts a sign-in: finds out what is needed, then does what takes time in a task of its own.
     pub(super) fn login(&mut self, login: Login, asker: Asker) {
+        if self.draining {
+            return asker.answer(Err(faults::stopping()));
+        }
         if self.sign_ins.len() + self.preparing >= OPEN_MAX {
             let message = format!("{OPEN_MAX} sign-ins are open already");
             asker.answer(Err(Fault::new(FaultKind::RateLimited, message)));
@@ -125,10 +129,16 @@ impl Engine {
     /// A sign-in can be shown to the user.
     pub(super) fn prepared(&mut self, prepared: Prepared) {
         self.preparing -= 1;
-        let Prepared { plan, result } = prepared;
+        let Prepared { mut plan, result } = prepared;
+        let _tie = plan.registering.end();
         let name = plan.name.clone();
         let shown = match result {
-            Err(fault) => Some((plan.asker, Err(fault))),
+            Err(fault) => {
+                if let Some(newcomer) = plan.registering.newcomer.take() {
+                    self.undo(newcomer);
+                }
+                Some((plan.asker, Err(fault)))
+            }
             Ok(way) => self.show(plan, way),
         };
         let Some((asker, started)) = shown else { return };
@@ -249,7 +259,7 @@ impl Engine {
             loopback
                 .serve(|redirect| come_back(callbacks.clone(), request.clone(), redirect))
                 .await;
-            Done::Listened
+            Done::Over
         });
         Listener { task, port, gone: Some(gone) }
     }
@@ -365,10 +375,17 @@ impl Engine {
     ) {
         let Some(sign_in) = self.sign_ins.remove(request) else { return };
         // what waits for another device goes on when the daemon is there again
-        if matches!(sign_in.proof, Proof::Device(_)) && result != Err(SignInEnd::Stopping) {
+        let goes_on =
+            matches!(sign_in.proof, Proof::Device(_)) && result == Err(SignInEnd::Stopping);
+        if matches!(sign_in.proof, Proof::Device(_)) && !goes_on {
             self.write(Command::DropDevice(request.clone()));
         }
-        let SignIn { seed, client, watchers, browser, listener, .. } = sign_in;
+        let SignIn { seed, client, registration, watchers, browser, listener, .. } = sign_in;
+        // what could not be saved may be on record as an answer yet, which is read with the next start
+        let may_be_on_record = goes_on || matches!(result, Ok(_) | Err(SignInEnd::NotSaved { .. }));
+        if let Some(registration) = registration.filter(|_| !may_be_on_record) {
+            self.undo(Newcomer { client: client.key.clone(), registration });
+        }
         let result = match result {
             Ok(id) => {
                 let view = self.lifecycle.view(&seed.name);

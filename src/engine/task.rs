@@ -132,10 +132,8 @@ pub(super) enum Done {
     Known(Box<Known>),
     /// An answer took a task of its own.
     Answered { asker: Asker, result: Result<Response, Fault> },
-    /// A task has answered those who waited for it.
-    Told,
-    /// The listener of a sign-in has served its last page.
-    Listened,
+    /// A task is over that has nothing to tell.
+    Over,
     /// Disk and providers have been looked at.
     Examined(Box<Examined>),
     /// The user was asked something, and answered or did not.
@@ -214,7 +212,7 @@ pub struct Engine {
     reports: Reports,
     mailbox: mpsc::Receiver<Message>,
     called_back: mpsc::Receiver<Callback>,
-    draining: bool,
+    pub(super) draining: bool,
     /// What was found when the database was looked at: no request leaves, and everybody is told.
     pub(super) damaged: Option<StoreError>,
     /// What keeps the machine from sleeping while something is under way.
@@ -351,10 +349,10 @@ impl Engine {
         watchdog: Option<&mut Interval>,
     ) -> io::Result<bool> {
         self.tell_manager();
-        if self.draining && self.lifecycle.is_quiet() && self.leaving.is_empty() {
+        if self.draining && self.is_quiet() && self.leaving.is_empty() {
             return Ok(false);
         }
-        if self.lifecycle.is_quiet() {
+        if self.is_quiet() {
             self.inhibitor = None;
         }
         self.write_uses_if_due();
@@ -476,7 +474,7 @@ impl Engine {
             Ok(Done::Renewed(tried)) => self.registration_tried(*tried),
             Ok(Done::Known(known)) => self.known(*known),
             Ok(Done::Answered { asker, result }) => asker.answer(result),
-            Ok(Done::Listened | Done::Told) => {}
+            Ok(Done::Over) => {}
             Ok(Done::Examined(examined)) => self.examined(examined),
             Ok(Done::Prompted { question, answer }) => self.prompted(question, answer),
             Err(error) if error.is_cancelled() => {}

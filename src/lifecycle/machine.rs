@@ -202,10 +202,11 @@ impl Lifecycle {
         self.registrations.views()
     }
 
-    /// Whether nothing is under way that must not be cut off: no flight, no unsaved grant.
+    /// Whether nothing is under way that must not be cut off: no flight, no unsaved grant, and no registration that
+    /// its provider changes.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.flights.is_empty()
+        self.flights.is_empty() && self.registrations.are_quiet()
     }
 
     /// A flight number that was never used.

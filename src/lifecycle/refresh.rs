@@ -7,7 +7,7 @@ use super::flight::{Exchange, Flight, Refresh, Stage, Task, What};
 use super::login::{Fate, Found};
 use super::machine::Lifecycle;
 use super::retry::{self, Blame, Verdict};
-use super::saving::{Arrived, disk_failure};
+use super::saving::Arrived;
 use super::state::Work;
 use super::traffic::{HANGS, Outcome, Speed};
 use super::words::{Effect, Refusal, SignInEnd};
@@ -52,7 +52,7 @@ impl Lifecycle {
                 let failures = &mut account.login.streak.failures;
                 *failures = failures.saturating_add(1);
                 let pause = retry::disk_pause(*failures);
-                account.login.failure = Some(disk_failure(&why));
+                account.login.failure = Some(retry::disk_failure(&why));
                 let refusal = Some(Refusal::NotSaved { why });
                 self.never_left(id, &refresh, Work::Waiting(now.boot + pause), refusal, now, out);
             }

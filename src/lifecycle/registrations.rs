@@ -1,15 +1,18 @@
 //! Registrations whose secret ends (RFC 7591, 3.2.1: `client_secret_expires_at`): they are renewed before it
 //! does (RFC 7592), and tried again until that has worked, for without a secret all logins of the client stand.
 //!
+//! What a provider has made of a registration is as dear as a grant, for what was before may be of no use any more:
+//! stop and sleep wait until it is on the disk, and a disk that refuses it is given it again.
+//!
 //! ```text
 //! due = end - a week, or in half of the time that is left if that is less than two weeks
 //! ```
 
 use std::time::Duration;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::retry::{BackOff, asked_pause};
+use super::retry::{BackOff, asked_pause, disk_failure, disk_pause};
 use super::timers::Timers;
 use super::words::{Effect, RegistrationEvent};
 use crate::model::{Boot, ClientKey, Failure, FailureClass, Now, Wall};
@@ -32,11 +35,18 @@ pub struct RegistrationView<'a> {
     pub failure: Option<&'a Failure>,
 }
 
-/// All registrations whose secret ends.
+/// All registrations that something is to be done for.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
-    all: BTreeMap<ClientKey, Registration>,
+    /// Those whose secret ends.
+    ending: BTreeMap<ClientKey, Registration>,
     timers: Timers<ClientKey>,
+    /// Those that are being renewed.
+    renewing: BTreeSet<ClientKey>,
+    /// Those that are to be on the disk as the provider has them by now, and how often it has refused them.
+    keeping: BTreeMap<ClientKey, u32>,
+    /// When the disk is given them again.
+    again: Timers<ClientKey>,
 }
 
 #[derive(Debug)]
@@ -78,7 +88,7 @@ fn due(ends: Wall, now: Now) -> Boot {
 
 impl Registrations {
     pub(super) fn views(&self) -> impl Iterator<Item = RegistrationView<'_>> {
-        self.all.iter().map(|(client, registration)| RegistrationView {
+        self.ending.iter().map(|(client, registration)| RegistrationView {
             client,
             ends: registration.ends,
             next: match registration.stage {
@@ -91,23 +101,58 @@ impl Registrations {
 
     /// When one of them is to be renewed.
     pub(super) fn next_deadline(&self, rests: bool) -> Option<Boot> {
-        self.timers.first().filter(|_| !rests)
+        let renewal = self.timers.first().filter(|_| !rests);
+        renewal.into_iter().chain(self.again.first()).min()
+    }
+
+    /// Whether nothing of what a provider has made of a registration is still to come, or not yet on the disk.
+    pub(super) fn are_quiet(&self) -> bool {
+        self.keeping.is_empty() && self.renewing.is_empty()
+    }
+
+    fn keep(&mut self, client: ClientKey) {
+        self.again.set(&client, None);
+        self.keeping.entry(client).or_default();
+    }
+
+    fn unkept(&mut self, client: &ClientKey, why: &str, now: Boot) {
+        if let Some(refused) = self.keeping.get_mut(client) {
+            *refused = refused.saturating_add(1);
+            self.again.set(client, Some(now + disk_pause(*refused)));
+        }
+        if let Some(registration) = self.ending.get_mut(client) {
+            registration.failure = Some(disk_failure(why));
+        }
+    }
+
+    fn no_longer_keep(&mut self, client: &ClientKey) {
+        self.keeping.remove(client);
+        self.again.set(client, None);
     }
 
     /// News of one. Gives the client whose secret is another one now.
     pub(super) fn hear(&mut self, event: RegistrationEvent, now: Now) -> Option<ClientKey> {
         match event {
             RegistrationEvent::Known { client, ends } => {
-                if !self.all.contains_key(&client) {
+                if !self.ending.contains_key(&client) {
                     let at = due(ends, now);
                     let stage = Stage::Waiting(at);
                     self.timers.set(&client, Some(at));
                     let known = Registration { ends, stage, failures: 0, failure: None };
-                    self.all.insert(client, known);
+                    self.ending.insert(client, known);
                 }
                 None
             }
+            RegistrationEvent::Keeping(client) => {
+                self.keep(client);
+                None
+            }
+            RegistrationEvent::Unkept { client, why } => {
+                self.unkept(&client, &why, now.boot);
+                None
+            }
             RegistrationEvent::Gone(client) => {
+                self.no_longer_keep(&client);
                 self.forget(&client);
                 None
             }
@@ -121,7 +166,9 @@ impl Registrations {
         result: Result<Option<Wall>, Failure>,
         now: Now,
     ) -> Option<ClientKey> {
-        let registration = self.all.get_mut(&client)?;
+        self.no_longer_keep(&client);
+        self.renewing.remove(&client);
+        let registration = self.ending.get_mut(&client)?;
         if registration.stage != Stage::Renewing {
             return None;
         }
@@ -149,22 +196,27 @@ impl Registrations {
     }
 
     fn wait(&mut self, client: &ClientKey, at: Boot) {
-        if let Some(registration) = self.all.get_mut(client) {
+        if let Some(registration) = self.ending.get_mut(client) {
             registration.stage = Stage::Waiting(at);
             self.timers.set(client, Some(at));
         }
     }
 
     fn forget(&mut self, client: &ClientKey) {
-        self.all.remove(client);
+        self.ending.remove(client);
+        self.renewing.remove(client);
         self.timers.set(client, None);
     }
 
-    /// Renews what is due.
+    /// Gives the disk again what it refused, at all times, and renews what is due.
     pub(super) fn mind(&mut self, rests: bool, now: Now, out: &mut Vec<Effect>) {
+        while let Some(client) = self.again.ring(now.boot) {
+            out.push(Effect::Keep(client));
+        }
         while !rests && let Some(client) = self.timers.ring(now.boot) {
-            if let Some(registration) = self.all.get_mut(&client) {
+            if let Some(registration) = self.ending.get_mut(&client) {
                 registration.stage = Stage::Renewing;
+                self.renewing.insert(client.clone());
                 out.push(Effect::Renew(client));
             }
         }
@@ -188,7 +240,7 @@ impl Registrations {
 
     /// Moves those that wait.
     fn move_those(&mut self, to: impl Fn(&Registration) -> Option<Boot>) {
-        for (client, registration) in &mut self.all {
+        for (client, registration) in &mut self.ending {
             if let Stage::Waiting(_) = registration.stage
                 && let Some(at) = to(registration)
             {

@@ -180,6 +180,11 @@ pub(super) fn disk_pause(failures: u32) -> Duration {
     DISK.doubled(failures)
 }
 
+/// What a disk that takes nothing is told as.
+pub(super) fn disk_failure(why: &str) -> Failure {
+    Failure::new(FailureClass::NotSent, format!("nothing can be written down: {why}"))
+}
+
 /// The same where the disk says that it will never take it.
 pub(super) fn lasting_pause(failures: u32) -> Duration {
     LASTING.doubled(failures)

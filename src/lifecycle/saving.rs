@@ -13,8 +13,8 @@ use super::term::Term;
 use super::traffic::Speed;
 use super::words::{Effect, Refusal, SignInEnd, Unsaved};
 use crate::model::{
-    AccountSeed, Boot, Failure, FailureClass, FlightId, Generation, GrantChange, Granted, Issued,
-    Kept, Now, RefreshToken, Stamp, Standing,
+    AccountSeed, Boot, Failure, FlightId, Generation, GrantChange, Granted, Issued, Kept, Now,
+    RefreshToken, Stamp, Standing,
 };
 
 /// What a landing brought, if it is anything to save: a grant, or the refresh token alone of an odd
@@ -22,10 +22,6 @@ use crate::model::{
 pub(super) type Arrived = Result<Granted, (Failure, RefreshToken)>;
 
 const UNSAVED: &str = "the provider gave a new token, but it cannot be written down";
-
-pub(super) fn disk_failure(why: &str) -> Failure {
-    Failure::new(FailureClass::NotSent, format!("nothing can be written down: {why}"))
-}
 
 impl Lifecycle {
     /// Sends what a refresh brought to the disk.
@@ -194,7 +190,7 @@ impl Lifecycle {
                 };
                 self.save_later(id, change, pause, now);
                 if let Some(account) = self.accounts.get_mut(*slot) {
-                    account.login.failure = Some(disk_failure(&why));
+                    account.login.failure = Some(retry::disk_failure(&why));
                 }
                 self.accounts.touch(*slot, News::Changed);
                 let refusal = Refusal::NotSaved { why: UNSAVED.into() };

@@ -77,13 +77,14 @@ impl Writer {
     /// Commits the batch, and then reports on each command of it, in order. A command that fails
     /// undoes nothing but itself; a commit that fails undoes them all.
     pub(super) fn commit(&mut self, batch: Vec<Command>) -> Vec<Report> {
-        let room = match batch.iter().find_map(start) {
-            Some(now) => {
-                self.sweep(now);
-                let sure = self.log.settle(&mut self.connection);
-                sure.and_then(|()| self.reserve.keep())
-            }
-            None => Ok(()),
+        if let Some(now) = batch.iter().find_map(start) {
+            self.sweep(now);
+        }
+        let room = if batch.iter().any(needs_room) {
+            let sure = self.log.settle(&mut self.connection);
+            sure.and_then(|()| self.reserve.keep())
+        } else {
+            Ok(())
         };
         let mut outcomes = self.write(&batch.iter().collect::<Vec<_>>(), &room);
         let (starved, places): (Vec<_>, Vec<_>) = batch
@@ -118,8 +119,10 @@ impl Writer {
         let outcomes: Vec<_> = batch
             .iter()
             .map(|command| match command {
-                Command::Begin(_) => room.clone().and_then(|()| unit.apply(&self.sealer, command)),
-                _ => unit.apply(&self.sealer, command),
+                command if needs_room(command) => {
+                    room.clone().and_then(|()| unit.apply(&self.sealer, command))
+                }
+                command => unit.apply(&self.sealer, command),
             })
             .collect();
         let brings_a_grant = batch
@@ -314,6 +317,12 @@ fn start(command: &Command) -> Option<Wall> {
     }
 }
 
+/// Whether something is to come back for which there has to be room: tokens, or a registration as its provider has made
+/// it.
+fn needs_room(command: &Command) -> bool {
+    matches!(command, Command::Begin(_) | Command::OpenClient { .. })
+}
+
 /// Whether a command may use the room that is kept: it is not for those who have yet to start. `SQLite` calls ENOSPC
 /// alone a full disk; a quota, and a log or an index that cannot grow, come as failing I/O, and some as other errors
 /// (sqlite.org/rescode.html). So every write that failed may have been for want of room. Where it was not, the room is
@@ -324,7 +333,7 @@ fn is_starved(command: &Command, outcome: &Outcome) -> bool {
         StoreError::Unwritable(_) | StoreError::Sqlite { .. } => true,
         _ => false,
     };
-    start(command).is_none() && outcome.as_ref().err().is_some_and(wants_room)
+    !needs_room(command) && outcome.as_ref().err().is_some_and(wants_room)
 }
 
 /// What to report of a command, now that it is known what came of it.

@@ -17,6 +17,7 @@ mod rounds;
 mod scene;
 mod service;
 mod sign_in;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;

@@ -14,7 +14,7 @@ use crate::support::op::{OpenIdProvider, Options};
 use crate::support::process;
 
 /// Whether a provider knows a public client.
-fn knows(op: &OpenIdProvider, client: &str) -> bool {
+pub(crate) fn knows(op: &OpenIdProvider, client: &str) -> bool {
     let asked = [("client_id", client), ("scope", "openid")];
     Ask::post(&op.url("/device/auth"), &asked).send().unwrap().json()["error"]
         != json!("invalid_client")

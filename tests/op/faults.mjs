@@ -42,6 +42,9 @@ const AFTER = {
   },
 };
 
+/** The provider has updated a registration (RFC 7592, 2.2), and the answer comes when the test lets it go. */
+const UPDATE = 'hold_update';
+
 export class Faults {
   #orders = [];
   #held = []; // lets each request go on that is held
@@ -49,7 +52,7 @@ export class Faults {
 
   /** Takes an order `{"fault": NAME}`; says whether there is such a fault. */
   order({ fault }) {
-    const known = fault in BEFORE || fault in AFTER;
+    const known = fault in BEFORE || fault in AFTER || fault === UPDATE;
     if (known) this.#orders.push(fault);
     return known;
   }
@@ -62,6 +65,17 @@ export class Faults {
       await next();
       if (ctx.status === 200 && this.#orders[0] in AFTER) await AFTER[this.#orders.shift()](ctx, this);
       return undefined;
+    };
+  }
+
+  /** The same for registrations. */
+  updates() {
+    return async (ctx, next) => {
+      await next();
+      const updates = ctx.method === 'PUT' && ctx.path.startsWith('/reg/') && ctx.status === 200;
+      if (!updates || this.#orders[0] !== UPDATE) return;
+      this.#orders.shift();
+      await this.hold();
     };
   }
 

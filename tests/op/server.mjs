@@ -42,6 +42,7 @@ server.once('listening', () => {
   provider.on('server_error', (ctx, error) => console.error('server_error', ctx.path, error));
   exchange(provider);
   provider.use(watchTokenEndpoint);
+  provider.use(faults.updates());
   if (process.env.SECRET_TTL) provider.use(secretsThatEnd(storage.adapter('Client')));
   provider.use(faults.middleware('/token'));
   const rest = provider.callback();

@@ -133,6 +133,50 @@ fn a_stop_and_a_machine_at_rest_start_none() {
     }
 }
 
+/// What the provider made of it may be all that is good for anything.
+#[test]
+fn stop_and_sleep_wait_for_a_renewal_until_it_is_on_the_disk() {
+    for event in [|| Event::Drain, || Event::Rest] {
+        let mut world = World::new();
+        world.know(0);
+        world.tell(event());
+        assert_eq!(std::mem::take(&mut world.renewals), [client()]);
+        assert!(!world.life.is_quiet(), "a request is under way");
+        world.tell(Event::Registration(RegistrationEvent::Keeping(client())));
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert!(!world.life.is_quiet() && world.keeps.is_empty(), "the disk has it");
+            let why = "full".to_owned();
+            world.tell(Event::Registration(RegistrationEvent::Unkept { client: client(), why }));
+            let shown = world.life.registrations().next().unwrap();
+            assert_eq!(shown.failure.unwrap().to_string(), "nothing can be written down: full");
+            world.pass_seconds(pause - 1);
+            assert!(world.keeps.is_empty(), "not before {pause} s");
+            world.pass_seconds(1);
+            assert_eq!(std::mem::take(&mut world.keeps), [client()]);
+        }
+        let ends = world.ends_in(90 * DAY);
+        world.renewed(Ok(Some(ends)));
+        assert!(world.life.is_quiet());
+        world.pass_seconds(120);
+        assert!(world.keeps.is_empty() && world.renewals.is_empty());
+    }
+}
+
+/// A login may have it registered for more.
+#[test]
+fn a_registration_whose_secret_does_not_end_is_kept_like_the_others() {
+    let mut world = World::new();
+    world.tell(Event::Registration(RegistrationEvent::Keeping(client())));
+    let why = "full".to_owned();
+    world.tell(Event::Registration(RegistrationEvent::Unkept { client: client(), why }));
+    world.tell(Event::Drain);
+    assert!(!world.life.is_quiet());
+    world.pass_seconds(1);
+    assert_eq!(world.keeps, [client()]);
+    world.tell(Event::Registration(RegistrationEvent::Gone(client())));
+    assert!(world.life.is_quiet(), "its last account has gone");
+}
+
 #[test]
 fn accounts_that_were_refused_with_the_old_secret_are_tried_with_the_new_one() {
     let mut world = World::new();

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) errands: Vec<ErrandEffect>,
     /// Clients whose secret was to be renewed.
     pub(super) renewals: Vec<ClientKey>,
+    /// Registrations that the disk is to be given again.
+    pub(super) keeps: Vec<ClientKey>,
     /// When the tokens end of what was erased last.
     pub(super) tokens_end: Option<Boot>,
     /// Accounts that wait for the disk to let go of them.
@@ -133,6 +135,7 @@ impl World {
             erased: Vec::new(),
             errands: Vec::new(),
             renewals: Vec::new(),
+            keeps: Vec::new(),
             tokens_end: None,
             erases: VecDeque::new(),
             answered: Vec::new(),
@@ -618,6 +621,7 @@ impl World {
             }
             Effect::Errand(effect) => self.errands.push(effect),
             Effect::Renew(client) => self.renewals.push(client),
+            Effect::Keep(client) => self.keeps.push(client),
             Effect::Storm { account } => self.storms.push(account),
             Effect::NoSuchAccount { .. } | Effect::Pending | Effect::Online(_) => {}
             Effect::Done { result, .. } => self.resumed.push(result),

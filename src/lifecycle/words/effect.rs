@@ -84,6 +84,8 @@ pub enum Effect {
     Errand(ErrandEffect),
     /// Have a client's secret renewed, then say [`RegistrationEvent::Renewed`].
     Renew(ClientKey),
+    /// Write down what the disk has refused of a registration, then say how that went.
+    Keep(ClientKey),
     /// Somebody has an account's token renewed more often than can make sense. Said once until it
     /// has been quiet for a while.
     Storm {

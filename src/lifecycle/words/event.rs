@@ -121,7 +121,7 @@ pub enum Event {
     },
     /// News of an errand.
     Errand(ErrandEvent),
-    /// News of a registration whose secret ends.
+    /// News of a registration.
     Registration(RegistrationEvent),
     /// What was to be erased is gone from the disk, or cannot be erased: then it stays.
     Erased {

@@ -14,7 +14,17 @@ pub enum RegistrationEvent {
     },
     /// Nobody uses a client any more.
     Gone(ClientKey),
-    /// A try to renew one has ended.
+    /// What a provider has made of one is on its way to the disk. [`RegistrationEvent::Renewed`],
+    /// [`RegistrationEvent::Unkept`] or [`RegistrationEvent::Gone`] follows.
+    Keeping(ClientKey),
+    /// The disk has refused it for now. It is in memory, until [`Effect::Keep`](super::Effect::Keep).
+    Unkept {
+        /// Which.
+        client: ClientKey,
+        /// Why.
+        why: String,
+    },
+    /// A try to renew one has ended, or what else was made of it is kept.
     Renewed {
         /// Which.
         client: ClientKey,

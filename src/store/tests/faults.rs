@@ -183,3 +183,24 @@ fn a_refusal_will_not_pass_by_itself() {
     assert!(!StoreError::from(Refusal::UnknownAccount).may_pass());
     assert!(!StoreError::from(KeyError::OtherKey).may_pass());
 }
+
+/// A registration that is changed gives a secret back, as a refresh gives a token.
+#[test]
+fn a_registration_is_not_opened_for_a_change_without_room_for_what_comes_back() {
+    let home = Home::new();
+    let mut writer = home.writer();
+    signed_in(&mut writer);
+    writer.finish();
+    let reserve = home.places().database.with_file_name("ostler.db.reserve");
+    std::fs::remove_file(&reserve).unwrap();
+    // nothing can be kept in a directory
+    std::fs::create_dir(&reserve).unwrap();
+    let mut writer = home.writer();
+    for by in [Opener::Renewal, Opener::Login] {
+        let reports = writer.commit(vec![Command::OpenClient { client: key(), by }]);
+        let [Report::ClientOpened { result: Err(error), .. }] = &reports[..] else {
+            panic!("{reports:?}")
+        };
+        assert!(matches!(error, StoreError::NoRoom { .. }), "{error}");
+    }
+}
