@@ -1,5 +1,6 @@
 //! The daemon's life: sockets and state opened, faces served, signals heeded, everything drained.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -80,14 +81,22 @@ pub(super) async fn serve(
     let notices = settings.notifications.then(|| Notices::new(handle.clone()));
     let desk = prompts.map(|prompts| Desk::new(prompts, settings.notifications));
     serve_sockets(&mut faces, listeners, &handle, &settings, &shutdown);
-    if !args.no_bus {
-        bus::serve(&mut faces, handle, log, on_bus, notices, desk, shutdown.clone()).await;
-    }
     let mut hints = JoinSet::new();
     host::listen(&mut hints, &orders);
-    notify::ready();
-    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
-    heed(&mut signals, &orders, places).await;
+    let begin = async {
+        if !args.no_bus {
+            bus::serve(&mut faces, handle, log, on_bus, notices, desk, shutdown.clone()).await;
+        }
+        notify::ready();
+        tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
+        std::future::pending::<Infallible>().await
+    };
+    // a bus that does not answer holds up no stop
+    tokio::select! {
+        biased;
+        () = heed(&mut signals, &orders, places) => {}
+        never = begin => match never {}
+    }
     hints.shutdown().await;
 
     // Flights go first, since they may hold the only copy of a token; then the faces, whose callers

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 use zbus::message::{Message, Type};
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::{Connection, MatchRule, MessageStream, connection};
@@ -20,8 +21,10 @@ const ONLINE: u32 = 70;
 
 /// How long the bus or a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause before a bus that went away is looked for again.
-const PAUSE: Duration = Duration::from_mins(1);
+/// The pauses before something is tried again, doubled each time: a bus that is not there or went away, and an
+/// inhibitor that was refused. logind has only so many (`InhibitorsMax=`), and gives some back.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_mins(10);
 
 /// What the machine announces.
 #[derive(Debug)]
@@ -34,28 +37,36 @@ pub enum News {
     NetworkUp,
 }
 
-/// Tells what the machine announces, until nobody listens. Returns early where there is no system bus.
+/// Tells what the machine announces, until nobody listens. A bus that is not there yet, or does not answer, may be there
+/// later; where there never is one, a try costs nothing that counts.
 pub async fn watch(tell: mpsc::Sender<News>) {
-    let mut known = false;
+    let mut failures = 0;
     loop {
+        let mut known = false;
         match listen(&tell, &mut known).await {
             Ok(()) => tracing::debug!("the system bus closed the connection"),
-            Err(error) if known => tracing::debug!(%error, "not on the system bus"),
-            Err(error) => {
+            Err(error) if failures == 0 => {
                 tracing::debug!(%error, "no system bus: nothing is heard of sleep");
-                return;
             }
+            // said once
+            Err(_) => {}
         }
         // whoever announced a sleep cannot announce its end any more
-        if tell.send(News::Wake).await.is_err() {
+        if known && tell.send(News::Wake).await.is_err() {
             return;
         }
+        failures = if known { 1 } else { failures + 1 };
         tokio::select! {
             biased;
             () = tell.closed() => return,
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(pause(failures)) => {}
         }
     }
+}
+
+/// How long to wait after so many failures in a row.
+fn pause(failures: u32) -> Duration {
+    PAUSE_MIN.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(PAUSE_MAX)
 }
 
 /// Listens until the connection ends or nobody listens to us.
@@ -78,7 +89,8 @@ async fn listen(tell: &mpsc::Sender<News>, known: &mut bool) -> zbus::Result<()>
         network: owner(&connection, NETWORK).await,
         connection,
         inhibitor: None,
-        refused: false,
+        refusals: 0,
+        pause: None,
         sleeping: false,
         stopping: false,
     };
@@ -88,6 +100,10 @@ async fn listen(tell: &mpsc::Sender<News>, known: &mut bool) -> zbus::Result<()>
             biased;
             () = tell.closed() => return Ok(()),
             message = next(&mut messages) => message,
+            () = machine.paused() => {
+                machine.hold().await;
+                continue;
+            }
         };
         let Some(message) = message else { return Ok(()) };
         let Ok(message) = message else { continue };
@@ -132,8 +148,10 @@ struct Machine {
     logind: Option<OwnedUniqueName>,
     network: Option<OwnedUniqueName>,
     inhibitor: Option<OwnedFd>,
-    /// Whether this owner of the name gives none: it is not asked again at each signal.
-    refused: bool,
+    /// How often this owner of the name has refused one in a row.
+    refusals: u32,
+    /// Until then it is not asked again: not at each signal, and not too often.
+    pause: Option<Pin<Box<Sleep>>>,
     sleeping: bool,
     stopping: bool,
 }
@@ -162,6 +180,8 @@ impl Machine {
                 "PrepareForShutdown" => self.stopping = announced,
                 _ => return None,
             }
+            // what is over has given inhibitors back
+            self.pause = None;
             tracing::debug!(signal = member, begins = announced, "heard from the machine");
             let rests = self.rests();
             return Some(if rests { News::Rest(self.inhibitor.take()) } else { News::Wake });
@@ -184,7 +204,7 @@ impl Machine {
             logind::NAME => {
                 self.logind = owner;
                 self.inhibitor = None;
-                self.refused = false;
+                (self.refusals, self.pause) = (0, None);
                 // the one who announced a sleep is gone
                 let rested = self.rests();
                 (self.sleeping, self.stopping) = (false, false);
@@ -201,16 +221,29 @@ impl Machine {
     /// Takes the inhibitor where it is missing. While sleep is announced it cannot be had.
     async fn hold(&mut self) {
         let Some(logind) = self.logind.as_ref().filter(|_| !self.rests()) else { return };
-        if self.inhibitor.is_some() || self.refused {
+        if self.inhibitor.is_some() || self.pause.is_some() {
             return;
         }
         match inhibit(&self.connection, logind).await {
-            Ok(inhibitor) => self.inhibitor = Some(inhibitor),
+            Ok(inhibitor) => {
+                self.inhibitor = Some(inhibitor);
+                self.refusals = 0;
+            }
             Err(error) => {
                 tracing::debug!(%error, "sleep will not wait for token requests");
-                self.refused = true;
+                self.refusals = self.refusals.saturating_add(1);
+                self.pause = Some(Box::pin(tokio::time::sleep(pause(self.refusals))));
             }
         }
+    }
+
+    /// Waits until a refusal is old enough; for ever if there is none.
+    async fn paused(&mut self) {
+        match &mut self.pause {
+            Some(pause) => pause.await,
+            None => std::future::pending().await,
+        }
+        self.pause = None;
     }
 }
 

@@ -1,5 +1,8 @@
 //! With a session bus, without one, and with one that is not there.
 
+use std::os::unix::net::UnixListener;
+
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::dbus::{Client, error};
@@ -32,6 +35,50 @@ fn a_bus_address_where_nobody_is_costs_the_sockets_callers_nothing() {
     let login = crate::support::login::Login::new(PROVIDER, ACCOUNT);
     assert!(login.run(&daemon, &provider).unwrap().status.success());
     ask(&daemon, "GetToken", &json!({ "account": ACCOUNT })).unwrap();
+}
+
+/// Waits until the daemon is on the bus. Each look takes its time.
+fn wait_on_bus(daemon: &Daemon) {
+    assert!((0..1_000_000).any(|_| is_on_bus(daemon)), "{}", daemon.log());
+}
+
+#[test]
+fn a_bus_that_does_not_answer_holds_up_neither_the_socket_nor_a_stop_and_is_tried_again() {
+    let mut bus = Bus::start().unwrap();
+    bus.stop().unwrap();
+    let path = bus.address().strip_prefix("unix:path=").unwrap().to_owned();
+    let _ = std::fs::remove_file(&path);
+    // it takes connections, and says nothing
+    let silent = UnixListener::bind(&path).unwrap();
+    let mut daemon = Daemon::prepare(home().bus(&bus)).unwrap();
+    for _ in 0..2 {
+        daemon.begin_to_start().unwrap();
+        let (_line, _) = silent.accept().unwrap();
+        assert!(!is_on_bus(&daemon), "the socket is served");
+        daemon.signal(Signal::TERM).unwrap();
+        assert!(daemon.wait_end().unwrap().success());
+        assert!(!daemon.log().contains("not on the session bus"), "{}", daemon.log());
+    }
+
+    daemon.begin_to_start().unwrap();
+    let (line, _) = silent.accept().unwrap();
+    drop((silent, line));
+    std::fs::remove_file(&path).unwrap();
+    bus.resume().unwrap();
+    daemon.wait_ready().unwrap();
+    wait_on_bus(&daemon);
+    assert!(Client::connect(bus.address()).is_served());
+}
+
+#[test]
+fn a_bus_that_comes_to_its_usual_place_after_the_daemon_is_found() {
+    let bus = Bus::start().unwrap();
+    let daemon = Daemon::start(home()).unwrap();
+    assert!(!is_on_bus(&daemon));
+    let path = bus.address().strip_prefix("unix:path=").unwrap();
+    std::os::unix::fs::symlink(path, daemon.home().path("run/bus")).unwrap();
+    wait_on_bus(&daemon);
+    assert!(Client::connect(bus.address()).is_served());
 }
 
 #[test]

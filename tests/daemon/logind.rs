@@ -1,6 +1,7 @@
 //! A login manager and a network manager on a private bus, as far as the daemon listens to them.
 
 use std::io::PipeReader;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -54,7 +55,11 @@ pub(crate) struct Inhibitor {
     end: PipeReader,
 }
 
-struct Manager(SyncSender<Inhibitor>);
+struct Manager {
+    give: SyncSender<Inhibitor>,
+    /// How many are refused before one is given.
+    refusals: AtomicU32,
+}
 
 #[zbus::interface(name = "org.freedesktop.login1.Manager")]
 impl Manager {
@@ -67,6 +72,11 @@ impl Manager {
         mode: &str,
         #[zbus(header)] header: Header<'_>,
     ) -> zbus::fdo::Result<zbus::wire::OwnedFd> {
+        let left = |left: u32| left.checked_sub(1);
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
+            let message = "maximum number of inhibitors reached".to_owned();
+            return Err(zbus::fdo::Error::LimitsExceeded(message));
+        }
         let failed = |error: std::io::Error| zbus::fdo::Error::Failed(error.to_string());
         let (end, given) = std::io::pipe().map_err(failed)?;
         let inhibitor = Inhibitor {
@@ -77,7 +87,7 @@ impl Manager {
             asker: header.sender().map(ToString::to_string).unwrap_or_default(),
             end,
         };
-        self.0.send(inhibitor).map_err(|error| zbus::fdo::Error::Failed(error.to_string()))?;
+        self.give.send(inhibitor).map_err(|error| zbus::fdo::Error::Failed(error.to_string()))?;
         Ok(std::os::fd::OwnedFd::from(given).into())
     }
 }
@@ -85,11 +95,15 @@ impl Manager {
 impl Logind {
     /// Starts both under their names.
     pub(crate) fn start(address: &str) -> Self {
+        Self::refusing(address, 0)
+    }
+
+    /// The same; so many inhibitors are refused before one is given.
+    pub(crate) fn refusing(address: &str, refusals: u32) -> Self {
         let (give, inhibitors) = mpsc::sync_channel(16);
-        let builder = connection::Builder::address(address)
-            .serve_at(PATH, Manager(give))
-            .name(NAME)
-            .name(NETWORK);
+        let manager = Manager { give, refusals: AtomicU32::new(refusals) };
+        let builder =
+            connection::Builder::address(address).serve_at(PATH, manager).name(NAME).name(NETWORK);
         Self::connect(builder, inhibitors)
     }
 

@@ -132,6 +132,30 @@ fn a_token_that_expired_while_the_machine_slept_is_renewed_before_anybody_gets_i
 }
 
 #[test]
+fn an_inhibitor_that_was_refused_is_asked_for_again() {
+    let bus = Bus::start().unwrap();
+    let logind = Logind::refusing(bus.address(), 2);
+    let scene = scene(&bus);
+    let inhibitor = logind.inhibitor();
+    let mut caller = scene.refresh_under_way();
+    logind.announce("PrepareForSleep", true);
+    assert!(!inhibitor.is_released(), "a flight is on its way");
+    scene.provider.release();
+    assert!(scene.admits(&token_of(&caller.answer().unwrap())));
+    inhibitor.wait_released();
+}
+
+#[test]
+fn a_system_bus_that_comes_late_is_found() {
+    let mut bus = Bus::start().unwrap();
+    bus.stop().unwrap();
+    let _scene = scene(&bus);
+    bus.resume().unwrap();
+    let logind = Logind::start(bus.address());
+    logind.inhibitor();
+}
+
+#[test]
 fn a_network_that_comes_back_is_noticed_and_the_caller_served() {
     let this = std::env::current_exe().unwrap();
     let probe = Command::new("unshare").args(["--net", "ip", "link"]).output();

@@ -179,10 +179,15 @@ impl Home {
 impl Daemon {
     /// Starts it in a home, and waits until it says that it is ready (`sd_notify(3)`).
     pub(crate) fn start(home: Home) -> Result<Self, StartError> {
-        let notify = Manager::bind(&home.path("notify"))?;
-        let mut daemon = Self { home, notify, process: None, notices: Vec::new() };
+        let mut daemon = Self::prepare(home)?;
         daemon.launch()?;
         Ok(daemon)
+    }
+
+    /// One in a home that is not started yet.
+    pub(crate) fn prepare(home: Home) -> io::Result<Self> {
+        let notify = Manager::bind(&home.path("notify"))?;
+        Ok(Self { home, notify, process: None, notices: Vec::new() })
     }
 
     /// Ends it if it runs, and starts it again in the same home.
