@@ -21,6 +21,10 @@ use crate::model::{
 /// answer with what was wrong with it.
 pub(super) type Arrived = Result<Granted, (Failure, RefreshToken)>;
 
+/// From how many answers in a row on, of which only a refresh token was of use, another login is offered. It errs towards
+/// late: a provider in trouble for a quarter of an hour would be no reason for one.
+const RESCUES_MANY: u32 = 10;
+
 const UNSAVED: &str = "the provider gave a new token, but it cannot be written down";
 
 impl Lifecycle {
@@ -297,8 +301,14 @@ impl Lifecycle {
         account.login.failure = None;
         account.login.speed = Speed::Quick;
         match (brought, what.portion()) {
-            (Brought::Nothing(failure), _) => {
+            (Brought::Nothing(mut failure), _) => {
                 // the new refresh token is safe; the rest of the answer was of no use
+                if rescues >= RESCUES_MANY {
+                    failure.add(&format!(
+                        "{rescues} such answers in a row, so it is asked less and less often; \
+                         if that goes on, run: ostler login"
+                    ));
+                }
                 account.login.streak.failures = rescues;
                 account.login.streak.of_class = rescues;
                 let pause = retry::rescue_pause(rescues);

@@ -262,6 +262,30 @@ fn who_asks_while_a_held_account_is_tried_again_waits_for_the_outcome() {
     assert_eq!(world.token(asked), Some("access-1"));
 }
 
+/// Each try spends a refresh token, and the last one is as good as the first.
+#[test]
+fn a_provider_whose_answers_are_odd_again_and_again_is_asked_less_and_less_often() {
+    let mut world = World::new();
+    world.restore("door", 60, 100, rules());
+    for pause in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600, 3600] {
+        world.begin(Ok(()));
+        world.land(Landing::Failed {
+            failure: failure(FailureClass::Transient),
+            rescued: Some(RefreshToken::new("rescued".into())),
+        });
+        world.save(true);
+        assert_eq!(doing(&world, "door"), Doing::BackingOff);
+        let told = world.life.view(&name("door")).unwrap().detail.unwrap();
+        assert_eq!(told.contains("run: ostler login"), pause >= 512, "{pause}: {told}");
+        world.pass_seconds(pause - 1);
+        assert!(world.begins.is_empty(), "not before {pause} s");
+        world.pass_seconds(1);
+        assert_eq!(world.begins.len(), 1, "after {pause} s");
+    }
+    world.refresh_well(3600);
+    assert_eq!(doing(&world, "door"), Doing::Ready);
+}
+
 #[test]
 fn a_refresh_token_in_an_odd_answer_is_kept_and_used_from_then_on() {
     let mut world = World::new();
