@@ -5,6 +5,7 @@ mod bus;
 mod files;
 mod host;
 mod open;
+mod reload;
 mod serve;
 
 use std::ffi::OsString;

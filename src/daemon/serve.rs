@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Args;
 use super::open::{self, OpenError, Opened};
-use super::{DaemonError, bus, files, host};
+use super::reload::Reading;
+use super::{DaemonError, bus, host};
 use crate::config::Settings;
 use crate::engine::{Control, Engine, Handle, impaired};
 use crate::face::dbus::{Desk, Notices};
@@ -123,19 +124,23 @@ pub(super) async fn serve(
 
 /// Passes signals on to the engine until one of them ends it.
 async fn heed(signals: &mut Signals, orders: &mpsc::Sender<Control>, places: &Places) {
+    let mut reading = Reading::of(places);
     loop {
         // the engine went first only if it failed; what follows finds out why
         let signal = tokio::select! {
             biased;
             () = orders.closed() => return,
             signal = signals.next() => signal,
+            read = reading.outcome() => {
+                let _ = orders.send(Control::Reload(Box::new(read))).await;
+                if reading.is_over() {
+                    notify::ready();
+                }
+                continue;
+            }
         };
         match signal {
-            Signal::Reload => {
-                notify::reloading();
-                let _ = orders.send(Control::Reload(Box::new(files::reload(places)))).await;
-                notify::ready();
-            }
+            Signal::Reload => reading.begin(),
             Signal::Stop => {
                 notify::stopping();
                 let _ = orders.send(Control::Drain).await;

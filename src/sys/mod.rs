@@ -6,6 +6,7 @@ mod descriptor;
 pub mod handover;
 pub mod lock;
 pub mod log;
+mod mount;
 pub mod network;
 pub mod notify;
 pub mod peer;

@@ -42,6 +42,7 @@ mod signals;
 mod socket;
 mod start;
 mod street;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
 mod syncs;

@@ -10,6 +10,7 @@ mod unit;
 use std::fs;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,6 +18,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use self::sandbox::{Place, Word};
 use self::unit::Named;
+use super::mount::Readers;
 use crate::model::{Identity, IdentityKind};
 
 /// A process that is to be recognised.
@@ -55,10 +57,10 @@ impl Peer {
         let proc = Path::new("/proc").join(self.pid.to_string());
         let found = match sandbox::place(&proc) {
             Place::Vouched(identity) => identity,
-            Place::Here => unsandboxed(&proc),
+            Place::Here => unsandboxed(&proc).await,
             Place::Elsewhere => match sandbox::ask(&proc).await {
                 Word::Name(identity) => identity,
-                Word::NotOurs => elsewhere(&proc),
+                Word::NotOurs => elsewhere(&proc).await,
                 Word::Unclear => Identity::default(),
             },
             Place::Hidden => Identity::default(),
@@ -80,8 +82,8 @@ const INTERPRETERS: [&str; 18] = [
 ];
 
 /// The best name of a program that is in no sandbox.
-fn unsandboxed(proc: &Path) -> Identity {
-    if let Some(identity) = by_unit(proc) {
+async fn unsandboxed(proc: &Path) -> Identity {
+    if let Some(identity) = by_unit(proc).await {
         return identity;
     }
     match exe(proc) {
@@ -92,15 +94,17 @@ fn unsandboxed(proc: &Path) -> Identity {
 
 /// The best name of a program in a file tree of its own that no sandbox vouches for: the user's service
 /// that it is, or the file that it is over there.
-fn elsewhere(proc: &Path) -> Identity {
+async fn elsewhere(proc: &Path) -> Identity {
     let exe = || Some(Identity::new(IdentityKind::Container, &exe(proc)?));
-    by_unit(proc).or_else(exe).unwrap_or_default()
+    by_unit(proc).await.or_else(exe).unwrap_or_default()
 }
 
-fn by_unit(proc: &Path) -> Option<Identity> {
+async fn by_unit(proc: &Path) -> Option<Identity> {
     let cgroup = read(&proc.join("cgroup"))?;
     Some(match unit::named(&cgroup)? {
-        Named::App { id, .. } if is_installed(&id) => Identity::new(IdentityKind::App, &id),
+        Named::App { id, .. } if has_desktop_file(&id).await => {
+            Identity::new(IdentityKind::App, &id)
+        }
         Named::App { unit, .. } | Named::Service(unit) => Identity::new(IdentityKind::Unit, &unit),
     })
 }
@@ -119,7 +123,15 @@ fn is_interpreter(exe: &str) -> bool {
     INTERPRETERS.contains(&name)
 }
 
-/// Whether a desktop file makes it an application (XDG Base Directory Specification).
+/// Whether a desktop file makes it an application. Where that cannot be told in time it is known by its unit: then the
+/// user's rules for the application do not fit, and the user is asked.
+async fn has_desktop_file(id: &str) -> bool {
+    static READERS: Readers = Readers::new(1, Duration::from_secs(1));
+    let id = id.to_owned();
+    READERS.read(move || is_installed(&id)).await.unwrap_or(false)
+}
+
+/// Whether there is a desktop file (XDG Base Directory Specification).
 fn is_installed(id: &str) -> bool {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let home = variable("XDG_DATA_HOME")

@@ -8,14 +8,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use tokio::sync::Semaphore;
 
+use super::super::mount::Readers;
 use crate::model::{Identity, IdentityKind};
 
-/// How many files of foreign file systems may be waited for at the same time, and how long each, with the
-/// turn before: whoever made such a file system may never answer.
-static WAITS: Semaphore = Semaphore::const_new(4);
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Where files of foreign file systems are read: whoever made such a file system may never answer.
+static READERS: Readers = Readers::new(4, Duration::from_secs(1));
 
 /// The longest `.flatpak-info` that is read, in bytes.
 const INFO_MAX: u64 = 64 * 1024;
@@ -60,18 +58,13 @@ pub(super) enum Word {
 /// Asks Flatpak's file.
 pub(super) async fn ask(proc: &Path) -> Word {
     let info = proc.join("root/.flatpak-info");
-    let reading = async {
-        let Ok(_wait) = WAITS.acquire().await else { return Err(ErrorKind::Other.into()) };
-        let reading = tokio::task::spawn_blocking(move || read(&info));
-        reading.await.unwrap_or_else(|_| Err(ErrorKind::Other.into()))
-    };
-    match tokio::time::timeout(PATIENCE, reading).await {
-        Ok(Ok(text)) => match flatpak(&text) {
+    match READERS.read(move || read(&info)).await {
+        Some(Ok(text)) => match flatpak(&text) {
             Some(id) => Word::Name(Identity::new(IdentityKind::Flatpak, &id)),
             None => Word::Unclear,
         },
-        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Word::NotOurs,
-        Ok(Err(_)) | Err(_) => Word::Unclear,
+        Some(Err(error)) if error.kind() == ErrorKind::NotFound => Word::NotOurs,
+        Some(Err(_)) | None => Word::Unclear,
     }
 }
 
