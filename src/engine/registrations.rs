@@ -46,8 +46,12 @@ impl Engine {
         }
     }
 
-    fn write_renewal(&mut self, renewal: Box<Renewal>) {
+    fn write_renewal(&mut self, mut renewal: Box<Renewal>) {
         let client = renewal.client.key.clone();
+        // an older one must not be written behind it, but may hold the one secret that there is
+        if let Some(older) = self.unkept.remove(&client) {
+            renewal.secret = renewal.secret.or(older.secret);
+        }
         self.tell(Event::Registration(RegistrationEvent::Keeping(client)));
         self.write(Command::Renew(renewal));
     }
@@ -131,18 +135,25 @@ impl Engine {
                 tracing::info!(client = %client.client, "registration read or renewed");
                 let result = Ok(record.secret_ends);
                 self.know(record);
+                // one that the disk refused before is older: what it has is not to come back
+                self.unkept.remove(&client);
+                self.tell(Event::Registration(RegistrationEvent::Kept(client.clone())));
                 self.tell(Event::Registration(RegistrationEvent::Renewed { client, result }));
             }
             Err((StoreError::Refused(_), _)) => {
                 self.tell(Event::Registration(RegistrationEvent::Gone(client)));
             }
-            Err((error, renewal)) => {
+            Err((error, mut renewal)) => {
+                if let Some(older) = self.unkept.remove(&client) {
+                    renewal.secret = renewal.secret.or(older.secret);
+                }
                 self.unkept.insert(client.clone(), renewal);
                 tracing::error!(client = %client.client, %error, "the new secret is not written down");
                 let event = if error.may_pass() {
                     RegistrationEvent::Unkept { client, why: error.to_string() }
                 } else {
                     // no stop waits for a disk that will never take it; the next try begins with it
+                    self.tell(Event::Registration(RegistrationEvent::Kept(client.clone())));
                     let why = format!("the new secret is not written down: {error}");
                     let result = Err(Failure::new(FailureClass::Transient, why));
                     RegistrationEvent::Renewed { client, result }

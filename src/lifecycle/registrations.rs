@@ -43,10 +43,19 @@ pub(super) struct Registrations {
     timers: Timers<ClientKey>,
     /// Those that are being renewed.
     renewing: BTreeSet<ClientKey>,
-    /// Those that are to be on the disk as the provider has them by now, and how often it has refused them.
-    keeping: BTreeMap<ClientKey, u32>,
+    /// Those that are to be on the disk as the provider has them by now.
+    keeping: BTreeMap<ClientKey, Keeping>,
     /// When the disk is given them again.
     again: Timers<ClientKey>,
+}
+
+/// What a provider has made of a registration, on its way to the disk.
+#[derive(Debug, Default)]
+struct Keeping {
+    /// How much of it the disk has been given and has not reported on.
+    writes: u32,
+    /// How often the disk has refused it.
+    refused: u32,
 }
 
 #[derive(Debug)]
@@ -112,13 +121,25 @@ impl Registrations {
 
     fn keep(&mut self, client: ClientKey) {
         self.again.set(&client, None);
-        self.keeping.entry(client).or_default();
+        self.keeping.entry(client).or_default().writes += 1;
+    }
+
+    fn kept(&mut self, client: &ClientKey) {
+        // what was refused before is older
+        self.again.set(client, None);
+        if let Some(keeping) = self.keeping.get_mut(client) {
+            keeping.writes = keeping.writes.saturating_sub(1);
+            if keeping.writes == 0 {
+                self.keeping.remove(client);
+            }
+        }
     }
 
     fn unkept(&mut self, client: &ClientKey, why: &str, now: Boot) {
-        if let Some(refused) = self.keeping.get_mut(client) {
-            *refused = refused.saturating_add(1);
-            self.again.set(client, Some(now + disk_pause(*refused)));
+        if let Some(keeping) = self.keeping.get_mut(client) {
+            keeping.writes = keeping.writes.saturating_sub(1);
+            keeping.refused = keeping.refused.saturating_add(1);
+            self.again.set(client, Some(now + disk_pause(keeping.refused)));
         }
         if let Some(registration) = self.ending.get_mut(client) {
             registration.failure = Some(disk_failure(why));
@@ -147,6 +168,10 @@ impl Registrations {
                 self.keep(client);
                 None
             }
+            RegistrationEvent::Kept(client) => {
+                self.kept(&client);
+                None
+            }
             RegistrationEvent::Unkept { client, why } => {
                 self.unkept(&client, &why, now.boot);
                 None
@@ -166,7 +191,6 @@ impl Registrations {
         result: Result<Option<Wall>, Failure>,
         now: Now,
     ) -> Option<ClientKey> {
-        self.no_longer_keep(&client);
         self.renewing.remove(&client);
         let registration = self.ending.get_mut(&client)?;
         if registration.stage != Stage::Renewing {

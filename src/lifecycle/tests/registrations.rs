@@ -153,13 +153,47 @@ fn stop_and_sleep_wait_for_a_renewal_until_it_is_on_the_disk() {
             assert!(world.keeps.is_empty(), "not before {pause} s");
             world.pass_seconds(1);
             assert_eq!(std::mem::take(&mut world.keeps), [client()]);
+            world.tell(Event::Registration(RegistrationEvent::Keeping(client())));
         }
         let ends = world.ends_in(90 * DAY);
+        world.tell(Event::Registration(RegistrationEvent::Kept(client())));
         world.renewed(Ok(Some(ends)));
         assert!(world.life.is_quiet());
         world.pass_seconds(120);
         assert!(world.keeps.is_empty() && world.renewals.is_empty());
     }
+}
+
+/// Neither the first end of two is the end of both, nor does it matter which of them is first.
+#[test]
+fn what_a_renewal_and_a_login_have_written_down_of_one_client_is_waited_for_twice() {
+    let keeping = || Event::Registration(RegistrationEvent::Keeping(client()));
+    let kept = || Event::Registration(RegistrationEvent::Kept(client()));
+    let unkept = || {
+        let why = "full".to_owned();
+        Event::Registration(RegistrationEvent::Unkept { client: client(), why })
+    };
+    let mut world = World::new();
+    world.tell(keeping());
+    world.tell(keeping());
+    world.tell(kept());
+    assert!(!world.life.is_quiet(), "the disk has the other one");
+    world.tell(unkept());
+    assert!(!world.life.is_quiet(), "it is in memory alone");
+    world.pass_seconds(1);
+    assert_eq!(std::mem::take(&mut world.keeps), [client()]);
+    world.tell(keeping());
+    world.tell(kept());
+    assert!(world.life.is_quiet());
+
+    // the later one is on the disk, and is not replaced by the earlier one
+    world.tell(keeping());
+    world.tell(keeping());
+    world.tell(unkept());
+    world.tell(kept());
+    assert!(world.life.is_quiet());
+    world.pass_seconds(60);
+    assert!(world.keeps.is_empty());
 }
 
 /// A login may have it registered for more.

@@ -14,9 +14,11 @@ pub enum RegistrationEvent {
     },
     /// Nobody uses a client any more.
     Gone(ClientKey),
-    /// What a provider has made of one is on its way to the disk. [`RegistrationEvent::Renewed`],
-    /// [`RegistrationEvent::Unkept`] or [`RegistrationEvent::Gone`] follows.
+    /// What a provider has made of one is on its way to the disk. [`RegistrationEvent::Kept`] or
+    /// [`RegistrationEvent::Unkept`] follows: a renewal and a login may each have something written down.
     Keeping(ClientKey),
+    /// That is over: it is on the disk, or will never be.
+    Kept(ClientKey),
     /// The disk has refused it for now. It is in memory, until [`Effect::Keep`](super::Effect::Keep).
     Unkept {
         /// Which.
@@ -24,7 +26,7 @@ pub enum RegistrationEvent {
         /// Why.
         why: String,
     },
-    /// A try to renew one has ended, or what else was made of it is kept.
+    /// A try to renew one has ended.
     Renewed {
         /// Which.
         client: ClientKey,
