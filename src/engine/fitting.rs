@@ -7,7 +7,7 @@ use super::plan::{Plan, Prepared, Source};
 use super::task::{Done, Engine};
 use super::undo::Ties;
 use crate::api::{Fault, FaultKind, Flow};
-use crate::model::{ClientKey, Failure, Now};
+use crate::model::{ClientKey, ClientSecret, Failure, Now};
 use crate::oauth::{Http, Managed, OauthError, Renewed, adapt};
 use crate::store::{Command, OpenedClient, Opener, StoreError};
 
@@ -87,6 +87,10 @@ impl Engine {
             (Ok(Some(renewed)), Some(client)) => {
                 if let Some(failure) = &renewed.failure {
                     why(failure);
+                }
+                if let Some(secret) = &renewed.secret {
+                    // the one before is over
+                    plan.stored = Some(Arc::new(ClientSecret::new(secret.expose().to_owned())));
                 }
                 self.fitting.keeping.push(plan);
                 self.keep(&client, renewed);

@@ -62,6 +62,20 @@ fn a_stop_waits_until_a_secret_that_the_disk_refused_is_written_down() {
     assert_kept(&mut scene, &token);
 }
 
+#[test]
+fn a_login_whose_client_is_registered_for_more_shows_the_secret_that_came_with_that() {
+    let secret_lifetime = Some(Duration::from_hours(24));
+    let scene = Scene::with(Options { secret_lifetime, ..Options::default() });
+    let (_, finished) = follow(&mut scene.login(ACCOUNT, &[]), "");
+    assert!(finished.status.success(), "{finished:?}\n{}", scene.daemon.log());
+    let parameters = json!({
+        "provider": scene.op.issuer(), "account": "bob", "flow": "device",
+        "scopes": ["openid", "api:read"],
+    });
+    ask(&scene, "Login", &parameters);
+    assert_eq!(scene.count("updates"), 1, "{}", scene.daemon.log());
+}
+
 /// Signs in with a client that has just registered itself, as far as to the browser. Gives the request and the client.
 fn open_sign_in(scene: &Scene, flow: &str) -> (String, String) {
     let parameters = json!({ "provider": scene.op.issuer(), "account": ACCOUNT, "flow": flow });
