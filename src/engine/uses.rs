@@ -3,9 +3,11 @@
 //! token is to wait for that.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rpds::HashTrieMapSync;
+use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
 use super::faults;
@@ -29,6 +31,17 @@ pub(super) struct Uses {
     unwritten: HashSet<AccountId>,
     /// When they are to be, if there are any.
     due: Option<Boot>,
+    listing: Listing,
+}
+
+/// Held while the uses of all accounts are listed: one such list at a time is in memory, and one thread sorts it.
+#[derive(Debug)]
+struct Listing(Arc<Semaphore>);
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
 /// Programs by account: a copy costs nothing, so that a list is read beside the engine.
@@ -174,7 +187,10 @@ impl Engine {
             return asker.answer(uses.map(|uses| Response::Uses { uses }));
         }
         let (programs, accounts) = (self.uses.of.clone(), self.roster.accounts(self.clock.now()));
+        let Listing(turn) = &self.uses.listing;
+        let turn = Arc::clone(turn);
         self.tasks.spawn(async move {
+            let _turn = turn.acquire().await;
             let mut uses = of_all(programs, accounts).await;
             // a thread of its own for what cannot be done in strides
             let sorted = tokio::task::spawn_blocking(move || {

@@ -14,9 +14,13 @@ use super::options::Options;
 use super::paths;
 use super::refusal::{Refusal, invalid, mismatch};
 use crate::api::{
-    Grant, ListUses, Pending, RemoveGrant, Request, Respond, Response, SetGrant, Use, Verdict,
+    Fault, FaultKind, Grant, ListUses, Pending, RemoveGrant, Request, Respond, Response, SetGrant,
+    Use, Verdict,
 };
 use crate::model::AccountName;
+
+/// How many uses are told in one message: a few megabytes.
+const USES_MAX: usize = 16 * 1024;
 
 /// What the user can know of callers, and decide about them, at the root.
 pub(super) struct AccessControl {
@@ -64,6 +68,11 @@ impl AccessControl {
         options.finish()?;
         let request = Request::ListUses(ListUses { account });
         match self.ask(request, &header, connection).await? {
+            Response::Uses { uses } if uses.len() > USES_MAX => {
+                let message = format!("more than {USES_MAX} programs were given tokens");
+                let fault = Fault::new(FaultKind::TooLarge, message);
+                Err(fault.hint("name an account, or run: ostler access log").into())
+            }
             Response::Uses { uses } => {
                 Ok(uses.into_iter().map(|it| usage(&self.context, it)).collect())
             }

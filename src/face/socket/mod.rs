@@ -89,6 +89,8 @@ impl Default for Limits {
 struct Places {
     monitors: Semaphore,
     long_replies: Semaphore,
+    /// Held while a piece of a list is made.
+    pieces: Semaphore,
 }
 
 /// How many bytes of answers the kernel takes off the daemon's hands for a client that does not read
@@ -116,6 +118,7 @@ pub async fn serve(door: Door, handle: Handle, shutdown: CancellationToken, limi
     let places = Arc::new(Places {
         monitors: Semaphore::new(limits.monitors),
         long_replies: Semaphore::new(limits.long_replies),
+        pieces: Semaphore::new(1),
     });
     let mut seats = Seats::new(limits.connections);
     let mut sessions = JoinSet::new();

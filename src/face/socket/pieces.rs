@@ -6,8 +6,9 @@ use super::buffer::Outbox;
 use super::reply::{self, After};
 use crate::api::{Diagnosis, Fault, FaultKind, Response, Status};
 
-/// How many accounts, uses or findings are in one reply of many: some 40 KiB.
-const PIECE: usize = 128;
+/// How many accounts, uses or findings are in one reply of many: some 20 KiB, which take
+/// a fraction of a millisecond.
+const PIECE: usize = 64;
 
 /// How long a single reply may be, in bytes. It takes that much memory as long as its client reads it.
 const REPLY_MAX: usize = 16 * 1024 * 1024;

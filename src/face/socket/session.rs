@@ -182,15 +182,19 @@ impl Session {
         self.flush().await
     }
 
-    /// Answers in pieces, each of which is written when the one before has been taken.
+    /// Answers in pieces, each of which is made when the one before has been taken. Of all sessions one makes a
+    /// piece at a time, and then everybody else has a turn: so whoever wants a token waits for one piece, however
+    /// many read lists.
     async fn stream(&mut self, response: Response) -> Result<(), End> {
         let mut pieces = pieces::pieces(response).peekable();
+        let places = Arc::clone(&self.places);
         while let Some(piece) = pieces.next() {
             let after = if pieces.peek().is_some() { After::More } else { After::End };
+            let turn = places.pieces.acquire().await;
             reply::answer(&mut self.outbox, &piece, after)?;
-            self.flush().await?;
-            // a client that reads fast keeps nobody else waiting
             yield_now().await;
+            drop(turn);
+            self.flush().await?;
         }
         Ok(())
     }
