@@ -251,7 +251,9 @@ pub(super) fn of_account(account: &Account, renewal: Renewal, now: Now) -> Findi
                 ))
             }
             // a try is under way, or what it brought is not on the disk yet
-            (Renewal::Possible, _) if account.detail.is_some() => {
+            (Renewal::Possible, _)
+                if account.state == State::Refreshing && account.detail.is_some() =>
+            {
                 warning(detail.to_owned()).hint("nothing yet: ostler keeps trying")
             }
             (Renewal::Possible, Some(left)) => {
@@ -410,6 +412,9 @@ mod tests {
         let level = |state| of(&account(state), Renewal::Possible).level;
         assert_eq!(level(State::Ready), Level::Ok);
         assert_eq!(level(State::BackingOff), Level::Warning);
+        assert_eq!(level(State::Refreshing), Level::Warning, "what it got is not on the disk");
+        let quiet = Account { detail: None, ..account(State::Refreshing) };
+        assert_eq!(of(&quiet, Renewal::Possible).level, Level::Ok);
         assert_eq!(level(State::Held), Level::Problem);
         let over = of(&account(State::LoginRequired), Renewal::Possible);
         assert_eq!(over.message, "the login is over (invalid_grant)");

@@ -22,6 +22,7 @@ mod diagnosis;
 mod doctor;
 mod dpop;
 mod effects;
+mod ending;
 mod errands;
 mod faults;
 mod findings;

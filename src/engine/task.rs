@@ -13,12 +13,10 @@ use tokio::time::Interval;
 use super::access::Change;
 use super::doctor::{Doctor, Examined};
 use super::errands::{Errand, Tried};
-use super::faults;
 use super::fitting::{Fitted, Fitting};
 use super::flights::{Flying, Landed};
 use super::handle::{Asker, EVENTS, Handle, MAILBOX, Message};
 use super::identity::Known;
-use super::impaired::refuse;
 use super::logout::{Leaving, Revocation};
 use super::plan::Prepared;
 use super::prompts::{Answered, Asking, Prompts, first_question};
@@ -210,7 +208,7 @@ pub struct Engine {
     in_turn: bool,
     alarm: Alarm,
     reports: Reports,
-    mailbox: mpsc::Receiver<Message>,
+    pub(super) mailbox: mpsc::Receiver<Message>,
     called_back: mpsc::Receiver<Callback>,
     pub(super) draining: bool,
     /// What was found when the database was looked at: no request leaves, and everybody is told.
@@ -323,23 +321,10 @@ impl Engine {
         self.tell(Event::Alarm);
         while self.step(&mut control, watchdog.as_mut()).await? {
             if let Some(error) = self.damaged.take() {
-                let fault = faults::unkept(&error);
-                tracing::error!(%error, "serving nothing but this error");
-                let _ = notify::status(&format!("cannot keep tokens: {error}"));
-                let stops = self.draining;
-                let (store, mailbox) = self.finish(&fault);
-                if !stops {
-                    refuse(&fault, mailbox, control).await;
-                }
-                return Ok(store);
+                return Ok(self.serve_fault(&error, control).await);
             }
         }
-        let (store, mut mailbox) = self.finish(&faults::stopping());
-        mailbox.close();
-        while let Ok(message) = mailbox.try_recv() {
-            message.asker.answer(Err(faults::stopping()));
-        }
-        Ok(store)
+        Ok(self.stop())
     }
 
     /// Waits for the next thing and takes it up. `false` when there is nothing left to wait for.
@@ -532,19 +517,6 @@ impl Engine {
             tracing::info!(flights = self.flying.len(), "draining");
             self.tell(Event::Drain);
         }
-    }
-
-    /// Tells who still waits why, and lets go of everything but the store and whoever comes next.
-    fn finish(mut self, fault: &Fault) -> (Store, mpsc::Receiver<Message>) {
-        self.write_uses();
-        self.leave_errands();
-        for (_, (asker, _)) in self.rulings.drain() {
-            asker.answer(Err(fault.clone()));
-        }
-        for (_, Waiting { asker, account, .. }) in self.waiting.drain() {
-            asker.answer(Err(fault.clone().of(account)));
-        }
-        (self.store, self.mailbox)
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod by_hand;
 mod checkup;
 mod commands;
 mod faults;
+mod fixture;
 mod model;
 mod opening;
 mod proof_keys;
