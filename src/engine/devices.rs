@@ -9,7 +9,7 @@ use super::proof::Proof;
 use super::signins::SignIn;
 use super::task::Engine;
 use crate::api::{LoginStarted, Response};
-use crate::model::{Boot, Now, RequestId, Stamp};
+use crate::model::{AccountId, Boot, Now, RequestId, Stamp};
 use crate::provider::Provider;
 use crate::store::{Command, DeviceSignIn};
 
@@ -53,10 +53,17 @@ impl Engine {
         }
     }
 
-    /// Goes on with the sign-ins that the last run left open.
-    pub(super) fn resume_devices(&mut self, devices: Vec<DeviceSignIn>) {
+    /// Goes on with the sign-ins that the last run left open, but for those whose last question was `cut_off`: its
+    /// code may be used, and is not shown again where that could cost another login of the client.
+    pub(super) fn resume_devices(&mut self, devices: Vec<DeviceSignIn>, cut_off: &[AccountId]) {
         let now = self.clock.now();
         for device in devices {
+            if cut_off.contains(&device.seed.id) && self.lifecycle.has_login_of(&device.client.key)
+            {
+                tracing::warn!(account = %device.seed.name, "a sign-in on another device is not asked about again");
+                self.write(Command::DropDevice(device.request));
+                continue;
+            }
             let DeviceSignIn { request, seed, client, secret, code, interval, began, .. } = device;
             let registration = device.registration;
             let key = device.key.and_then(opened);

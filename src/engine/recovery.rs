@@ -112,6 +112,7 @@ pub(super) fn take_up(
         let key = engine.keys.get(&seed.id).cloned();
         engine.unread.push(Unread { flight, kind, seed, sent, answer, key });
     }
+    let mut cut_off = Vec::new();
     for attempt in exchanges {
         let Attempt { flight, kind, sent, answer } = attempt;
         let AttemptKind::Exchange { seed, client } = kind else { continue };
@@ -121,10 +122,11 @@ pub(super) fn take_up(
             engine.unread.push(Unread { flight, kind, seed, sent, answer, key });
         } else {
             tracing::warn!(account = %seed.name, "a sign-in was cut off: start it again");
+            cut_off.push(seed.id.clone());
             engine.write(Command::Abandon { flight, account: seed.id, standing: None });
         }
     }
-    engine.resume_devices(devices);
+    engine.resume_devices(devices, &cut_off);
     read_on(engine);
 }
 

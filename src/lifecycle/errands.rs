@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::retry::{BackOff, asked_pause};
 use super::schedule::spread;
@@ -68,8 +68,33 @@ pub(super) struct Errands {
     /// When each is given up.
     ends: Timers<ErrandId>,
     running: HashSet<ErrandId>,
+    /// Those that are due, and wait until it is known whether a login takes the place of what they are about.
+    kept: BTreeSet<ErrandId>,
     /// By client: somebody who signs in with it wants them done.
     of_client: HashMap<ClientKey, HashSet<ErrandId>>,
+}
+
+/// What may leave.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// None may: the machine rests, or the daemon stops.
+    pub(super) rests: bool,
+    /// The logins that are on their way in.
+    pub(super) incoming: Vec<AccountSeed>,
+}
+
+impl Gate {
+    /// Whether a login is on its way into the place of the one that is gone: what that left is let be until it is
+    /// known whether the login comes. Many providers would take it along (RFC 7009, 2.1), and what the user has
+    /// agreed to may be one with it from then on. This errs towards waiting: where nobody comes back to a sign-in,
+    /// old tokens live on for the minutes until it expires.
+    fn keeps(&self, gone: &ErrandSeed) -> bool {
+        self.incoming.iter().any(|by| takes_its_place(by, gone))
+    }
+}
+
+fn takes_its_place(by: &AccountSeed, gone: &ErrandSeed) -> bool {
+    gone.client == by.client && (gone.account == by.id || gone.name == by.name)
 }
 
 /// What an account that is gone left to be done.
@@ -134,19 +159,24 @@ impl Errands {
         !rests && self.running.len() < RUNNING_MAX
     }
 
-    /// News of one. `rests` says that none may leave.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// News of one.
     pub(super) fn hear(
         &mut self,
         event: ErrandEvent,
-        rests: bool,
+        gate: &Gate,
         now: Boot,
         out: &mut Vec<Effect>,
     ) {
         match event {
             ErrandEvent::New(seed) => {
                 let id = seed.errand;
+                let may_leave = self.may_leave(gate.rests) && !gate.keeps(&seed);
                 self.take_up(seed, now);
-                if self.may_leave(rests) {
+                if may_leave {
                     self.run(id, out);
                 } else {
                     out.push(Effect::Errand(ErrandEffect::Waits(id)));
@@ -184,19 +214,29 @@ impl Errands {
     fn wait(&mut self, id: ErrandId, at: Boot) {
         let Some(errand) = self.all.get_mut(&id) else { return };
         errand.stage = Stage::Waiting(at);
+        self.kept.remove(&id);
         self.tries.set(&id, Some(at));
         self.ends.set(&id, Some(errand.end));
     }
 
     /// Gives up what is past its end, and runs what is due.
-    pub(super) fn mind(&mut self, rests: bool, now: Boot, out: &mut Vec<Effect>) {
+    pub(super) fn mind(&mut self, gate: &Gate, now: Boot, out: &mut Vec<Effect>) {
         while let Some(id) = self.ends.ring(now) {
             self.forget(id, out);
         }
-        while self.may_leave(rests)
+        let all = &self.all;
+        let is_kept = |id: &ErrandId| all.get(id).is_some_and(|errand| gate.keeps(&errand.seed));
+        for id in self.kept.extract_if(.., |id| !is_kept(id)) {
+            self.tries.set(&id, Some(now));
+        }
+        while self.may_leave(gate.rests)
             && let Some(id) = self.tries.ring(now)
         {
-            self.run(id, out);
+            if self.all.get(&id).is_some_and(|errand| gate.keeps(&errand.seed)) {
+                self.kept.insert(id);
+            } else {
+                self.run(id, out);
+            }
         }
     }
 
@@ -204,6 +244,7 @@ impl Errands {
         let Some(errand) = self.all.get_mut(&id) else { return };
         errand.stage = Stage::Running;
         self.tries.set(&id, None);
+        self.kept.remove(&id);
         // what is under way comes to its end, whenever that is
         self.ends.set(&id, None);
         self.running.insert(id);
@@ -214,6 +255,7 @@ impl Errands {
         let Some(errand) = self.all.remove(&id) else { return };
         self.tries.set(&id, None);
         self.ends.set(&id, None);
+        self.kept.remove(&id);
         self.running.remove(&id);
         if let Some(of_client) = self.of_client.get_mut(&errand.seed.client) {
             of_client.remove(&id);
@@ -255,13 +297,13 @@ impl Errands {
     pub(super) fn supersede(
         &mut self,
         by: &AccountSeed,
-        rests: bool,
+        gate: &Gate,
         now: Boot,
         out: &mut Vec<Effect>,
     ) {
         for id in self.those_of(&by.client) {
             let Some(errand) = self.all.get_mut(&id) else { continue };
-            if errand.seed.account == by.id || errand.seed.name == by.name {
+            if takes_its_place(by, &errand.seed) {
                 // one that is under way ends with this try
                 errand.end = errand.end.min(now);
                 if let Stage::Waiting(at) = errand.stage {
@@ -269,6 +311,6 @@ impl Errands {
                 }
             }
         }
-        self.mind(rests, now, out);
+        self.mind(gate, now, out);
     }
 }

@@ -147,7 +147,10 @@ impl Lifecycle {
             Event::Part { account, parting, waiter } => self.part(&account, parting, waiter, out),
             Event::Adjust { account, to, waiter } => self.adjust(&account, to, waiter, out),
             Event::Adjusted { change, result } => self.adjusted(change, result, now, out),
-            Event::Errand(event) => self.errands.hear(event, self.rests(), now.boot, out),
+            Event::Errand(event) => {
+                let gate = self.errand_gate();
+                self.errands.hear(event, &gate, now.boot, out);
+            }
             Event::Registration(event) => {
                 // who was refused with the old secret, or while it was replaced, has another one now
                 if let Some(client) = self.registrations.hear(event, now) {
@@ -279,7 +282,7 @@ impl Lifecycle {
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.sign_ins.expire(now, out);
         self.poll_sign_ins(now, out);
-        self.errands.mind(self.rests(), now.boot, out);
+        self.mind_errands(now, out);
         self.registrations.mind(self.rests(), now, out);
         if !self.questions.is_empty() {
             self.questions.mind(now, out);

@@ -270,7 +270,8 @@ impl Lifecycle {
         }
         self.bring_into_force(slot, &What::Whole, generation, saving, now, out);
         self.retry_client(&seed.client, Some(slot), now);
-        self.errands.supersede(&seed, self.rests(), now.boot, out);
+        let gate = self.errand_gate();
+        self.errands.supersede(&seed, &gate, now.boot, out);
         self.sign_ins.finish(&request, Ok(seed.id), out);
     }
 

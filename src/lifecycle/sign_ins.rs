@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::words::{Effect, Rules, SignInEnd, SignInSeed};
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Boot, Failure, FailureClass, Now, RequestId, Values,
+    AccountId, AccountName, AccountSeed, Boot, ClientKey, Failure, FailureClass, Now, RequestId,
+    Values,
 };
 
 /// What `slow_down` adds to the interval, for good.
@@ -74,13 +75,17 @@ impl SignIn {
     }
 }
 
-/// How the provider is asked again after an answer that brought no login: at that interval, or not at all.
-fn next_interval(interval: Duration, failure: &Failure) -> Option<Duration> {
+/// How the provider is asked again after an answer that brought no login: at that interval, or not at all. What became of
+/// the question may be unknown: then the code may be used, and a provider that sees it again ends the login that it
+/// brought with all that it takes for one with it (RFC 6749, 4.1.2). So nothing is asked where other logins are
+/// `at_stake`, at the cost of a sign-in that has to be started again.
+fn next_interval(interval: Duration, failure: &Failure, at_stake: bool) -> Option<Duration> {
     let longer = match (failure.code.as_deref(), failure.class) {
         (Some("authorization_pending"), _) => Duration::ZERO,
         (Some("slow_down"), _) => SLOWER,
         // the user said no: where refresh tokens are at stake, this code is not believed
         (Some("access_denied"), _) => return None,
+        (_, FailureClass::Ambiguous) if at_stake => return None,
         // RFC 8628, 3.5: on a timeout, twice as long
         (
             _,
@@ -118,6 +123,12 @@ impl SignIns {
             sign_in.seed.name == *name && matches!(sign_in.stage, Stage::Redeeming)
         };
         self.0.iter().any(redeeming)
+    }
+
+    /// The client of one.
+    pub(super) fn client_of(&self, request: &RequestId) -> Option<&ClientKey> {
+        let mut all = self.0.iter();
+        all.find(|sign_in| sign_in.request == *request).map(|sign_in| &sign_in.seed.client)
     }
 
     /// One begins.
@@ -158,6 +169,7 @@ impl SignIns {
         request: &RequestId,
         failure: Failure,
         draining: bool,
+        at_stake: bool,
         now: Now,
     ) -> Option<SignInEnd> {
         let sign_in = self.0.iter_mut().find(|sign_in| sign_in.request == *request);
@@ -168,7 +180,7 @@ impl SignIns {
         if let Some(why) = ends.take().or(draining.then_some(SignInEnd::Stopping)) {
             return Some(why);
         }
-        match next_interval(*interval, &failure) {
+        match next_interval(*interval, &failure, at_stake) {
             Some(interval) => {
                 *stage = Stage::AwaitsPoll { interval, next: now.boot + interval };
                 None

@@ -1,5 +1,6 @@
 //! Sign-ins as they come and go: what each does to its account.
 
+use super::errands::Gate;
 use super::flight::{Exchange, Flight, Task};
 use super::machine::Lifecycle;
 use super::words::{Effect, Purpose, SignInEnd, SignInSeed};
@@ -46,7 +47,9 @@ impl Lifecycle {
             return;
         }
         self.sign_ins.make_way(&start.seed, out);
+        // what the client still has to revoke goes out before the user agrees
         self.errands.hurry_those_of(&start.seed.client, now.boot);
+        self.mind_errands(now, out);
         self.sign_ins.open(start, now);
     }
 
@@ -71,6 +74,24 @@ impl Lifecycle {
         self.flights.insert(id, Flight::new(Task::Exchange(exchange)));
     }
 
+    /// What of errands may leave now.
+    pub(super) fn errand_gate(&self) -> Gate {
+        let exchanged = self.flights.values().filter_map(|flight| match &flight.task {
+            Task::Exchange(exchange) => Some(&exchange.seed),
+            Task::Refresh(_) => None,
+        });
+        let open = self.sign_ins.iter().map(|(_, seed)| seed);
+        Gate { rests: self.rests(), incoming: exchanged.chain(open).cloned().collect() }
+    }
+
+    /// Does what is due about errands.
+    pub(super) fn mind_errands(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.errands.is_empty() {
+            let gate = self.errand_gate();
+            self.errands.mind(&gate, now.boot, out);
+        }
+    }
+
     /// A flight is under way that may bring an account another login.
     pub(super) fn await_login(&mut self, account: &AccountId, flight: FlightId) {
         let slot = self.accounts.with_id(account);
@@ -87,7 +108,11 @@ impl Lifecycle {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        if let Some(why) = self.sign_ins.not_exchanged(request, failure, self.draining, now) {
+        let client = self.sign_ins.client_of(request);
+        let at_stake = client.is_some_and(|client| self.has_login_of(client));
+        let stops = self.draining;
+        let ended = self.sign_ins.not_exchanged(request, failure, stops, at_stake, now);
+        if let Some(why) = ended {
             self.sign_ins.finish(request, Err(why), out);
         }
     }

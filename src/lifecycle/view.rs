@@ -86,6 +86,16 @@ impl Lifecycle {
         self.accounts.get(self.accounts.with_id(id)?).map(|account| &account.seed.name)
     }
 
+    /// Whether a login of that client is on record that may still be good.
+    #[must_use]
+    pub fn has_login_of(&self, client: &ClientKey) -> bool {
+        let may_be_good = |slot: usize| {
+            let account = self.accounts.get(slot);
+            account.is_some_and(|account| !matches!(account.state, State::NeedsLogin { .. }))
+        };
+        self.accounts.of_client(client).into_iter().any(may_be_good)
+    }
+
     /// Whether an account uses that client.
     #[must_use]
     pub fn has_client(&self, client: &ClientKey) -> bool {

@@ -13,7 +13,7 @@ use crate::support::process::{self, Finished};
 use crate::support::secret;
 
 /// What another program has, that got its login by itself: a refresh token of the public client.
-fn anothers_login(scene: &Scene) -> String {
+pub(crate) fn anothers_login(scene: &Scene) -> String {
     let form = [("client_id", CLIENT), ("scope", "openid offline_access")];
     let begun = Ask::post(&scene.op.url("/device/auth"), &form).send().unwrap().json();
     let visit = begun["verification_uri_complete"].as_str().unwrap();

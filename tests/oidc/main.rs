@@ -17,7 +17,9 @@ mod rounds;
 mod scene;
 mod service;
 mod sign_in;
+mod sign_in_rounds;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;
+mod ways;

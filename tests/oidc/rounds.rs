@@ -1,7 +1,7 @@
 //! Round upon round, as in `tests/daemon/rounds.rs`, at a provider that was not written by us:
 //!
 //! ```text
-//! OSTLER_ROUNDS=100 cargo test --test oidc rounds -- --nocapture
+//! OSTLER_ROUNDS=100 cargo test --test oidc rounds:: -- --nocapture
 //! ```
 
 use std::thread;

@@ -5,7 +5,7 @@
 
 const now = () => Math.floor(Date.now() / 1000);
 
-export function memoryAdapter({ grace, onReuse }) {
+export function memoryAdapter({ grace, onReuse, onSpent }) {
   const entries = new Map(); // "Model:id" -> { payload, expires }
   const grants = new Map(); // grant id -> keys of entries
   const userCodes = new Map();
@@ -40,6 +40,7 @@ export function memoryAdapter({ grace, onReuse }) {
         if (now() - payload.consumed < grace) delete payload.consumed;
         else onReuse();
       }
+      if (['AuthorizationCode', 'DeviceCode'].includes(this.model) && payload.consumed) onSpent();
       return payload;
     }
 

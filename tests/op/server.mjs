@@ -2,7 +2,7 @@
 // consent by themselves (but for mallory, who says no), and the token endpoint fails on order. All
 // state is in memory.
 //
-// Environment: PORT (0: any free one), ACCESS_TTL, GRACE and SECRET_TTL in seconds,
+// Environment: PORT (0: any free one), ACCESS_TTL, GRACE, SECRET_TTL and DEVICE_INTERVAL in seconds,
 // CLIENT_SECRET. It prints "ready ISSUER" when it listens, and ends on SIGTERM.
 import crypto from 'node:crypto';
 import http from 'node:http';
@@ -18,7 +18,9 @@ const seconds = (name, absent) => Number(process.env[name] ?? absent);
 
 // the key of the client that signs: the public half is registered, the test fetches the other
 const signer = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const stats = { token: 0, refresh: 0, reuse: 0, updates: 0, log: [] };
+const stats = { token: 0, refresh: 0, reuse: 0, spent: 0, revocations: 0, updates: 0, log: [] };
+// whether revocations are answered with trouble
+let revokes = true;
 const faults = new Faults();
 // what is published at addresses of the web, as far as the provider can see
 const documents = new Map([
@@ -30,7 +32,7 @@ let port = seconds('PORT', 0);
 // the issuer holds the port, so the provider is made once the port is known
 server.once('listening', () => {
   const issuer = `http://${HOST}:${server.address().port}`;
-  const storage = memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; } });
+  const storage = memoryAdapter({ grace: seconds('GRACE', 0), onReuse: () => { stats.reuse += 1; }, onSpent: () => { stats.spent += 1; } });
   Object.defineProperty(stats, 'alive', { enumerable: true, get: storage.refreshTokensAlive });
   const provider = new Provider(issuer, configuration({
     adapter: storage.adapter,
@@ -43,6 +45,8 @@ server.once('listening', () => {
   exchange(provider);
   provider.use(watchTokenEndpoint);
   provider.use(faults.updates());
+  provider.use(revocations);
+  provider.use(deviceInterval);
   if (process.env.SECRET_TTL) provider.use(secretsThatEnd(storage.adapter('Client')));
   provider.use(faults.middleware('/token'));
   const rest = provider.callback();
@@ -77,6 +81,10 @@ async function route(provider, rest, issuer, request, response) {
     response.end(JSON.stringify(stats));
   } else if (pathname === '/_faults' && request.method === 'POST') {
     response.statusCode = faults.order(await json(request)) ? 204 : 400;
+    response.end();
+  } else if (pathname === '/_revocations' && request.method === 'POST') {
+    ({ revokes } = await json(request));
+    response.statusCode = 204;
     response.end();
   } else if (pathname === '/_publish' && request.method === 'POST') {
     const document = await json(request);
@@ -118,9 +126,9 @@ async function interact(provider, request, response) {
     await provider.interactionFinished(request, response, { login });
     return;
   }
-  const grant = grantId
-    ? await provider.Grant.find(grantId)
-    : new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+  // the session may remember one that was revoked since
+  const grant = (grantId && await provider.Grant.find(grantId))
+    || new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = prompt.details;
   if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(' '));
   if (missingOIDCClaims) grant.addOIDCClaims(missingOIDCClaims);
@@ -161,6 +169,25 @@ async function watchTokenEndpoint(ctx, next) {
   if (grant === 'refresh_token') stats.refresh += 1;
   const client = ctx.oidc.client?.clientId;
   stats.log.push({ at: Date.now(), grant, client, status: ctx.status, error: ctx.body?.error });
+}
+
+/** Has devices ask as often as DEVICE_INTERVAL says (RFC 8628, 3.2). */
+async function deviceInterval(ctx, next) {
+  await next();
+  const interval = process.env.DEVICE_INTERVAL;
+  if (interval && ctx.path === '/device/auth' && ctx.status === 200) ctx.body.interval = Number(interval);
+}
+
+/** Counts what is revoked, and revokes nothing while it is told not to. */
+async function revocations(ctx, next) {
+  if (ctx.path !== '/token/revocation') return next();
+  if (!revokes) {
+    ctx.status = 503;
+    return undefined;
+  }
+  await next();
+  stats.revocations += 1;
+  return undefined;
 }
 
 async function json(request) {

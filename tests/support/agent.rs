@@ -58,50 +58,102 @@ impl Ending {
     }
 }
 
-/// Agrees, at the address with the code in it, to what a device asked for: submits each form of the
-/// provider's as it stands, with the button pressed that says yes, or else the one that says no. Gives
-/// the last page.
+/// A browser, with the cookies that it has: a provider knows who comes back, and may take a later login for
+/// one with an earlier.
+#[derive(Debug, Default)]
+pub(crate) struct Browser {
+    cookies: Vec<(String, String)>,
+}
+
+/// Agrees in a browser of its own; see [`Browser::agree`].
 pub(crate) fn agree(verification_uri: &str, yes: bool) -> Result<Reply, AgentError> {
-    let mut url: Url = verification_uri.parse().map_err(|_| AgentError::Nowhere)?;
-    let mut cookies = Vec::<(String, String)>::new();
-    let mut form: Option<Vec<(String, String)>> = None;
-    let mut said_no = false;
-    for _ in 0..2 * HOPS {
-        let fields: Vec<(&str, &str)> =
-            form.iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let ask = match form {
-            Some(_) => Ask::post(url.as_str(), &fields),
-            None => Ask::get(url.as_str()),
-        };
-        let page = with_cookies(ask.header("Accept", "text/html"), &cookies).send()?;
-        for cookie in page.all("Set-Cookie") {
-            remember(&mut cookies, cookie);
+    Browser::default().agree(verification_uri, yes)
+}
+
+/// Visits an authorization URL with a browser of its own.
+pub(crate) fn visit(authorization_url: &str) -> Result<Ending, AgentError> {
+    Browser::default().visit(authorization_url)
+}
+
+impl Browser {
+    /// Agrees, at the address with the code in it, to what a device asked for: submits each form of the
+    /// provider's as it stands, with the button pressed that says yes, or else the one that says no. Gives
+    /// the last page.
+    pub(crate) fn agree(&mut self, verification_uri: &str, yes: bool) -> Result<Reply, AgentError> {
+        let mut url: Url = verification_uri.parse().map_err(|_| AgentError::Nowhere)?;
+        let cookies = &mut self.cookies;
+        let mut form: Option<Vec<(String, String)>> = None;
+        let mut said_no = false;
+        for _ in 0..2 * HOPS {
+            let fields: Vec<(&str, &str)> = form
+                .iter()
+                .flatten()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            let ask = match form {
+                Some(_) => Ask::post(url.as_str(), &fields),
+                None => Ask::get(url.as_str()),
+            };
+            let page = with_cookies(ask.header("Accept", "text/html"), cookies).send()?;
+            for cookie in page.all("Set-Cookie") {
+                remember(cookies, cookie);
+            }
+            form = None;
+            if matches!(page.status, 301 | 302 | 303 | 307 | 308) {
+                let location = page.header("Location").ok_or(AgentError::Nowhere)?;
+                url = url.join(location).map_err(|_| AgentError::Nowhere)?;
+                continue;
+            }
+            let text = page.text();
+            let Some(action) = attribute(&text, "<form", "action") else { return Ok(page) };
+            url = url.join(&action).map_err(|_| AgentError::Nowhere)?;
+            let inputs = text.split("<input").skip(1).filter_map(|input| {
+                let input = format!("<input{}", input.split('>').next().unwrap_or_default());
+                Some((attribute(&input, "<input", "name")?, attribute(&input, "<input", "value")?))
+            });
+            let mut fields: Vec<_> = inputs.collect();
+            if said_no {
+                return Ok(page);
+            }
+            if !yes && fields.iter().any(|(name, _)| name == "confirm") {
+                fields.retain(|(name, _)| name != "confirm");
+                fields.push(("abort".to_owned(), "yes".to_owned()));
+                said_no = true;
+            }
+            form = Some(fields);
         }
-        form = None;
-        if matches!(page.status, 301 | 302 | 303 | 307 | 308) {
+        Err(AgentError::Loop)
+    }
+
+    /// Visits an authorization URL as a browser would.
+    pub(crate) fn visit(&mut self, authorization_url: &str) -> Result<Ending, AgentError> {
+        let home: Url = authorization_url.parse().map_err(|_| AgentError::Nowhere)?;
+        let mut url = home.clone();
+        let cookies = &mut self.cookies;
+        for _ in 0..HOPS {
+            if url.origin() != home.origin() && !is_loopback(&url) {
+                return Ok(Ending::Foreign(url));
+            }
+            let mut ask = Ask::get(url.as_str()).header("Accept", "text/html");
+            if url.origin() == home.origin() {
+                ask = with_cookies(ask, cookies);
+            }
+            let page = ask.send()?;
+            if !matches!(page.status, 301 | 302 | 303 | 307 | 308) {
+                return if url.origin() == home.origin() {
+                    Err(AgentError::Stuck { status: page.status, page: page.text() })
+                } else {
+                    Ok(Ending::Callback { url, page })
+                };
+            }
+            for cookie in page.all("Set-Cookie") {
+                remember(cookies, cookie);
+            }
             let location = page.header("Location").ok_or(AgentError::Nowhere)?;
             url = url.join(location).map_err(|_| AgentError::Nowhere)?;
-            continue;
         }
-        let text = page.text();
-        let Some(action) = attribute(&text, "<form", "action") else { return Ok(page) };
-        url = url.join(&action).map_err(|_| AgentError::Nowhere)?;
-        let inputs = text.split("<input").skip(1).filter_map(|input| {
-            let input = format!("<input{}", input.split('>').next().unwrap_or_default());
-            Some((attribute(&input, "<input", "name")?, attribute(&input, "<input", "value")?))
-        });
-        let mut fields: Vec<_> = inputs.collect();
-        if said_no {
-            return Ok(page);
-        }
-        if !yes && fields.iter().any(|(name, _)| name == "confirm") {
-            fields.retain(|(name, _)| name != "confirm");
-            fields.push(("abort".to_owned(), "yes".to_owned()));
-            said_no = true;
-        }
-        form = Some(fields);
+        Err(AgentError::Loop)
     }
-    Err(AgentError::Loop)
 }
 
 /// An attribute of the first tag of a kind.
@@ -117,36 +169,6 @@ fn with_cookies(ask: Ask, cookies: &[(String, String)]) -> Ask {
     }
     let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     ask.header("Cookie", &pairs.join("; "))
-}
-
-/// Visits an authorization URL as a browser would.
-pub(crate) fn visit(authorization_url: &str) -> Result<Ending, AgentError> {
-    let home: Url = authorization_url.parse().map_err(|_| AgentError::Nowhere)?;
-    let mut url = home.clone();
-    let mut cookies = Vec::<(String, String)>::new();
-    for _ in 0..HOPS {
-        if url.origin() != home.origin() && !is_loopback(&url) {
-            return Ok(Ending::Foreign(url));
-        }
-        let mut ask = Ask::get(url.as_str()).header("Accept", "text/html");
-        if url.origin() == home.origin() {
-            ask = with_cookies(ask, &cookies);
-        }
-        let page = ask.send()?;
-        if !matches!(page.status, 301 | 302 | 303 | 307 | 308) {
-            return if url.origin() == home.origin() {
-                Err(AgentError::Stuck { status: page.status, page: page.text() })
-            } else {
-                Ok(Ending::Callback { url, page })
-            };
-        }
-        for cookie in page.all("Set-Cookie") {
-            remember(&mut cookies, cookie);
-        }
-        let location = page.header("Location").ok_or(AgentError::Nowhere)?;
-        url = url.join(location).map_err(|_| AgentError::Nowhere)?;
-    }
-    Err(AgentError::Loop)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     /// Life of the secrets of clients that register themselves; they get none if absent.
     pub(crate) secret_lifetime: Option<Duration>,
+    /// How often devices are to ask whether the user has agreed; it is not said if absent.
+    pub(crate) device_interval: Option<Duration>,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
             access_lifetime: Duration::from_mins(1),
             grace: Duration::ZERO,
             secret_lifetime: None,
+            device_interval: None,
         }
     }
 }
@@ -75,9 +78,8 @@ impl OpenIdProvider {
         );
         // set by tests/run where the system's node is too old
         let node = env::var_os("OSTLER_TEST_NODE").unwrap_or_else(|| "node".into());
-        let secret_lifetime = options.secret_lifetime;
-        let secret_lifetime =
-            secret_lifetime.map_or(String::new(), |lifetime| lifetime.as_secs().to_string());
+        let seconds =
+            |time: Option<Duration>| time.map_or(String::new(), |it| it.as_secs().to_string());
         let mut node = Kept::spawn(
             Command::new(node)
                 .arg("server.mjs")
@@ -85,7 +87,8 @@ impl OpenIdProvider {
                 .env("PORT", "0")
                 .env("ACCESS_TTL", options.access_lifetime.as_secs().to_string())
                 .env("GRACE", options.grace.as_secs().to_string())
-                .env("SECRET_TTL", secret_lifetime)
+                .env("SECRET_TTL", seconds(options.secret_lifetime))
+                .env("DEVICE_INTERVAL", seconds(options.device_interval))
                 .env("CLIENT_SECRET", SECRET)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -141,6 +144,14 @@ impl OpenIdProvider {
         Ok(())
     }
 
+    /// Revokes tokens from now on, as it does at first; or answers each such request with 503.
+    pub(crate) fn revokes(&self, revokes: bool) -> Result<(), HttpError> {
+        let reply =
+            Ask::post_json(&self.url("/_revocations"), &json!({ "revokes": revokes })).send()?;
+        assert_eq!(reply.status, 204);
+        Ok(())
+    }
+
     /// Lets go of the requests that it holds.
     pub(crate) fn release(&self) -> Result<(), HttpError> {
         let reply = Ask::post_json(&self.url("/_release"), &json!({})).send()?;
@@ -148,8 +159,8 @@ impl OpenIdProvider {
         Ok(())
     }
 
-    /// What its token endpoint saw (`token`, `refresh`, `reuse` and the `log` of requests), and how
-    /// many refresh tokens are `alive`.
+    /// What its token endpoint saw (`token`, `refresh`, `reuse` of refresh tokens, codes that were `spent`
+    /// already, and the `log` of requests), `revocations`, and how many refresh tokens are `alive`.
     pub(crate) fn stats(&self) -> Result<Value, HttpError> {
         Ok(Ask::get(&self.url("/_stats")).send()?.json())
     }

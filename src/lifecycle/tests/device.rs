@@ -76,7 +76,7 @@ fn a_provider_that_wants_it_slower_is_asked_slower_for_good() {
 }
 
 #[test]
-fn a_lost_answer_doubles_the_interval_and_ends_nothing() {
+fn a_lost_answer_doubles_the_interval_and_ends_nothing_where_nothing_is_at_stake() {
     let mut world = World::new();
     begin(&mut world, 5);
     for (class, next) in [
@@ -91,6 +91,23 @@ fn a_lost_answer_doubles_the_interval_and_ends_nothing() {
         assert!(world.begins.is_empty(), "{class:?}");
     }
     assert!(world.ended.is_empty());
+}
+
+/// A provider that sees a used code again may end what it takes for one with the login that the code brought.
+#[test]
+fn a_code_that_may_be_used_is_not_shown_again_where_a_login_of_the_client_stands() {
+    for (class, goes_on) in [(FailureClass::Ambiguous, false), (FailureClass::NotSent, true)] {
+        let mut world = World::new();
+        world.restore("gate", 36_000, 0, rules());
+        begin(&mut world, 5);
+        world.pass_seconds(5);
+        ask(&mut world, lost(class));
+        let ended = world.ended.get(&request(1));
+        assert_eq!(ended.is_none(), goes_on, "{class:?}");
+        assert!(goes_on || matches!(ended, Some(Err(SignInEnd::Failed(_)))), "{ended:?}");
+        world.pass_seconds(20);
+        assert_eq!(world.begins.len(), usize::from(goes_on), "{class:?}");
+    }
 }
 
 #[test]

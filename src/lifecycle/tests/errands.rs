@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::failure;
 use super::rules;
-use super::world::{World, name, seed};
+use super::world::{World, name, request, seed};
 use crate::lifecycle::ErrandEffect::{Over, Run, Waits};
 use crate::lifecycle::{ErrandEffect, ErrandEvent, ErrandSeed, Event, Rules, may_pass};
-use crate::model::{ErrandId, Failure, FailureClass, Values};
+use crate::model::{ErrandId, Failure, FailureClass, FlightId, Landing, Values};
 
 const DAY: u64 = 86_400;
 
@@ -201,6 +201,41 @@ fn a_new_login_has_the_old_one_revoked_before_the_user_agrees_or_not_at_all() {
     world.land(granted);
     world.save(true);
     assert_eq!(world.done(), [Over(ErrandId(1))], "the other account is another login");
+}
+
+/// What the user has agreed to by then may be one with the login before, and would be revoked with it.
+#[test]
+fn nothing_is_revoked_while_a_login_is_on_its_way_into_its_place() {
+    let mut world = World::new();
+    world.owe(1, "door", None, false);
+    world.owe(2, "gate", None, false);
+    world.offline(1);
+    world.offline(2);
+    let request = world.sign_in(1, "door", rules());
+    world.offline(1);
+    world.offline(2);
+    world.done();
+    world.pass_seconds(20);
+    assert_eq!(world.done(), [Run(ErrandId(2))], "the other account waits for nobody");
+    world.tried(2, Ok(()));
+    world.done();
+    world.tell(Event::Redeem { request, values: Values::default() });
+    world.begin(Ok(()));
+    world.pass_seconds(20);
+    assert_eq!(world.done(), []);
+    let landing = Landing::Failed { failure: failure(FailureClass::Ambiguous), rescued: None };
+    world.land(landing);
+    assert_eq!(world.done(), [Run(ErrandId(1))], "no login has come");
+}
+
+#[test]
+fn one_from_an_earlier_run_waits_for_a_login_whose_answer_is_on_record() {
+    let mut world = World::new();
+    world.life.resume_exchange(FlightId(7), request(9), seed("door"), rules());
+    world.owe(1, "door", None, false);
+    assert_eq!(world.done(), [Waits(ErrandId(1))]);
+    world.owe(2, "gate", None, false);
+    assert_eq!(world.done(), [Run(ErrandId(2))]);
 }
 
 #[test]
