@@ -126,21 +126,28 @@ pub(super) fn take_up(
             engine.write(Command::Abandon { flight, account: seed.id, standing: None });
         }
     }
+    take_up_answered(engine);
     engine.resume_devices(devices, &cut_off);
     read_on(engine);
 }
 
+/// Has every account know of its answer on record before the first event, which makes due what is due: the
+/// refresh token that such an account has is spent.
+fn take_up_answered(engine: &mut Engine) {
+    for unread in &engine.unread {
+        if let Kind::Refresh(generation, portion) = &unread.kind {
+            let (name, portion) = (&unread.seed.name, portion.clone().map(Arc::new));
+            engine.lifecycle.resume_refresh(unread.flight, name, *generation, portion);
+        }
+    }
+}
+
 /// Reads the answers on record whose provider's definition is at hand; the others wait for it.
 pub(super) fn read_on(engine: &mut Engine) {
-    // First all of them are known, then the first is interpreted: an event makes due what is due, and
-    // must not find an account whose answer is still waiting here.
+    take_up_answered(engine);
     let mut flights = Vec::new();
     for unread in std::mem::take(&mut engine.unread) {
         let name = &unread.seed.name;
-        if let Kind::Refresh(generation, portion) = &unread.kind {
-            let portion = portion.clone().map(Arc::new);
-            engine.lifecycle.resume_refresh(unread.flight, name, *generation, portion);
-        }
         let Some(provider) = engine.provider_of(&unread.seed.client) else {
             tracing::error!(account = %name, "an answer on record waits for its provider's definition");
             engine.unread.push(unread);

@@ -44,6 +44,8 @@ pub(super) struct Access {
     /// Which boot it was given out in.
     pub(super) boot: u32,
     pub(super) durable: bool,
+    /// Whether the answer that brought it is on the disk, as it came.
+    pub(super) recorded: bool,
 }
 
 /// The grant of one account.
@@ -51,6 +53,9 @@ pub(super) struct Grant {
     pub(super) kind: Kind,
     /// Why the server does not honour it any more.
     pub(super) over: Option<&'static str>,
+    /// Whether the user has agreed, and whether the code for that was used.
+    pub(super) agreed: bool,
+    redeemed: bool,
     tokens: Vec<Refresh>,
     lifetime: i64,
     /// Whether the server may still call the sound grant dead once by mistake.
@@ -59,18 +64,26 @@ pub(super) struct Grant {
 
 /// What a server makes of a refresh token.
 pub(super) enum Verdict {
-    Granted { refresh: Option<String>, access: String, lifetime: i64 },
+    Granted {
+        refresh: Option<String>,
+        access: String,
+        lifetime: i64,
+    },
     Dead,
+    /// The user has not agreed yet.
+    Pending,
 }
 
 /// All servers.
 #[derive(Default)]
 pub(super) struct Servers {
-    pub(super) grants: HashMap<&'static str, Grant>,
+    /// By the name of the login: the account's for the first one, and `ACCOUNT.NUMBER` for later ones.
+    pub(super) grants: HashMap<String, Grant>,
     pub(super) accesses: HashMap<String, Access>,
     /// What must never happen, and did.
     pub(super) wrong: Vec<String>,
     pub(super) refreshes: u64,
+    pub(super) logins: u64,
     next_access: u64,
     pub(super) boot: u32,
 }
@@ -91,13 +104,20 @@ impl Servers {
     pub(super) fn add(&mut self, account: &'static str, kind: Kind, lifetime: i64, expires: i64) {
         let first = Refresh { custody: Custody::Durable, used: None, successors: Vec::new() };
         let tokens = vec![first];
-        self.grants.insert(account, Grant { kind, over: None, tokens, lifetime, may_err: true });
-        let access = Access { expires, boot: 0, durable: true };
+        let grant = Grant { tokens, ..Grant::new(kind, lifetime) };
+        self.grants.insert(account.to_owned(), Grant { agreed: true, redeemed: true, ..grant });
+        let access = Access { expires, boot: 0, durable: true, recorded: true };
         self.accesses.insert(format!("at-{account}"), access);
     }
 
     /// A refresh token arrives at its server.
     pub(super) fn take(&mut self, token: &str, now: i64) -> Verdict {
+        if let Some(account) = token.strip_prefix("self-") {
+            return self.give(account, 3_600_000, None, now);
+        }
+        if let Some(login) = token.strip_prefix("code-") {
+            return self.redeem(login, now);
+        }
         let Some((account, number)) = parse(token) else { return Verdict::Dead };
         let Some(grant) = self.grants.get_mut(account) else { return Verdict::Dead };
         if grant.over.is_some() {
@@ -120,10 +140,60 @@ impl Servers {
             format!("rt-{account}-{next}")
         });
         self.refreshes += 1;
+        self.give(account, lifetime, refresh, now)
+    }
+
+    /// A code arrives at its server: the browser's, or a device's. One that was used ends the login that it
+    /// brought, and what the account has besides, which the server takes for one with it.
+    fn redeem(&mut self, login: &str, now: i64) -> Verdict {
+        let Some(grant) = self.grants.get_mut(login) else { return Verdict::Dead };
+        if !grant.agreed {
+            return Verdict::Pending;
+        }
+        if grant.redeemed {
+            let account = account_of(login).to_owned();
+            for (_, grant) in self.grants.iter_mut().filter(|(name, _)| account_of(name) == account)
+            {
+                grant.over.get_or_insert("a code was used twice");
+            }
+            return Verdict::Dead;
+        }
+        grant.redeemed = true;
+        let custody = Custody::Away;
+        grant.tokens.push(Refresh { custody, used: None, successors: Vec::new() });
+        let lifetime = grant.lifetime;
+        self.logins += 1;
+        self.give(login, lifetime, Some(format!("rt-{login}-0")), now)
+    }
+
+    /// The user is about to sign in: tokens come of that once a code is redeemed. `agreed` where that is at once.
+    pub(super) fn admit(&mut self, login: &str, kind: Kind, lifetime: i64, agreed: bool) {
+        let grant = Grant { agreed, ..Grant::new(kind, lifetime) };
+        self.grants.insert(login.to_owned(), grant);
+    }
+
+    /// Another program has signed in, and has its refresh token, which is given.
+    pub(super) fn admit_elsewhere(&mut self, login: &str, kind: Kind, lifetime: i64) -> String {
+        let first = Refresh { custody: Custody::Away, used: None, successors: Vec::new() };
+        let grant = Grant { tokens: vec![first], ..Grant::new(kind, lifetime) };
+        self.grants.insert(login.to_owned(), Grant { agreed: true, redeemed: true, ..grant });
+        format!("rt-{login}-0")
+    }
+
+    /// The number of the last login of an account of which the daemon has a refresh token, and whether it stands.
+    pub(super) fn newest(&self, account: &str, now: i64) -> Option<(u32, bool)> {
+        let held = self.grants.iter().filter(|(login, grant)| {
+            account_of(login) == account && grant.tokens.iter().any(Refresh::is_at_hand)
+        });
+        let numbered = held.map(|(login, grant)| (number_of(login), grant.stands(now)));
+        numbered.max_by_key(|(number, _)| *number)
+    }
+
+    fn give(&mut self, login: &str, lifetime: i64, refresh: Option<String>, now: i64) -> Verdict {
         self.next_access += 1;
-        let access = format!("at-{account}-{}", self.next_access);
+        let access = format!("at-{login}-{}", self.next_access);
         let boot = self.boot;
-        let given = Access { expires: now + lifetime, boot, durable: false };
+        let given = Access { expires: now + lifetime, boot, durable: false, recorded: false };
         self.accesses.insert(access.clone(), given);
         Verdict::Granted { refresh, access, lifetime }
     }
@@ -155,7 +225,28 @@ impl Servers {
     }
 }
 
+/// The account that a login is of.
+pub(super) fn account_of(login: &str) -> &str {
+    login.split('.').next().unwrap_or(login)
+}
+
+/// Which of the account's it is.
+fn number_of(login: &str) -> u32 {
+    login.split_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+impl Refresh {
+    fn is_at_hand(&self) -> bool {
+        matches!(self.custody, Custody::Durable | Custody::Held)
+    }
+}
+
 impl Grant {
+    fn new(kind: Kind, lifetime: i64) -> Self {
+        let tokens = Vec::new();
+        Self { kind, over: None, agreed: false, redeemed: false, tokens, lifetime, may_err: true }
+    }
+
     /// Whether the server takes this refresh token.
     fn honours(&self, number: usize, now: i64) -> bool {
         let token = &self.tokens[number];

@@ -85,7 +85,7 @@ impl Sky {
 impl Courier for Sky {
     fn deliver(&self, request: TokenRequest) -> Delivery<'_> {
         Box::pin(async move {
-            let token = request.parameter("refresh_token").unwrap_or_default();
+            let token = proof(&request);
             let (reply, answer) = oneshot::channel();
             self.air().launch(token, reply);
             let result = answer.await.unwrap_or_else(|_| Err(error(FailureClass::Ambiguous)));
@@ -101,11 +101,25 @@ impl Courier for Sky {
     }
 }
 
+/// By what a request asks for tokens.
+fn proof(request: &TokenRequest) -> String {
+    let code = request.parameter("code").or_else(|| request.parameter("device_code"));
+    let own = request.parameter("scope").filter(|_| {
+        request.parameter("grant_type").is_some_and(|grant| grant == "client_credentials")
+    });
+    let code = code.map(|code| format!("code-{code}"));
+    // the scope of a client's own login is the name of its account
+    let own = own.map(|account| format!("self-{account}"));
+    request.parameter("refresh_token").or(code).or(own).unwrap_or_default()
+}
+
 impl Air {
     fn launch(&mut self, token: String, reply: Reply) {
         let account = parse(&token).map(|(account, _)| account);
         let twin = self.aloft.iter().any(|other| {
-            !other.reply.is_closed() && parse(&other.token).map(|(account, _)| account) == account
+            account.is_some()
+                && !other.reply.is_closed()
+                && parse(&other.token).map(|(account, _)| account) == account
         });
         if twin {
             self.servers.wrong.push(format!("{token} was sent beside another of its grant"));
@@ -248,6 +262,7 @@ impl Air {
     fn serve(&mut self, token: &str) -> RawAnswer {
         match self.servers.take(token, self.now) {
             Verdict::Dead => answer(400, "{\"error\":\"invalid_grant\"}"),
+            Verdict::Pending => answer(400, "{\"error\":\"authorization_pending\"}"),
             Verdict::Granted { refresh, access, lifetime } => {
                 let refresh = refresh.map(|token| format!("\"refresh_token\":\"{token}\","));
                 let seconds = lifetime / 1000;

@@ -65,7 +65,7 @@ fn weather() -> impl Strategy<Value = Weather> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => (0..5_usize, 0..4000_u32, 1..60_000_u32, any::<bool>()).prop_map(
             |(who, min_valid, patience, rejects)| Step::Ask { who, min_valid, patience, rejects }

@@ -20,16 +20,16 @@ use super::provider::{Custody, Kind, Servers, refresh_tokens};
 use super::sky::Sky;
 use crate::api::{Fault, GetToken, Logout, Request, Response};
 use crate::engine::Handle;
-use crate::engine::task::{Control, Engine, Info, Parts};
+use crate::engine::task::{Control, Engine, Info, Parts, Reload};
 use crate::lifecycle::{Event, Settings};
 use crate::model::{
-    AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, Face,
-    Fingerprint, FlightId, Generation, GrantChange, GrantType, Identity, Issued, Modes, Now,
-    RefreshToken, Scopes, Stamp, Target, TokenType, Values, Wall,
+    AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, DeviceCode,
+    Face, Fingerprint, FlightId, Generation, GrantChange, GrantType, Identity, Issued, Modes, Now,
+    RefreshToken, RequestId, Scopes, Stamp, Target, TokenType, Values, Wall,
 };
 use crate::oauth::{Http, HttpOptions};
 use crate::provider::Catalog;
-use crate::store::{Attempt, Begin, BeginKind, Command, Exchange, Places, by_hand};
+use crate::store::{Attempt, Begin, BeginKind, Command, DeviceSignIn, Exchange, Places, by_hand};
 use crate::sys::alarm::{Alarm, Timer};
 use crate::sys::clock::{Clock, Time};
 
@@ -46,6 +46,10 @@ pub(super) const ACCOUNTS: [(&str, &str, Kind, i64); 5] = [
     ("four", "confirmed", Kind::Confirmed, 1_200_000),
     ("five", "static", Kind::Static, 3_600_000),
 ];
+
+/// The names that accounts can have.
+const ALIASES: [(&str, &str); 5] =
+    [("one", "uno"), ("two", "due"), ("three", "tre"), ("four", "quattro"), ("five", "cinque")];
 
 /// The time of a boot.
 #[derive(Debug)]
@@ -93,10 +97,35 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, Fault>>>>;
 /// Somebody who waits for an answer.
 pub(super) struct Question {
     pub(super) account: &'static str,
+    pub(super) asked: Asked,
     /// How long they wait once the engine has heard them, and until when that is.
     patience: i64,
     pub(super) deadline: Option<i64>,
     answer: Answer,
+}
+
+/// What somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What all do whose answers are looked at one by one.
+    Token,
+    /// To be signed in.
+    Login,
+    /// The end of a login, or of the account with it.
+    Leave,
+    /// Another name for an account.
+    Rename(&'static str),
+    /// Something else.
+    Rest,
+}
+
+/// What the disk does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disk {
+    /// It takes everything.
+    Well,
+    /// It is full.
+    Full,
 }
 
 /// A daemon at work.
@@ -105,7 +134,7 @@ struct Running {
     handle: Handle,
     desk: by_hand::ByHand,
     control: mpsc::Receiver<Control>,
-    _orders: mpsc::Sender<Control>,
+    orders: mpsc::Sender<Control>,
 }
 
 pub(super) struct World {
@@ -129,6 +158,15 @@ pub(super) struct World {
     pub(super) unfinished: Vec<Attempt>,
     pub(super) steps: u64,
     settings: Settings,
+    disk: Disk,
+    /// Answers to what was asked besides tokens.
+    pub(super) heard: Vec<(&'static str, Asked, Result<Response, Fault>)>,
+    /// Of accounts that have another name, which.
+    names: HashMap<&'static str, &'static str>,
+    /// The last login of an account that its user has ended, or may have.
+    pub(super) ended: HashMap<&'static str, u32>,
+    /// Sign-ins on another device that the next daemon finds: the account and the login.
+    pub(super) devices: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -183,6 +221,11 @@ impl World {
             unfinished: Vec::new(),
             steps: 0,
             settings,
+            disk: Disk::Well,
+            heard: Vec::new(),
+            names: HashMap::new(),
+            ended: HashMap::new(),
+            devices: Vec::new(),
         };
         world.start();
         world
@@ -207,9 +250,15 @@ impl World {
         let clock = Clock::of(BootId(format!("boot-{}", self.boots)), Arc::clone(&self.hour) as _);
         self.hour.alarm.store(i64::MAX, Relaxed);
         self.started_at = self.hour.offset.load(Relaxed);
+        self.put_devices(&clock);
+        self.disk = Disk::Well;
         let opened = by_hand::open(&places(self.home.path()), clock.now()).unwrap();
         let (store, reports, loaded, desk) = opened;
         for record in &loaded.accounts {
+            let known = ALIASES.iter().flat_map(|(name, alias)| [(name, name), (name, alias)]);
+            for (account, name) in known.filter(|(_, name)| **name == record.seed.name.as_str()) {
+                self.names.insert(account, name);
+            }
             let before = self.generations.insert(record.seed.id.clone(), record.generation);
             if before.is_some_and(|before| before > record.generation) {
                 let wrong = format!("{} is back at an older generation", record.seed.name);
@@ -244,7 +293,7 @@ impl World {
         // as the loop does before its first step
         engine.tell(Event::Alarm);
         self.read_only = false;
-        self.running = Some(Running { engine, handle, desk, control, _orders: orders });
+        self.running = Some(Running { engine, handle, desk, control, orders });
     }
 
     /// The daemon dies at once and starts on what the disk has.
@@ -253,7 +302,13 @@ impl World {
         copy(self.home.path(), after.path());
         self.running = None;
         self.home = after;
+        // who was about to leave may have left
+        let leaving = self.questions.iter().filter(|it| it.asked == Asked::Leave);
+        for account in leaving.map(|it| it.account).collect::<Vec<_>>() {
+            self.end(account);
+        }
         self.questions.clear();
+        self.heard.clear();
         self.sky.air().fall(arrives);
         self.set_time(self.now() + down);
         if let Some(offset) = boot {
@@ -276,24 +331,120 @@ impl World {
         self.running.as_ref().unwrap().desk.read_only(read_only);
     }
 
+    /// The name that an account has by now.
+    pub(super) fn name(&self, who: &'static str) -> &'static str {
+        self.names.get(who).copied().unwrap_or(who)
+    }
+
+    /// The one that it has not.
+    pub(super) fn other_name(&self, who: &'static str) -> &'static str {
+        let (first, second) = ALIASES.into_iter().find(|(name, _)| *name == who).unwrap();
+        if self.name(who) == first { second } else { first }
+    }
+
+    pub(super) fn renamed(&mut self, who: &'static str, name: &'static str) {
+        self.names.insert(who, name);
+    }
+
+    /// The user has ended what the account had, or may have.
+    pub(super) fn end(&mut self, who: &'static str) {
+        self.ended.insert(who, u32::try_from(self.sky.air().servers.grants.len()).unwrap());
+    }
+
+    /// Whether an account has a login that its provider honours, and its user.
+    pub(super) fn honoured(&self, servers: &Servers, who: &str) -> bool {
+        let ended = |number: u32| self.ended.get(who).is_some_and(|ended| number <= *ended);
+        servers.newest(who, self.now()).is_some_and(|(number, stands)| stands && !ended(number))
+    }
+
+    /// From now on the disk is like that.
+    pub(super) fn disk(&mut self, disk: Disk) {
+        let by_hand = &self.running.as_ref().unwrap().desk;
+        let sql = match disk {
+            Disk::Well => "PRAGMA max_page_count = 1000000",
+            // no lower than what it has
+            Disk::Full => "PRAGMA max_page_count = 1",
+        };
+        by_hand.read_only(false);
+        by_hand.execute(sql);
+        by_hand.read_only(self.read_only);
+        self.disk = disk;
+        self.refused |= disk != Disk::Well;
+    }
+
+    /// The definitions are read anew.
+    pub(super) fn reload(&mut self) {
+        let reload = Reload { catalog: catalog(), modes: None, document: None };
+        let orders = &self.running.as_ref().unwrap().orders;
+        // one that waits already is as good
+        let _ = orders.try_send(Control::Reload(Box::new(reload)));
+    }
+
+    /// Writes down what the daemon before had shown of sign-ins on another device.
+    fn put_devices(&mut self, clock: &Clock) {
+        let devices = std::mem::take(&mut self.devices);
+        if devices.is_empty() {
+            return;
+        }
+        let opened = by_hand::open(&places(self.home.path()), clock.now()).unwrap();
+        let (store, _reports, loaded, mut desk) = opened;
+        for (who, login) in devices {
+            let name = self.name(who);
+            let known = loaded.accounts.iter().find(|known| known.seed.name.as_str() == name);
+            let fresh = self.sky.air().servers.grants.len().to_le_bytes();
+            let (_, provider, ..) = ACCOUNTS.into_iter().find(|(it, ..)| *it == who).unwrap();
+            let mut seed = seed(
+                name,
+                provider,
+                known.map_or(AccountId::from_random(fresh), |it| it.seed.id.clone()),
+            );
+            seed.name = name.parse().unwrap();
+            let client = ClientRecord {
+                key: seed.client.clone(),
+                redirect_uri: None,
+                discovered: None,
+                secret_ends: None,
+            };
+            let mut request = [0; 10];
+            request[..8].copy_from_slice(&fresh);
+            let device = DeviceSignIn {
+                request: RequestId::from_random(request),
+                seed,
+                client,
+                secret: None,
+                registration: None,
+                key: None,
+                code: Arc::new(DeviceCode::new(login)),
+                user_code: "AB-CD".into(),
+                verification_uri: "https://device.example".into(),
+                verification_uri_complete: None,
+                interval: Duration::from_secs(5),
+                began: clock.stamp(),
+                lifetime: Duration::from_mins(10),
+            };
+            assert!(store.send(Command::PutDevice(Box::new(device))).is_ok());
+        }
+        desk.turns();
+    }
+
     pub(super) fn ask(&mut self, who: &'static str, get: GetToken) {
         let patience = i64::from(get.timeout_ms.unwrap());
-        self.put(who, Request::GetToken(get), patience);
+        self.put(who, Asked::Token, Request::GetToken(get), patience);
     }
 
     pub(super) fn log_out(&mut self, who: &'static str) {
         let logout = Logout { account: who.parse().unwrap(), revoke: None };
-        self.put(who, Request::Logout(logout), i64::from(u32::MAX));
+        self.put(who, Asked::Token, Request::Logout(logout), i64::from(u32::MAX));
     }
 
-    fn put(&mut self, who: &'static str, request: Request, patience: i64) {
+    pub(super) fn put(&mut self, who: &'static str, asked: Asked, request: Request, patience: i64) {
         let handle = self.running.as_ref().unwrap().handle.clone();
         let caller = Caller { face: Face::Socket, pid: None, identity: Identity::host() };
         let mut answer: Answer = Box::pin(async move { handle.ask(caller, request).await });
         // puts the question into the mailbox
         let polled = answer.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
         assert!(polled.is_pending(), "the engine has not been asked yet");
-        self.questions.push(Question { account: who, patience, deadline: None, answer });
+        self.questions.push(Question { account: who, asked, patience, deadline: None, answer });
     }
 
     /// The engine takes up one thing. Whether there was one.
@@ -327,10 +478,13 @@ impl World {
 
     /// The disk commits one command. Whether there was one.
     pub(super) fn disk_steps(&mut self) -> bool {
-        let took = !self.read_only;
+        let (takes, full) = (!self.read_only, !self.read_only && self.disk == Disk::Full);
         let sky = self.sky.clone();
         let committed = self.running.as_mut().unwrap().desk.turn(|command| {
-            if took {
+            if full {
+                // what finds room is taken; of a refresh token the worst is assumed
+                note_tokens(&mut sky.air().servers, command);
+            } else if takes {
                 note_durable(&mut sky.air().servers, command);
             }
         });
@@ -344,7 +498,10 @@ impl World {
         for mut question in questions {
             match question.answer.as_mut().poll(&mut context) {
                 Poll::Pending => self.questions.push(question),
-                Poll::Ready(answer) => self.answered.push((question.account, answer)),
+                Poll::Ready(answer) if question.asked == Asked::Token => {
+                    self.answered.push((question.account, answer));
+                }
+                Poll::Ready(answer) => self.heard.push((question.account, question.asked, answer)),
             }
         }
     }
@@ -367,8 +524,30 @@ impl World {
     }
 }
 
+/// The access tokens that a command makes durable.
+fn note_tokens(servers: &mut Servers, command: &Command) {
+    match command {
+        Command::Answered { answer, .. } => {
+            for part in String::from_utf8_lossy(&answer.body).split('"') {
+                if let Some(access) = servers.accesses.get_mut(part) {
+                    access.recorded = true;
+                }
+            }
+        }
+        Command::Grant(change) => {
+            if let Some(issued) = &change.issued
+                && let Some(access) = servers.accesses.get_mut(issued.access.expose())
+            {
+                access.durable = true;
+            }
+        }
+        _ => {}
+    }
+}
+
 /// What a command makes durable.
 fn note_durable(servers: &mut Servers, command: &Command) {
+    note_tokens(servers, command);
     match command {
         Command::Answered { answer, .. } => {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -383,11 +562,6 @@ fn note_durable(servers: &mut Servers, command: &Command) {
         Command::Grant(change) => {
             if let Some(token) = &change.refresh {
                 servers.note(token.expose(), Custody::Durable);
-            }
-            if let Some(issued) = &change.issued
-                && let Some(access) = servers.accesses.get_mut(issued.access.expose())
-            {
-                access.durable = true;
             }
         }
         _ => {}
@@ -472,6 +646,18 @@ fn catalog() -> Catalog {
     CATALOG.get_or_init(read).clone()
 }
 
+fn seed(name: &str, provider: &str, id: AccountId) -> AccountSeed {
+    AccountSeed {
+        id,
+        name: name.parse().unwrap(),
+        client: ClientKey { provider: provider.parse().unwrap(), client: "app".parse().unwrap() },
+        scopes: Scopes::parse_lenient("open close"),
+        target: Target::default(),
+        grant: GrantType::Code,
+        values: Values::default(),
+    }
+}
+
 /// Signs accounts in, on a disk that has none.
 fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]) {
     let now = Now { wall: Wall(EPOCH), boot: Boot(UP) };
@@ -481,16 +667,8 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
         let flight = FlightId(number as u64 + 1);
         let mut id = [0; 8];
         id[..4].copy_from_slice(&u32::try_from(number).unwrap().to_le_bytes());
-        let key = ClientKey { provider: provider.parse().unwrap(), client: "app".parse().unwrap() };
-        let seed = AccountSeed {
-            id: AccountId::from_random(id),
-            name: name.parse().unwrap(),
-            client: key.clone(),
-            scopes: Scopes::parse_lenient("open close"),
-            target: Target::default(),
-            grant: GrantType::Code,
-            values: Values::default(),
-        };
+        let seed = seed(name, provider, AccountId::from_random(id));
+        let key = seed.client.clone();
         let account = seed.id.clone();
         let client = ClientRecord { key, redirect_uri: None, discovered: None, secret_ends: None };
         let kind = BeginKind::Exchange(Box::new(Exchange {

@@ -40,6 +40,11 @@ impl ByHand {
         any
     }
 
+    /// Does something to the connection, such as having it refuse.
+    pub(crate) fn execute(&self, sql: &str) {
+        self.0.writer.connection().execute_batch(sql).unwrap();
+    }
+
     /// From now on the file system takes nothing, or takes writes again.
     pub(crate) fn read_only(&self, read_only: bool) {
         self.0.writer.connection().pragma_update(None, "query_only", read_only).unwrap();
