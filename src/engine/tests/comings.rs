@@ -216,7 +216,6 @@ impl Play {
                     let redirect = Redirect { request: Some(started.request), uri };
                     self.put(who, Asked::Rest, Request::SubmitRedirect(redirect));
                 }
-                (Asked::Leave, Ok(_)) => self.world.end(account),
                 (Asked::Rename(name), Ok(_)) => self.world.renamed(account, name),
                 _ => {}
             }

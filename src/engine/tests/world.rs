@@ -354,7 +354,12 @@ impl World {
     /// Whether an account has a login that its provider honours, and its user.
     pub(super) fn honoured(&self, servers: &Servers, who: &str) -> bool {
         let ended = |number: u32| self.ended.get(who).is_some_and(|ended| number <= *ended);
-        servers.newest(who, self.now()).is_some_and(|(number, stands)| stands && !ended(number))
+        // who is about to leave may have left, and not have been told yet
+        let leaves = |it: &Question| it.account == who && it.asked == Asked::Leave;
+        !self.questions.iter().any(leaves)
+            && servers
+                .newest(who, self.now())
+                .is_some_and(|(number, stands)| stands && !ended(number))
     }
 
     /// From now on the disk is like that.
@@ -501,6 +506,7 @@ impl World {
                 Poll::Ready(answer) if question.asked == Asked::Token => {
                     self.answered.push((question.account, answer));
                 }
+                Poll::Ready(Ok(_)) if question.asked == Asked::Leave => self.end(question.account),
                 Poll::Ready(answer) => self.heard.push((question.account, question.asked, answer)),
             }
         }
