@@ -116,6 +116,15 @@ impl Lifecycle {
         self.go_on(slot, now);
     }
 
+    /// Answers those whom the token at hand serves, which no flight of theirs has brought. The others wait on.
+    pub(super) fn serve_waiters(&mut self, slot: usize, now: Now, out: &mut Vec<Effect>) {
+        self.take_waiters(slot, out, |account, ask| match account.look(ask, None, now.boot) {
+            Look::Wanted => None,
+            look => Some(look),
+        });
+        self.go_on(slot, now);
+    }
+
     /// Starts what those wait for who still wait.
     pub(super) fn go_on(&mut self, slot: usize, now: Now) {
         if self.accounts.get(slot).is_some_and(|account| !account.waiters.is_empty()) {

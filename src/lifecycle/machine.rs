@@ -1,6 +1,7 @@
 //! The state machine: all that is known, and the way each event takes.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::account::{Account, NOT_RENEWABLE, News};
 use super::accounts::Accounts;
@@ -69,6 +70,8 @@ pub struct Lifecycle {
     /// Whether the last request got through to its provider.
     pub(super) online: bool,
     pub(super) draining: bool,
+    /// When a stop waits no longer for a disk that takes nothing.
+    stops_at: Option<Boot>,
 }
 
 impl Lifecycle {
@@ -96,6 +99,7 @@ impl Lifecycle {
             next_change: ChangeId::default(),
             online: true,
             draining: false,
+            stops_at: None,
         }
     }
 
@@ -189,6 +193,7 @@ impl Lifecycle {
             self.questions.next_deadline(),
             self.errands.next_deadline(rests),
             self.registrations.next_deadline(rests),
+            self.stops_at.filter(|_| !self.is_quiet()),
         ]
         .into_iter()
         .flatten()
@@ -267,6 +272,7 @@ impl Lifecycle {
 
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
+        self.stops_at.get_or_insert(now.boot + STOP_PATIENCE);
         self.questions.drop_all(out);
         self.sign_ins.end_all(out);
         for slot in self.accounts.slots() {
@@ -289,6 +295,10 @@ impl Lifecycle {
         }
         while let Some(flight) = self.saves.ring(now.boot) {
             self.save_again(flight, now, out);
+        }
+        if self.stops_at.take_if(|at| *at <= now.boot).is_some() {
+            self.give_up_saving(now, out);
+            self.registrations.give_up_keeping();
         }
         // what one attention brings about may be due at once, too, but not again and again
         for _ in 0..ROUNDS {
@@ -357,6 +367,10 @@ impl Lifecycle {
         self.accounts.wake(slot, at);
     }
 }
+
+/// How long a stop waits for a disk that takes nothing. The service manager waits a minute (`TimeoutStopSec` of the unit),
+/// and then kills. What is on record by then is read at the next start; what is not is lost either way.
+const STOP_PATIENCE: Duration = Duration::from_secs(50);
 
 /// How often timers are looked at in one event.
 const ROUNDS: usize = 4;

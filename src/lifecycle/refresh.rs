@@ -281,7 +281,7 @@ impl Lifecycle {
     /// Another login is in force: those who waited for a refresh of the one before have its token, or wait on.
     pub(super) fn refresh_superseded(&mut self, slot: usize, now: Now, out: &mut Vec<Effect>) {
         if self.accounts.get(slot).is_some_and(|account| !account.is_superseded()) {
-            self.answer_waiters(slot, None, now, out);
+            self.serve_waiters(slot, now, out);
         }
         self.leave_if_free(slot, out);
         self.rearm(slot);

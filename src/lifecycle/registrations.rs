@@ -146,6 +146,13 @@ impl Registrations {
         }
     }
 
+    /// The daemon stops, and the disk has taken nothing for long.
+    pub(super) fn give_up_keeping(&mut self) {
+        while let Some((client, _)) = self.keeping.pop_first() {
+            self.again.set(&client, None);
+        }
+    }
+
     fn no_longer_keep(&mut self, client: &ClientKey) {
         self.keeping.remove(client);
         self.again.set(client, None);

@@ -173,14 +173,7 @@ impl Lifecycle {
                 self.sign_ins.finish(request, Err(SignInEnd::NotSaved { why }), out);
             }
             Task::Refresh(Refresh { slot, .. }) if lasting && self.draining => {
-                // the raw answer is on record, and the next start reads it
-                self.flights.remove(&id);
-                if let Some(account) = self.accounts.get_mut(*slot) {
-                    account.state.work_on(Work::Idle);
-                }
-                self.settle_waiters(*slot, now, &Refusal::Stopping, out);
-                self.leave_if_free(*slot, out);
-                self.rearm(*slot);
+                self.leave_unsaved(id, *slot, now, out);
             }
             Task::Exchange(_) => {
                 let at = self.save_later(id, change, retry::disk_pause(failures), now);
@@ -200,6 +193,36 @@ impl Lifecycle {
                 let refusal = Refusal::NotSaved { why: UNSAVED.into() };
                 self.settle_waiters(*slot, now, &refusal, out);
                 self.rearm(*slot);
+            }
+        }
+    }
+
+    /// The daemon stops, and the disk has not taken what a refresh brought: the next start reads the raw answer, if that
+    /// is on record.
+    fn leave_unsaved(&mut self, id: FlightId, slot: usize, now: Now, out: &mut Vec<Effect>) {
+        self.flights.remove(&id);
+        if let Some(account) = self.accounts.get_mut(slot) {
+            account.state.work_on(Work::Idle);
+        }
+        self.settle_waiters(slot, now, &Refusal::Stopping, out);
+        self.leave_if_free(slot, out);
+        self.rearm(slot);
+    }
+
+    /// The daemon stops, and the disk has taken nothing for long: what waits to be saved again is left.
+    pub(super) fn give_up_saving(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let waits = |(id, flight): (&FlightId, &Flight)| flight.save_again_at().map(|_| *id);
+        let waiting: Vec<FlightId> = self.flights.iter().filter_map(waits).collect();
+        for id in waiting {
+            match self.flights.get(&id).map(|flight| flight.task.clone()) {
+                Some(Task::Refresh(refresh)) => self.leave_unsaved(id, refresh.slot, now, out),
+                Some(Task::Exchange(Exchange { request, seed, .. })) => {
+                    self.flights.remove(&id);
+                    self.saves.set(&id, None);
+                    self.incoming_over(id, &seed.id, now, out);
+                    self.sign_ins.finish(&request, Err(SignInEnd::Stopping), out);
+                }
+                None => {}
             }
         }
     }

@@ -5,7 +5,8 @@ use super::world::{World, name, request, seed};
 use super::{failure, rules};
 use crate::lifecycle::{Doing, Event, Purpose, Refusal, Rules, SignInEnd};
 use crate::model::{
-    About, Adjustment, Decision, Failure, FailureClass, FlightId, Generation, Standing, Values,
+    About, AccessToken, Adjustment, Decision, Failure, FailureClass, FlightId, Generation,
+    Standing, Values,
 };
 
 /// A login that was granted, and waits for the disk.
@@ -142,6 +143,58 @@ fn a_stop_does_not_wait_for_a_disk_that_will_never_take_what_is_on_record() {
     world.refuse_save();
     assert!(world.life.is_quiet(), "the next start reads the answer on record");
     assert!(world.abandoned.is_empty());
+}
+
+#[test]
+fn a_stop_ends_by_itself_although_the_disk_takes_nothing() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.sign_in(1, "gate", rules());
+    world.tell(Event::Redeem { request: request(1), values: Values::default() });
+    world.begin(Ok(()));
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.drain();
+    let mut seconds = 0;
+    while !world.life.is_quiet() {
+        assert!(seconds < 55, "the service manager would kill it");
+        while !world.saves.is_empty() {
+            world.save(false);
+        }
+        world.pass_seconds(1);
+        seconds += 1;
+    }
+    assert!(seconds > 40, "the disk may come back: {seconds}");
+    assert_eq!(world.ended[&request(1)], Err(SignInEnd::Stopping));
+    assert!(world.abandoned.is_empty(), "what is on record stays there");
+}
+
+/// A refresh of the login before lands when its token is of no interest any more.
+#[test]
+fn whoever_has_a_login_s_token_rejected_waits_for_a_refresh_of_that_login() {
+    let mut world = World::new();
+    world.restore("door", 3600, 4000, rules());
+    world.begin(Ok(()));
+    world.sign_in(1, "door", rules());
+    world.tell(Event::Redeem { request: request(1), values: Values::default() });
+    world.begin(Ok(()));
+    world.air.rotate_left(1);
+    let granted = world.granted(3600);
+    world.land(granted);
+    world.save(true);
+    let asked = world.ask("door", 60, 20);
+    assert_eq!(world.token(asked), Some("access-1"));
+    let rejected = AccessToken::new("access-1".into()).fingerprint();
+    let asked = world.ask_about("door", Some(60), 20, Some(rejected));
+    let granted = world.granted(3600);
+    world.land(granted);
+    assert!(world.answer(asked).is_none(), "{:?}", world.answer(asked));
+    world.pass_seconds(6);
+    world.refresh_well(3600);
+    assert_eq!(world.token(asked), Some("access-3"));
 }
 
 #[test]
