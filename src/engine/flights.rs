@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
 use super::certificate;
 use super::dpop;
 use super::proof;
@@ -10,16 +12,19 @@ use super::task::{Done, Engine};
 use crate::crash::{self, Point};
 use crate::lifecycle::{Event, Purpose, Unsaved};
 use crate::model::{
-    AccountSeed, ClientSecret, Failure, FailureClass, FlightId, Issued, Landing, RawAnswer,
+    AccountSeed, Boot, ClientSecret, Failure, FailureClass, FlightId, Issued, Landing, RawAnswer,
     RefreshToken, RequestId, Scopes, Stamp,
 };
 use crate::oauth::{Client, Prover, Sent, SentSecrets, TokenRequest, read_answer, sketch};
 use crate::provider::Provider;
 use crate::store::{Begin, BeginKind, Command, Credentials, Exchange, Opener, Report, StoreError};
 
-/// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client
-/// has a shorter limit of its own; this one holds if that should fail.
+/// A flight that takes longer than this is given up, whatever its layers below think. The HTTP client has a shorter limit
+/// of its own; this one holds if that should fail, and over a suspend, in which the clock of the layers below stands.
 const FLIGHT_MAX: Duration = Duration::from_secs(45);
+
+/// How long a flight that is found to take too long may take yet: after a suspend its answer may have come and not be read.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 /// What the engine knows about a flight under way.
 pub(super) struct Flying {
@@ -46,6 +51,30 @@ pub(super) struct Flying {
     sent_secrets: Option<SentSecrets>,
     /// What came back, on its way to the disk.
     pub(super) answer: Option<Arc<RawAnswer>>,
+    /// The request, while it is on its way.
+    air: Option<Air>,
+}
+
+/// A request on its way.
+struct Air {
+    task: AbortHandle,
+    limit: Limit,
+}
+
+/// How long a request may be on its way.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    Ordinary(Boot),
+    /// It took too long, and is given up if its answer is not there by then.
+    Last(Boot),
+}
+
+impl Limit {
+    fn at(self) -> Boot {
+        match self {
+            Self::Ordinary(at) | Self::Last(at) => at,
+        }
+    }
 }
 
 /// A flight's end, as its task tells it.
@@ -77,6 +106,7 @@ impl Flying {
             secret: None,
             sent_secrets: None,
             answer: Some(Arc::new(answer)),
+            air: None,
         }
     }
 }
@@ -135,6 +165,7 @@ impl Engine {
             secret: None,
             sent_secrets: None,
             answer: None,
+            air: None,
         };
         self.flying.insert(flight, flying);
         self.write(Command::Begin(Box::new(Begin { flight, sent, kind })));
@@ -188,7 +219,8 @@ impl Engine {
             "sending"
         );
         let courier = Arc::clone(&self.courier);
-        self.tasks.spawn(async move {
+        let limit = Limit::Ordinary(flying.sent.at.boot + FLIGHT_MAX);
+        let task = self.tasks.spawn(async move {
             let result = match tokio::time::timeout(FLIGHT_MAX, courier.deliver(request)).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => Err(error.into_failure()),
@@ -196,12 +228,46 @@ impl Engine {
             };
             Done::Landed(Landed { flight, result })
         });
+        if let Some(flying) = self.flying.get_mut(&flight) {
+            flying.air = Some(Air { task, limit });
+        }
+    }
+
+    /// When the next flight has been on its way for too long.
+    pub(super) fn overdue_at(&self) -> Option<Boot> {
+        let limits = self.flying.values().filter_map(|flying| flying.air.as_ref());
+        limits.map(|air| air.limit.at()).min()
+    }
+
+    /// Gives up the flights that have been on their way for too long.
+    pub(super) fn end_overdue(&mut self) {
+        let now = self.clock.now().boot;
+        let mut over = Vec::new();
+        for (flight, flying) in &mut self.flying {
+            match &mut flying.air {
+                Some(Air { limit: limit @ Limit::Ordinary(_), .. }) if limit.at() <= now => {
+                    *limit = Limit::Last(now + LAST_CHANCE);
+                }
+                Some(Air { limit: Limit::Last(at), task }) if *at <= now => {
+                    task.abort();
+                    over.push(*flight);
+                }
+                _ => {}
+            }
+        }
+        for flight in over {
+            self.landed(Landed { flight, result: Err(overdue()) });
+        }
     }
 
     /// A flight is back. Its answer goes to the disk before anybody tries to understand it.
     pub(super) fn landed(&mut self, landed: Landed) {
         let Landed { flight, result } = landed;
-        let Some(flying) = self.flying.get_mut(&flight) else { return };
+        // one that was given up in the same moment has landed already
+        let Some(flying) = self.flying.get_mut(&flight).filter(|it| it.air.is_some()) else {
+            return;
+        };
+        flying.air = None;
         match result {
             Ok(answer) => {
                 let answer = Arc::new(answer);

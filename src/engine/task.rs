@@ -341,7 +341,7 @@ impl Engine {
             self.inhibitor = None;
         }
         self.write_uses_if_due();
-        let deadlines = [self.lifecycle.next_deadline(), self.uses.due()];
+        let deadlines = [self.lifecycle.next_deadline(), self.uses.due(), self.overdue_at()];
         self.alarm.set(deadlines.into_iter().flatten().min())?;
         // A stop never waits behind a crowd; what frees callers goes before what adds more of
         // them; the alarm goes before the mailbox, so that no crowd can starve the schedule.
@@ -361,6 +361,7 @@ impl Engine {
             Some(callback) = self.called_back.recv() => self.callback(callback),
             rung = self.alarm.ring() => {
                 rung?;
+                self.end_overdue();
                 self.tell(Event::Alarm);
             }
             Some(message) = self.mailbox.recv() => self.ask(message),

@@ -12,7 +12,7 @@
 //! - no event erases a refresh token that might still be good;
 //! - after each event the next deadline lies in the future.
 //!
-//! From the bottom up: [`words`] are what goes in and comes out; `state`, `login`, `account` what an account is;
+//! From the bottom up: `words` are what goes in and comes out; `state`, `login`, `account` what an account is;
 //! `policy`, `questions`, `sign_ins`, `errands`, `registrations`, `traffic` and `rest` each keep a concern of their own
 //! behind a small face; `machine` has them all, and the files above it are the ways of events through them.
 

@@ -4,6 +4,7 @@ mod comings;
 mod crowd;
 mod histories;
 mod leaving;
+mod overdue;
 mod provider;
 mod sky;
 mod steps;

@@ -518,6 +518,11 @@ impl World {
         alarm.min(self.sky.air().next().unwrap_or(i64::MAX))
     }
 
+    /// The machine sleeps: the boot clock goes on, and that of the runtime stands.
+    pub(super) fn suspend(&mut self, span: i64) {
+        self.set_time(self.now() + span);
+    }
+
     pub(super) async fn pass_to(&mut self, then: i64) {
         let span = u64::try_from(then - self.now()).unwrap();
         self.set_time(then);

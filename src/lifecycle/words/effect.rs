@@ -13,7 +13,7 @@ use crate::model::{
 /// What is to be done.
 #[derive(Debug)]
 pub enum Effect {
-    /// Make the intent to fly durable, then say [`Event::Begun`].
+    /// Make the intent to fly durable, then say [`Event::Begun`](super::Event::Begun).
     Begin {
         /// The new flight.
         flight: FlightId,
@@ -27,7 +27,7 @@ pub enum Effect {
         /// Which.
         flight: FlightId,
     },
-    /// Make a grant durable, then say [`Event::Saved`].
+    /// Make a grant durable, then say [`Event::Saved`](super::Event::Saved).
     Save(Box<GrantChange>),
     /// Forget the attempt of a flight that brought no grant; write down where the account stands now.
     Abandon {
@@ -67,7 +67,7 @@ pub enum Effect {
         result: Result<AccountId, SignInEnd>,
     },
     /// Erase an account that no flight touches any more, or its tokens; answer the one who asked for it, and
-    /// say [`Event::Erased`].
+    /// say [`Event::Erased`](super::Event::Erased).
     Erase {
         /// Which.
         account: AccountId,
@@ -82,7 +82,7 @@ pub enum Effect {
     },
     /// Something about an errand.
     Errand(ErrandEffect),
-    /// Have a client's secret renewed, then say [`RegistrationEvent::Renewed`].
+    /// Have a client's secret renewed, then say [`RegistrationEvent::Renewed`](super::RegistrationEvent::Renewed).
     Renew(ClientKey),
     /// Write down what the disk has refused of a registration, then say how that went.
     Keep(ClientKey),
@@ -99,7 +99,7 @@ pub enum Effect {
         /// Why not.
         result: Result<(), Refusal>,
     },
-    /// Write down what an account is to be, then say [`Event::Adjusted`].
+    /// Write down what an account is to be, then say [`Event::Adjusted`](super::Event::Adjusted).
     Adjust {
         /// Which change it is.
         change: ChangeId,
@@ -120,9 +120,9 @@ pub enum Effect {
         /// Who waits.
         waiter: WaiterId,
     },
-    /// Write a rule down, then say [`Event::RuleStored`]; in one order with [`Effect::DropRule`].
+    /// Write a rule down, then say [`Event::RuleStored`](super::Event::RuleStored); in one order with [`Effect::DropRule`].
     StoreRule(ChangeId, Box<Rule>),
-    /// Forget a rule, then say [`Event::RuleStored`].
+    /// Forget a rule, then say [`Event::RuleStored`](super::Event::RuleStored).
     DropRule(ChangeId, RuleId),
     /// A change of the rules, or an answer of the user, is in force or is not.
     Ruled {
@@ -131,7 +131,7 @@ pub enum Effect {
         /// The rule that was changed, if one was.
         result: Result<Option<RuleId>, RuleRefusal>,
     },
-    /// Ask the user, then say [`Event::Respond`] or [`Event::Unasked`].
+    /// Ask the user, then say [`Event::Respond`](super::Event::Respond) or [`Event::Unasked`](super::Event::Unasked).
     Prompt {
         /// What.
         question: QuestionId,

@@ -40,7 +40,7 @@ pub enum ErrandEvent {
 /// What is to be done about an errand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrandEffect {
-    /// Run it, then say [`ErrandEvent::Tried`].
+    /// Run it, then say [`ErrandEvent::Tried`](super::ErrandEvent::Tried).
     Run(ErrandId),
     /// Tell who waits for it that it has to wait itself.
     Waits(ErrandId),
