@@ -65,7 +65,9 @@
 //! 3. The raw answer goes to the store, sealed, before anybody reads it.
 //! 4. It is read tolerantly and classified. Only a recognised OAuth error code, or a server that does not take
 //!    the client's certificate, can mean more than "trouble that passes"; only `invalid_grant` and its likes can ask for a login.
-//! 5. [`Save`](lifecycle::Effect::Save): tokens and the end of the attempt, in one commit.
+//! 5. [`Save`](lifecycle::Effect::Save): tokens and the end of the attempt, in one commit. The store numbers the
+//!    generation, and says whether another login was in force already. What the disk does not take is given to it
+//!    again and again; the token that it replaces is spent, and is not sent meanwhile.
 //! 6. Callers are answered, watchers told.
 //!
 //! Between 1 and 2 lies the traffic: each origin lets out so many flights at a time and so many a second, and a token
@@ -102,10 +104,10 @@
 //!
 //! Where nobody has a client, a login registers one, and its definition is pinned: a registration belongs to the
 //! server that made it. If its secret ends, the lifecycle has it renewed in time: the store gives by what it is
-//! managed, the provider is asked, what it returned is durable, and only then is it used. Stop and sleep wait for that as for
-//! a flight. Flights that the provider refused in between are tried again. In the same way a login has its client registered for scopes or a
-//! redirect that it lacks, before anything of it is shown. A client
-//! that registered itself for a login that comes to nothing is unregistered.
+//! managed, the provider is asked, what it returned is durable, and only then is it used. Stop and sleep wait for that
+//! as for a flight. Flights that the provider refused in between are tried again. In the same way a login has its client
+//! registered for scopes or a redirect that it lacks, before anything of it is shown. A client that registered itself
+//! for a login that comes to nothing is unregistered.
 //!
 //! A client that the user has published a document about (OAuth Client ID Metadata Document) needs none of that: its
 //! id is the document's address, it goes before one that registers itself, and it never has a secret.

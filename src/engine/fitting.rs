@@ -1,6 +1,7 @@
 //! Logins with a client that is on record: what is kept of it is read first. If it registered itself and the login
 //! needs a redirect or scopes that it is not registered for, it is made to fit, and no second one is made.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::plan::{Plan, Prepared, Source};
@@ -14,8 +15,10 @@ use crate::store::{Command, OpenedClient, Opener, StoreError};
 /// Logins on their way to being prepared.
 #[derive(Default)]
 pub(super) struct Fitting {
-    /// Those that wait for what is kept of their client.
-    opening: Vec<Plan>,
+    /// Those that wait for what is kept of their client, by ticket.
+    opening: HashMap<u64, Plan>,
+    /// The last ticket.
+    ticket: u64,
     /// Those whose client is another by now, until that is on disk.
     keeping: Vec<Plan>,
     /// What of them a stop waits for.
@@ -40,8 +43,10 @@ impl Engine {
                 self.prepared(Prepared { plan, result });
             }
             Some(client) => {
-                self.fitting.opening.push(plan);
-                self.write(Command::OpenClient { client, by: Opener::Login });
+                self.fitting.ticket += 1;
+                let ticket = self.fitting.ticket;
+                self.fitting.opening.insert(ticket, plan);
+                self.write(Command::OpenClient { client, by: Opener::Login(ticket) });
             }
             None => self.prepare(plan),
         }
@@ -50,10 +55,11 @@ impl Engine {
     /// It is known what is kept of the client of a login.
     pub(super) fn client_read(
         &mut self,
+        ticket: u64,
         client: &ClientKey,
         result: Result<OpenedClient, StoreError>,
     ) {
-        let Some(mut plan) = take(&mut self.fitting.opening, client) else { return };
+        let Some(mut plan) = self.fitting.opening.remove(&ticket) else { return };
         let OpenedClient { secret, registration } = match result {
             Ok(opened) => opened,
             Err(error) => {

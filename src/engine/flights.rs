@@ -452,8 +452,8 @@ impl Engine {
             Report::ClientOpened { client, by: Opener::Renewal, result } => {
                 self.client_opened(client, result);
             }
-            Report::ClientOpened { client, by: Opener::Login, result } => {
-                self.client_read(&client, result);
+            Report::ClientOpened { client, by: Opener::Login(ticket), result } => {
+                self.client_read(ticket, &client, result);
             }
             Report::Renewed { client, result } => self.registration_kept(client, result),
             Report::ErrandOpened { errand, result } => self.errand_opened(errand, result),

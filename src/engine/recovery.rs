@@ -8,7 +8,7 @@
 //! | anything answered, and the provider's definition is missing | left as it is until the definition is there |
 //! | exchange, sent | a code works once and the sign-in is gone: given up |
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,14 @@ pub(super) fn rules(provider: &Provider) -> Rules {
     }
 }
 
+/// The account that an attempt was to refresh.
+fn refreshed(attempt: &Attempt) -> Option<&AccountId> {
+    match &attempt.kind {
+        AttemptKind::Refresh { account, .. } => Some(account),
+        AttemptKind::Exchange { .. } => None,
+    }
+}
+
 /// Takes up what is on record.
 pub(super) fn take_up(
     engine: &mut Engine,
@@ -62,9 +70,12 @@ pub(super) fn take_up(
     for client in clients {
         engine.know(client);
     }
-    let seeds: Vec<(AccountSeed, Generation)> =
-        accounts.iter().map(|record| (record.seed.clone(), record.generation)).collect();
-    let find = |id: &AccountId| seeds.iter().find(|(seed, _)| seed.id == *id);
+    let of_attempts: HashSet<AccountId> = attempts.iter().filter_map(refreshed).cloned().collect();
+    let concerned = accounts.iter().filter(|record| of_attempts.contains(&record.seed.id));
+    let known: HashMap<AccountId, (AccountSeed, Generation)> = concerned
+        .map(|record| (record.seed.id.clone(), (record.seed.clone(), record.generation)))
+        .collect();
+    let find = |id: &AccountId| known.get(id);
     let (exchanges, refreshes): (Vec<_>, Vec<_>) = attempts
         .into_iter()
         .partition(|attempt| matches!(attempt.kind, AttemptKind::Exchange { .. }));

@@ -146,6 +146,9 @@ impl Account {
 
     /// Why nothing better can be had at the moment.
     pub(super) fn unavailable(&self) -> Refusal {
+        if self.is_superseded() {
+            return Refusal::NotSaved { why: LOGIN_UNSAVED.to_owned() };
+        }
         let work = self.state.work();
         let retry_at = match work {
             Work::Waiting(until) => Some(until),
@@ -231,6 +234,8 @@ impl Account {
         (!missing.is_empty()).then_some(missing)
     }
 }
+
+const LOGIN_UNSAVED: &str = "a new login is there, but it cannot be written down";
 
 /// Why an account without a refresh token ends.
 pub(super) const NOT_RENEWABLE: &str =

@@ -47,6 +47,8 @@ impl Account {
             }
         }
         match self.obstacle() {
+            // another login is on its way to the disk
+            Some(_) if self.is_superseded() => Look::Wanted,
             // it is just being tried whether that is still so
             Some(Refusal::Held { .. }) if self.is_busy() => Look::Wanted,
             Some(refusal) => self.second_best(ask, now, refusal),

@@ -70,8 +70,16 @@ pub struct Lifecycle {
     /// Whether the last request got through to its provider.
     pub(super) online: bool,
     pub(super) draining: bool,
-    /// When a stop waits no longer for a disk that takes nothing.
-    stops_at: Option<Boot>,
+    patience: Patience,
+}
+
+/// How long a stop waits for a disk that takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// The daemon runs on.
+    Endless,
+    Until(Boot),
+    Over,
 }
 
 impl Lifecycle {
@@ -99,7 +107,7 @@ impl Lifecycle {
             next_change: ChangeId::default(),
             online: true,
             draining: false,
-            stops_at: None,
+            patience: Patience::Endless,
         }
     }
 
@@ -193,7 +201,10 @@ impl Lifecycle {
             self.questions.next_deadline(),
             self.errands.next_deadline(rests),
             self.registrations.next_deadline(rests),
-            self.stops_at.filter(|_| !self.is_quiet()),
+            match self.patience {
+                Patience::Until(at) if !self.is_quiet() => Some(at),
+                _ => None,
+            },
         ]
         .into_iter()
         .flatten()
@@ -272,7 +283,9 @@ impl Lifecycle {
 
     fn drain(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.draining = true;
-        self.stops_at.get_or_insert(now.boot + STOP_PATIENCE);
+        if self.patience == Patience::Endless {
+            self.patience = Patience::Until(now.boot + STOP_PATIENCE);
+        }
         self.questions.drop_all(out);
         self.sign_ins.end_all(out);
         for slot in self.accounts.slots() {
@@ -296,7 +309,10 @@ impl Lifecycle {
         while let Some(flight) = self.saves.ring(now.boot) {
             self.save_again(flight, now, out);
         }
-        if self.stops_at.take_if(|at| *at <= now.boot).is_some() {
+        if matches!(self.patience, Patience::Until(at) if at <= now.boot) {
+            self.patience = Patience::Over;
+        }
+        if self.patience == Patience::Over {
             self.give_up_saving(now, out);
             self.registrations.give_up_keeping();
         }

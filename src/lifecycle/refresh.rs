@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::account::News;
+use super::account::{Account, News};
 use super::flight::{Exchange, Flight, Refresh, Stage, Task, What};
 use super::login::{Fate, Found};
 use super::machine::Lifecycle;
@@ -298,6 +298,10 @@ impl Lifecycle {
         let Some(slot) = self.accounts.with_id(account) else { return };
         if let Some(account) = self.accounts.get_mut(slot) {
             account.incoming.end(id);
+        }
+        let obstacle = self.accounts.get(slot).filter(|account| !account.is_superseded());
+        if let Some(refusal) = obstacle.and_then(Account::obstacle) {
+            self.settle_waiters(slot, now, &refusal, out);
         }
         self.leave_if_free(slot, out);
         self.go_on(slot, now);

@@ -148,9 +148,11 @@ impl Registrations {
 
     /// The daemon stops, and the disk has taken nothing for long.
     pub(super) fn give_up_keeping(&mut self) {
-        while let Some((client, _)) = self.keeping.pop_first() {
-            self.again.set(&client, None);
-        }
+        let again = &mut self.again;
+        self.keeping.retain(|client, keeping| {
+            again.set(client, None);
+            keeping.writes > 0
+        });
     }
 
     fn no_longer_keep(&mut self, client: &ClientKey) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::account::News;
 use super::flight::{Flight, Refresh, Task, What};
 use super::machine::Lifecycle;
-use super::state::{Airborne, Work};
+use super::state::{Airborne, State, Work};
 use super::traffic::Urgency;
 use super::words::{Effect, Purpose};
 use crate::model::Now;
@@ -41,7 +41,8 @@ impl Lifecycle {
         }
         let Some(account) = self.accounts.get(slot) else { return };
         // a login on its way to the disk takes the place of this one; its end goes on with what is wanted
-        if account.is_superseded() || account.state.is_leaving() {
+        let needs_login = matches!(account.state, State::NeedsLogin { .. });
+        if account.is_superseded() || account.state.is_leaving() || needs_login {
             return;
         }
         if account.state.is_held() {

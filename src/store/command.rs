@@ -105,8 +105,8 @@ pub enum Command {
 /// Who wants to know what is kept of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opener {
-    /// A login with it.
-    Login,
+    /// A login with it, which is told from others by its ticket.
+    Login(u64),
     /// The renewal of its secret.
     Renewal,
 }

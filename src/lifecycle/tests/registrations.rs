@@ -136,14 +136,16 @@ fn a_stop_and_a_machine_at_rest_start_none() {
 /// What the provider made of it may be all that is good for anything.
 #[test]
 fn stop_and_sleep_wait_for_a_renewal_until_it_is_on_the_disk() {
-    for event in [|| Event::Drain, || Event::Rest] {
+    let pauses = [1, 2, 4, 8, 16, 32, 60, 60];
+    // a stop waits for less than a minute
+    for (event, pauses) in [(Event::Drain, &pauses[..5]), (Event::Rest, &pauses[..])] {
         let mut world = World::new();
         world.know(0);
-        world.tell(event());
+        world.tell(event);
         assert_eq!(std::mem::take(&mut world.renewals), [client()]);
         assert!(!world.life.is_quiet(), "a request is under way");
         world.tell(Event::Registration(RegistrationEvent::Keeping(client())));
-        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+        for &pause in pauses {
             assert!(!world.life.is_quiet() && world.keeps.is_empty(), "the disk has it");
             let why = "full".to_owned();
             world.tell(Event::Registration(RegistrationEvent::Unkept { client: client(), why }));
@@ -162,6 +164,18 @@ fn stop_and_sleep_wait_for_a_renewal_until_it_is_on_the_disk() {
         world.pass_seconds(120);
         assert!(world.keeps.is_empty() && world.renewals.is_empty());
     }
+}
+
+#[test]
+fn a_stop_ends_although_the_disk_never_takes_what_a_provider_made_of_a_registration() {
+    let mut world = World::new();
+    world.tell(Event::Registration(RegistrationEvent::Keeping(client())));
+    world.drain();
+    world.pass_seconds(51);
+    assert!(!world.life.is_quiet(), "the disk has it");
+    let why = "full".to_owned();
+    world.tell(Event::Registration(RegistrationEvent::Unkept { client: client(), why }));
+    assert!(world.life.is_quiet());
 }
 
 /// Neither the first end of two is the end of both, nor does it matter which of them is first.

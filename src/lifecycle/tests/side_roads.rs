@@ -95,6 +95,31 @@ fn while_a_login_is_on_its_way_to_the_disk_nothing_is_asked_of_the_one_before() 
 }
 
 #[test]
+fn nobody_is_told_to_sign_in_whose_new_login_waits_for_the_disk() {
+    for took in [true, false] {
+        let mut world = World::new();
+        let over = Standing::NeedsLogin { why: "invalid_grant".into() };
+        world.restore_as("door", over, 3600, 4000, rules(), None);
+        granted_anew(&mut world);
+        world.save(false);
+        let late = world.ask("door", 60, 1);
+        let asked = world.ask("door", 60, 60);
+        world.pass_seconds(2);
+        assert!(matches!(world.answer(late), Some(Err(Refusal::NotSaved { .. }))));
+        assert!(world.answer(asked).is_none());
+        if took {
+            world.save(true);
+            assert_eq!(world.token(asked), Some("access-1"));
+        } else {
+            world.refuse_save();
+            let answer = world.answer(asked).unwrap();
+            assert!(matches!(answer, Err(Refusal::LoginRequired { .. })), "{answer:?}");
+        }
+        assert!(world.begins.is_empty());
+    }
+}
+
+#[test]
 fn who_waits_for_a_login_that_is_not_saved_has_the_login_before_renewed() {
     let mut world = World::new();
     world.restore("door", 3600, 10, rules());

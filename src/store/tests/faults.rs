@@ -196,7 +196,7 @@ fn a_registration_is_not_opened_for_a_change_without_room_for_what_comes_back() 
     // nothing can be kept in a directory
     std::fs::create_dir(&reserve).unwrap();
     let mut writer = home.writer();
-    for by in [Opener::Renewal, Opener::Login] {
+    for by in [Opener::Renewal, Opener::Login(1)] {
         let reports = writer.commit(vec![Command::OpenClient { client: key(), by }]);
         let [Report::ClientOpened { result: Err(error), .. }] = &reports[..] else {
             panic!("{reports:?}")
