@@ -22,6 +22,10 @@ use crate::crash;
 use crate::sys::places::{Places, PlacesError};
 use crate::sys::{log, process};
 
+/// Threads for what blocks: names are looked up in them, one for each flight, and files that may be on a mount that hangs
+/// are read. More than that waits; the unit allows 64 tasks (`TasksMax`).
+const BLOCKING_MAX: usize = 40;
+
 /// Exit status of a daemon that cannot work where it was started (`EX_CONFIG`, sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 
@@ -98,6 +102,7 @@ impl DaemonError {
 fn run(args: &Args, control: log::LogControl) -> Result<(), DaemonError> {
     let places = Places::from_env(|name| std::env::var_os(name).map(Into::into))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(BLOCKING_MAX)
         .enable_all()
         .build()
         .map_err(DaemonError::system("the runtime"))?;
