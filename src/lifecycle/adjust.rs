@@ -62,10 +62,11 @@ impl Lifecycle {
     }
 
     /// Whether the name of an account is about to be another one, or is already: who knew the old one comes
-    /// too late.
+    /// too late. Or whether another account is about to have that name.
     pub(super) fn is_renamed(&self, id: &AccountId, name: &AccountName) -> bool {
-        let will = |change: &AccountChange| {
-            change.account == *id && matches!(&change.to, Adjustment::Rename(new) if new != name)
+        let will = |change: &AccountChange| match &change.to {
+            Adjustment::Rename(new) => (change.account == *id) != (new == name),
+            Adjustment::Enable(_) => false,
         };
         let account = self.accounts.with_id(id).and_then(|slot| self.accounts.get(slot));
         let is_named_else = account.is_some_and(|account| account.seed.name != *name);

@@ -287,6 +287,20 @@ fn an_account_gets_no_name_that_a_login_under_way_is_for() {
 }
 
 #[test]
+fn no_login_is_for_a_name_that_another_account_is_about_to_have() {
+    let mut world = World::new();
+    world.restore("door", 3600, 10, rules());
+    world.adjust("door", Adjustment::Rename(name("gate")));
+    let early = world.sign_in(1, "gate", rules());
+    assert_eq!(world.ended[&early], Err(SignInEnd::Cancelled), "before its code is spent");
+    world.store_adjustment(false);
+    world.sign_in(2, "gate", rules());
+    world.tell(Event::Redeem { request: request(2), values: Values::default() });
+    world.refresh_well(3600);
+    assert_eq!(world.ended[&request(2)], Ok(seed("gate").id));
+}
+
+#[test]
 fn an_account_that_is_renamed_and_logged_out_at_once_is_gone_and_its_name_is_free() {
     let mut world = World::new();
     world.restore("door", 3600, 10, rules());
