@@ -210,33 +210,9 @@ impl FromIterator<Account> for Accounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::State;
-    use crate::model::{AccountId, Mode, Scopes, Values};
 
     fn account(name: &str) -> Account {
-        Account {
-            id: AccountId::from_random([7; 8]),
-            name: name.parse().unwrap(),
-            provider: "parqex".parse().unwrap(),
-            client_id: "client".parse().unwrap(),
-            state: State::Ready,
-            detail: None,
-            scopes: Scopes::default(),
-            expires_at: Some(1000),
-            last_refresh: None,
-            next_refresh: Some(900),
-            last_failure: None,
-            failures: 0,
-            mode: Mode::Always,
-            login_ends_at: None,
-            login_ends_soon: false,
-            certificate_ends_at: None,
-            certificate_bound: false,
-            wanted: None,
-            resource: Vec::new(),
-            audience: None,
-            values: Values::default(),
-        }
+        Account { expires_at: Some(1000), next_refresh: Some(900), ..Account::for_tests(name) }
     }
 
     fn accounts(count: usize) -> Accounts {

@@ -198,6 +198,36 @@ pub struct Account {
     pub wanted: Option<Lack>,
 }
 
+#[cfg(test)]
+impl Account {
+    /// An account that is ready, and of which nothing else is known.
+    pub(crate) fn for_tests(name: &str) -> Self {
+        Self {
+            id: AccountId::from_random([7; 8]),
+            name: name.parse().expect("a name"),
+            provider: "parqex".parse().expect("a provider"),
+            client_id: "client".parse().expect("a client"),
+            state: State::Ready,
+            detail: None,
+            scopes: Scopes::default(),
+            expires_at: None,
+            last_refresh: None,
+            next_refresh: None,
+            last_failure: None,
+            failures: 0,
+            mode: Mode::Always,
+            login_ends_at: None,
+            login_ends_soon: false,
+            certificate_ends_at: None,
+            certificate_bound: false,
+            wanted: None,
+            resource: Vec::new(),
+            audience: None,
+            values: Values::default(),
+        }
+    }
+}
+
 /// How long before the end of a client's certificate the user should know, in seconds.
 const CERTIFICATE_WARNING: i64 = 14 * 24 * 3600;
 

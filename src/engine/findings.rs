@@ -365,34 +365,20 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::api::Level;
-    use crate::model::{Boot, Mode, Scopes, Wall};
+    use crate::model::{Boot, Wall};
     use crate::oauth::Reached;
 
     const NOW: Now = Now { wall: Wall(1_000_000_000), boot: Boot(5_000) };
 
     fn account(state: State) -> Account {
         Account {
-            id: crate::model::AccountId::from_random([1; 8]),
-            name: "door".parse().unwrap(),
             provider: "https://id.example".parse().unwrap(),
-            client_id: "c".parse().unwrap(),
             state,
             detail: Some("invalid_grant".to_owned()),
-            scopes: Scopes::default(),
             expires_at: Some(1_003_600),
-            last_refresh: None,
             next_refresh: Some(1_000_030),
-            last_failure: None,
             failures: 2,
-            mode: Mode::Always,
-            login_ends_at: None,
-            login_ends_soon: false,
-            certificate_ends_at: None,
-            certificate_bound: false,
-            wanted: None,
-            resource: Vec::new(),
-            audience: None,
-            values: crate::model::Values::default(),
+            ..Account::for_tests("door")
         }
     }
 

@@ -159,8 +159,10 @@ impl Errands {
         !rests && self.running.len() < RUNNING_MAX
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+    /// Whether [`Self::mind`] may have something to do.
+    pub(super) fn is_due(&self, now: Boot) -> bool {
+        let due = |at: Option<Boot>| at.is_some_and(|at| at <= now);
+        due(self.tries.first()) || due(self.ends.first()) || !self.kept.is_empty()
     }
 
     /// News of one.

@@ -101,12 +101,7 @@ impl Lifecycle {
             let (account, standing) = (account.seed.id.clone(), Standing::Good);
             out.push(Effect::Stand { account, standing });
         }
-        if account.state.work().is_at_rest() {
-            account.state.stand(Standing::Good, Work::Idle);
-        } else {
-            let work = account.state.work();
-            account.state.stand(Standing::Good, work);
-        }
+        account.state.begin_anew();
         account.login.streak.called_dead = false;
         self.accounts.touch(slot, News::Changed);
         self.want_refresh(slot, Urgency::Waited, now);

@@ -84,9 +84,7 @@ impl Lifecycle {
         let slot = refresh.slot;
         self.flights.remove(&id);
         self.traffic.landed(&refresh.endpoint, slot, Outcome::Unsent, now.boot);
-        if let Some(account) = self.accounts.get_mut(slot) {
-            account.state.work_on(next);
-        }
+        self.work_on(slot, next);
         self.accounts.touch(slot, News::Changed);
         if let Some(refusal) = refusal {
             self.settle_waiters(slot, now, &refusal, out);

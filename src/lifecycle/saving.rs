@@ -38,9 +38,7 @@ impl Lifecycle {
         arrived: Arrived,
         out: &mut Vec<Effect>,
     ) {
-        if let Some(account) = self.accounts.get_mut(slot) {
-            account.state.work_on(Work::Airborne(Airborne::Saving(id)));
-        }
+        self.work_on(slot, Work::Airborne(Airborne::Saving(id)));
         self.save(id, seed, sent, arrived, out);
     }
 
@@ -131,15 +129,11 @@ impl Lifecycle {
         match (task, kept) {
             (Task::Refresh(refresh), Kept::InForce(generation)) => {
                 let Refresh { slot, what, .. } = refresh;
-                if let Some(account) = self.accounts.get_mut(slot) {
-                    account.state.work_on(Work::Idle);
-                }
+                self.work_on(slot, Work::Idle);
                 self.bring_into_force(slot, &what, generation, saving, now, out);
             }
             (Task::Refresh(Refresh { slot, .. }), Kept::Superseded) => {
-                if let Some(account) = self.accounts.get_mut(slot) {
-                    account.state.work_on(Work::Idle);
-                }
+                self.work_on(slot, Work::Idle);
                 self.refresh_superseded(slot, now, out);
             }
             (Task::Exchange(exchange), Kept::InForce(generation)) => {
@@ -166,11 +160,8 @@ impl Lifecycle {
         let Unsaved { change, why, lasting } = unsaved;
         match task {
             // the login before is in force again, and may be renewed; the raw answer stays on record
-            Task::Exchange(Exchange { request, seed, .. }) if lasting => {
-                self.flights.remove(&id);
-                self.saves.set(&id, None);
-                self.incoming_over(id, &seed.id, now, out);
-                self.sign_ins.finish(request, Err(SignInEnd::NotSaved { why }), out);
+            Task::Exchange(exchange) if lasting => {
+                self.login_unsaved(id, exchange, SignInEnd::NotSaved { why }, now, out);
             }
             Task::Refresh(Refresh { slot, .. }) if lasting && self.draining => {
                 self.leave_unsaved(id, *slot, now, out);
@@ -197,13 +188,26 @@ impl Lifecycle {
         }
     }
 
+    /// A login that came is not going to be saved.
+    fn login_unsaved(
+        &mut self,
+        id: FlightId,
+        exchange: &Exchange,
+        why: SignInEnd,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        self.flights.remove(&id);
+        self.saves.set(&id, None);
+        self.incoming_over(id, &exchange.seed.id, now, out);
+        self.sign_ins.finish(&exchange.request, Err(why), out);
+    }
+
     /// The daemon stops, and the disk has not taken what a refresh brought: the next start reads the raw answer, if that
     /// is on record.
     fn leave_unsaved(&mut self, id: FlightId, slot: usize, now: Now, out: &mut Vec<Effect>) {
         self.flights.remove(&id);
-        if let Some(account) = self.accounts.get_mut(slot) {
-            account.state.work_on(Work::Idle);
-        }
+        self.work_on(slot, Work::Idle);
         self.settle_waiters(slot, now, &Refusal::Stopping, out);
         self.leave_if_free(slot, out);
         self.rearm(slot);
@@ -216,11 +220,8 @@ impl Lifecycle {
         for id in waiting {
             match self.flights.get(&id).map(|flight| flight.task.clone()) {
                 Some(Task::Refresh(refresh)) => self.leave_unsaved(id, refresh.slot, now, out),
-                Some(Task::Exchange(Exchange { request, seed, .. })) => {
-                    self.flights.remove(&id);
-                    self.saves.set(&id, None);
-                    self.incoming_over(id, &seed.id, now, out);
-                    self.sign_ins.finish(&request, Err(SignInEnd::Stopping), out);
+                Some(Task::Exchange(exchange)) => {
+                    self.login_unsaved(id, &exchange, SignInEnd::Stopping, now, out);
                 }
                 None => {}
             }
@@ -288,8 +289,7 @@ impl Lifecycle {
             account.rules = Some(*rules);
             account.login = Login::after(&account.login);
             account.incoming.end(id);
-            let work = account.state.work();
-            account.state.stand(Standing::Good, if work.is_at_rest() { Work::Idle } else { work });
+            account.state.begin_anew();
         }
         self.bring_into_force(slot, &What::Whole, generation, saving, now, out);
         self.retry_client(&seed.client, Some(slot), now);

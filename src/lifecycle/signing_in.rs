@@ -86,7 +86,7 @@ impl Lifecycle {
 
     /// Does what is due about errands.
     pub(super) fn mind_errands(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if !self.errands.is_empty() {
+        if self.errands.is_due(now.boot) {
             let gate = self.errand_gate();
             self.errands.mind(&gate, now.boot, out);
         }

@@ -101,6 +101,12 @@ impl State {
         }
     }
 
+    /// It is good from now on, and waits for nothing that it waited for after a failure.
+    pub(super) fn begin_anew(&mut self) {
+        let work = self.work();
+        self.stand(Standing::Good, if work.is_at_rest() { Work::Idle } else { work });
+    }
+
     /// It does that from now on, and stands where it stood. Who needs a login, or leaves, does nothing.
     pub(super) fn work_on(&mut self, next: Work) {
         match self {

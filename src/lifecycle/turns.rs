@@ -48,9 +48,7 @@ impl Lifecycle {
         if account.state.is_held() {
             let client = account.seed.client.clone();
             if !self.may_probe(&client, slot) {
-                if let Some(account) = self.accounts.get_mut(slot) {
-                    account.state.work_on(Work::Waiting(now.boot + CLIENT_IS_PROBED));
-                }
+                self.work_on(slot, Work::Waiting(now.boot + CLIENT_IS_PROBED));
                 return;
             }
         }
@@ -85,6 +83,13 @@ impl Lifecycle {
         let refresh = Refresh { slot, endpoint, generation, what };
         self.flights.insert(flight, Flight::new(Task::Refresh(refresh)));
         self.rearm(slot);
+    }
+
+    /// What the account in a slot does about its next token from now on.
+    pub(super) fn work_on(&mut self, slot: usize, next: Work) {
+        if let Some(account) = self.accounts.get_mut(slot) {
+            account.state.work_on(next);
+        }
     }
 
     /// Takes an account out of the queue for flights.

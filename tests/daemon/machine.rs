@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::database;
-use crate::logind::Logind;
+use crate::logind::{Inhibitor, Logind};
 use crate::scene::{ACCOUNT, Scene, Watch, ask, connect, fault_kind, token_of};
 use crate::support::bus::Bus;
 use crate::support::process;
@@ -39,6 +39,16 @@ fn renew_gate(
     ask(&scene.daemon, "GetToken", &parameters)
 }
 
+/// A machine that is about to sleep is held up until the flight that is under way has landed.
+fn a_sleep_waits_for_a_flight(scene: &Scene, logind: &Logind, inhibitor: &Inhibitor) {
+    let mut caller = scene.refresh_under_way();
+    logind.announce("PrepareForSleep", true);
+    assert!(!inhibitor.is_released(), "a flight is on its way");
+    scene.provider.release();
+    assert!(scene.admits(&token_of(&caller.answer().unwrap())));
+    inhibitor.wait_released();
+}
+
 #[test]
 fn sleep_waits_for_the_flight_and_none_starts_before_the_network_is_back() {
     let bus = Bus::start().unwrap();
@@ -49,12 +59,7 @@ fn sleep_waits_for_the_flight_and_none_starts_before_the_network_is_back() {
     assert_eq!((inhibitor.who.as_str(), inhibitor.mode.as_str()), ("ostler", "delay"));
     assert!(!inhibitor.why.is_empty(), "systemd-inhibit --list shows it");
 
-    let mut caller = scene.refresh_under_way();
-    logind.announce("PrepareForSleep", true);
-    assert!(!inhibitor.is_released(), "a flight is on its way");
-    scene.provider.release();
-    assert!(scene.admits(&token_of(&caller.answer().unwrap())));
-    inhibitor.wait_released();
+    a_sleep_waits_for_a_flight(&scene, &logind, &inhibitor);
 
     let sent = scene.provider.log().refreshes().count();
     let early = renew_gate(&scene, Duration::from_millis(300));
@@ -137,12 +142,7 @@ fn an_inhibitor_that_was_refused_is_asked_for_again() {
     let logind = Logind::refusing(bus.address(), 2);
     let scene = scene(&bus);
     let inhibitor = logind.inhibitor();
-    let mut caller = scene.refresh_under_way();
-    logind.announce("PrepareForSleep", true);
-    assert!(!inhibitor.is_released(), "a flight is on its way");
-    scene.provider.release();
-    assert!(scene.admits(&token_of(&caller.answer().unwrap())));
-    inhibitor.wait_released();
+    a_sleep_waits_for_a_flight(&scene, &logind, &inhibitor);
 }
 
 #[test]

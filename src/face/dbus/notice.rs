@@ -326,27 +326,11 @@ mod tests {
 
     fn lost(name: &str, provider: &str, detail: &str) -> Account {
         Account {
-            id: AccountId::from_random([1; 8]),
-            name: name.parse().unwrap(),
             provider: provider.parse().unwrap(),
-            client_id: "client".parse().unwrap(),
             state: State::LoginRequired,
             detail: Some(detail.to_owned()),
-            scopes: crate::model::Scopes::default(),
-            expires_at: None,
-            last_refresh: None,
-            next_refresh: None,
-            last_failure: None,
             failures: 1,
-            mode: crate::model::Mode::Always,
-            login_ends_at: None,
-            login_ends_soon: false,
-            certificate_ends_at: None,
-            certificate_bound: false,
-            wanted: None,
-            resource: Vec::new(),
-            audience: None,
-            values: crate::model::Values::default(),
+            ..Account::for_tests(name)
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::api::{self, Event, INTERFACE_DESCRIPTION, REQUEST_MAX, Request, Response};
-use crate::model::{AccountId, AccountName, Mode, RequestId, Scopes};
+use crate::model::{AccountId, AccountName, RequestId, Scopes};
 
 mod description;
 mod noise;
@@ -34,11 +34,6 @@ fn token(account: &AccountName) -> Response {
 
 fn account(name: &str) -> api::Account {
     api::Account {
-        id: AccountId::from_random([7; 8]),
-        name: name.parse().unwrap(),
-        provider: "parqex".parse().unwrap(),
-        client_id: "client".parse().unwrap(),
-        state: api::State::Ready,
         detail: Some("detail".to_owned()),
         scopes: Scopes::parse_lenient("a b"),
         expires_at: Some(1_800_000_000),
@@ -46,15 +41,7 @@ fn account(name: &str) -> api::Account {
         next_refresh: Some(1_799_999_000),
         last_failure: Some(crate::model::FailureClass::Transient),
         failures: 1,
-        mode: Mode::Always,
-        login_ends_at: None,
-        login_ends_soon: false,
-        certificate_ends_at: None,
-        certificate_bound: false,
-        wanted: None,
-        resource: Vec::new(),
-        audience: None,
-        values: crate::model::Values::default(),
+        ..api::Account::for_tests(name)
     }
 }
 

@@ -12,10 +12,8 @@ use crate::model::{
 /// A login that was granted, and waits for the disk.
 fn granted_anew(world: &mut World) {
     world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request: request(1), values: Values::default() });
-    world.begin(Ok(()));
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.redeem(1);
+    world.land_well(3600);
 }
 
 #[test]
@@ -39,12 +37,10 @@ fn refreshed_under_a_login(world: &mut World) {
     world.restore("door", 3600, 4000, rules());
     world.begin(Ok(()));
     world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request: request(1), values: Values::default() });
-    world.begin(Ok(()));
+    world.redeem(1);
     world.air.rotate_left(1);
     for _ in 0..2 {
-        let granted = world.granted(3600);
-        world.land(granted);
+        world.land_well(3600);
     }
     assert_eq!(world.saves.len(), 2, "the login, and the token of the refresh");
 }
@@ -136,8 +132,7 @@ fn a_token_is_not_sent_again_that_is_spent_although_the_disk_never_takes_the_new
     let mut world = World::new();
     world.restore("door", 3600, 4000, rules());
     world.begin(Ok(()));
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.land_well(3600);
     for _ in 0..40 {
         world.refuse_save();
         let asked = world.ask("door", 60, 20);
@@ -161,8 +156,7 @@ fn a_stop_does_not_wait_for_a_disk_that_will_never_take_what_is_on_record() {
     let mut world = World::new();
     world.restore("door", 3600, 4000, rules());
     world.begin(Ok(()));
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.land_well(3600);
     world.tell(Event::Drain);
     assert!(!world.life.is_quiet());
     world.refuse_save();
@@ -175,13 +169,10 @@ fn a_stop_ends_by_itself_although_the_disk_takes_nothing() {
     let mut world = World::new();
     world.restore("door", 3600, 4000, rules());
     world.begin(Ok(()));
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.land_well(3600);
     world.sign_in(1, "gate", rules());
-    world.tell(Event::Redeem { request: request(1), values: Values::default() });
-    world.begin(Ok(()));
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.redeem(1);
+    world.land_well(3600);
     world.drain();
     let mut seconds = 0;
     while !world.life.is_quiet() {
@@ -204,18 +195,15 @@ fn whoever_has_a_login_s_token_rejected_waits_for_a_refresh_of_that_login() {
     world.restore("door", 3600, 4000, rules());
     world.begin(Ok(()));
     world.sign_in(1, "door", rules());
-    world.tell(Event::Redeem { request: request(1), values: Values::default() });
-    world.begin(Ok(()));
+    world.redeem(1);
     world.air.rotate_left(1);
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.land_well(3600);
     world.save(true);
     let asked = world.ask("door", 60, 20);
     assert_eq!(world.token(asked), Some("access-1"));
     let rejected = AccessToken::new("access-1".into()).fingerprint();
     let asked = world.ask_about("door", Some(60), 20, Some(rejected));
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.land_well(3600);
     assert!(world.answer(asked).is_none(), "{:?}", world.answer(asked));
     world.pass_seconds(6);
     world.refresh_well(3600);
@@ -265,8 +253,7 @@ fn a_sign_in_that_begins_anew_is_for_the_account_that_the_one_before_may_still_m
     world.begin(Ok(()));
     // the user loses patience, and the answer brings the login
     world.sign_in(2, "door", rules());
-    let granted = world.granted(3600);
-    world.land(granted);
+    world.land_well(3600);
     world.save(true);
     assert_eq!(world.ended[&request(1)], Ok(seed("door").id));
     let again = world.life.id_to_sign_in(&name("door")).cloned();

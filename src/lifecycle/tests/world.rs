@@ -494,12 +494,23 @@ impl World {
         self.tell(Event::Drain);
     }
 
+    /// The oldest flight in the air brings new tokens, which wait for the disk.
+    pub(super) fn land_well(&mut self, lifetime: u64) {
+        let granted = self.granted(lifetime);
+        self.land(granted);
+    }
+
     /// A whole refresh that goes well.
     pub(super) fn refresh_well(&mut self, lifetime: u64) {
         self.begin(Ok(()));
-        let granted = self.granted(lifetime);
-        self.land(granted);
+        self.land_well(lifetime);
         self.save(true);
+    }
+
+    /// The browser comes back to a sign-in, and the intent to redeem its code is durable.
+    pub(super) fn redeem(&mut self, number: u8) {
+        self.tell(Event::Redeem { request: request(number), values: Values::default() });
+        self.begin(Ok(()));
     }
 
     /// A whole refresh that fails.

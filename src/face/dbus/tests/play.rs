@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::engine::Handle;
 use crate::model::{
-    AccessToken, AccountId, Caller, Decision, Mode, QuestionId, RequestId, RuleId, Scopes, Values,
+    AccessToken, AccountId, Caller, Decision, QuestionId, RequestId, RuleId, Scopes, Values,
 };
 
 /// What every token holds that the play hands out, so that leaks can be searched for.
@@ -30,26 +30,11 @@ pub(super) fn account(name: &str) -> Account {
     }
     Account {
         id: AccountId::from_random(seed),
-        name: name.parse().unwrap(),
-        provider: "parqex".parse().unwrap(),
         client_id: "client-1".parse().unwrap(),
-        state: State::Ready,
-        detail: None,
         scopes: Scopes::parse_lenient("OPENDOOR CLOSEDOOR"),
         expires_at: Some(1_900_000_000),
         last_refresh: Some(1_899_990_000),
-        next_refresh: None,
-        last_failure: None,
-        failures: 0,
-        mode: Mode::Always,
-        login_ends_at: None,
-        login_ends_soon: false,
-        certificate_ends_at: None,
-        certificate_bound: false,
-        wanted: None,
-        resource: Vec::new(),
-        audience: None,
-        values: Values::default(),
+        ..Account::for_tests(name)
     }
 }
 
