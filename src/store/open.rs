@@ -105,18 +105,28 @@ fn bring_up_to_date(
             );
         }
     }
-    if let Err(error) = refresh::erase_all_quarantined(&transaction, now.wall) {
-        tracing::warn!(%error, "tokens whose time in quarantine is over stay for now");
-    }
-    if let Err(error) = proof_key::erase_set_aside(&transaction, now.wall) {
-        tracing::warn!(%error, "keys of logins that were replaced long ago stay for now");
-    }
+    let erased = refresh::erase_all_quarantined(&transaction, now.wall);
+    unless_damaged(erased, "tokens whose time in quarantine is over stay for now")?;
+    let erased = proof_key::erase_set_aside(&transaction, now.wall);
+    unless_damaged(erased, "keys of logins that were replaced long ago stay for now")?;
     if transaction.total_changes() == changes {
         return Ok(Health::Unknown);
     }
     schema::check(&transaction)?;
     transaction.commit()?;
     Ok(Health::Sound)
+}
+
+/// What can wait for another start does; damage that it met is no reason to wait for the check to meet it, too.
+fn unless_damaged<T>(done: Result<T, StoreError>, otherwise: &str) -> Result<(), StoreError> {
+    match done {
+        Err(error @ StoreError::Damaged { .. }) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "{otherwise}");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
 }
 
 fn connect(path: &Path) -> Result<(Connection, Log), StoreError> {
