@@ -62,11 +62,11 @@ const COMMAND_LINE: [&str; 3] = ["cli", "api", "model"];
 const LINES_MAX: usize = 550;
 
 /// Rooms whose files are smaller than that.
-const SMALL: [(&str, usize); 1] = [("lifecycle", 400)];
+const SMALL: [(&str, usize); 2] = [("engine", 400), ("lifecycle", 400)];
 
 /// Rooms whose files do not use each other in circles.
-const LAYERED: [&str; 8] =
-    ["config", "daemon", "face", "host", "lifecycle", "model", "store", "sys"];
+const LAYERED: [&str; 9] =
+    ["config", "daemon", "engine", "face", "host", "lifecycle", "model", "store", "sys"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -4,27 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access;
+use super::asking::shown;
 use super::handle::{Asker, Message};
-use super::logout::Revocation;
-use super::signing::Wish;
+use super::signing::ProofRequest;
 use super::task::Engine;
+use super::waiters::{Revocation, Wish};
 use crate::api::{
     Fault, FaultKind, GetToken, Logout, Refresh, Rename, Request, Response, Resume, Revoke,
-    SetEnabled,
+    SetEnabled, SignProof,
 };
 use crate::lifecycle::{Ask, Event, Parting};
 use crate::model::{AccountName, Adjustment, Caller, Lack, Portion, Target};
-
-/// What a question for a token is about.
-#[derive(Debug)]
-pub(super) enum Wanted {
-    /// The token.
-    Token,
-    /// The token, and the proof for a request with it.
-    Proof(Box<Wish>),
-    /// That there is a new one.
-    Renewal,
-}
 
 /// How long a caller waits when it does not say.
 const PATIENCE_MS: u32 = 20_000;
@@ -40,7 +30,10 @@ impl Engine {
             return;
         }
         match request {
-            Request::GetToken(get) => self.get_token(get, Wanted::Token, caller, asker),
+            Request::GetToken(get) => {
+                let wish = Wish::Token { caller: caller.clone(), proof: None };
+                self.get_token(get, wish, caller, asker);
+            }
             Request::SignProof(sign) => self.sign_proof(*sign, caller, asker),
             Request::ListAccounts(listing) => self.list_accounts(listing, &caller, asker),
             Request::Status(listing) => asker.answer(self.status(listing)),
@@ -51,12 +44,9 @@ impl Engine {
                 tracing::info!(provider = %login.provider, face, pid = caller.pid, "login asked for");
                 self.login(*login, asker);
             }
-            Request::AwaitLogin(which) => self.await_login(&which.request, asker),
+            Request::AwaitLogin(which) => self.sign_ins.watch(&which.request, asker),
             Request::SubmitRedirect(redirect) => {
-                let result = match &redirect.request {
-                    Some(request) => self.redirected(request, &redirect.uri),
-                    None => self.redirected_by_state(&redirect.uri),
-                };
+                let result = self.redirected(redirect.request, &redirect.uri);
                 asker.answer(result.map(|()| Response::Done {}));
             }
             Request::Cancel(which) => {
@@ -66,10 +56,10 @@ impl Engine {
             Request::Logout(Logout { account, revoke }) => {
                 let revocation =
                     if revoke.unwrap_or(true) { Revocation::Wanted } else { Revocation::Unwanted };
-                self.part(account, Parting::Erase, revocation, caller, asker);
+                self.part(account, Parting::Erase, revocation, &caller, asker);
             }
             Request::Revoke(Revoke { account }) => {
-                self.part(account, Parting::GiveBack, Revocation::Wanted, caller, asker);
+                self.part(account, Parting::GiveBack, Revocation::Wanted, &caller, asker);
             }
             Request::Refresh(Refresh { account, timeout_ms }) => {
                 let get = GetToken {
@@ -84,28 +74,30 @@ impl Engine {
                     timeout_ms,
                     interactive: None,
                 };
-                self.get_token(get, Wanted::Renewal, caller, asker);
+                self.get_token(get, Wish::Renewal, caller, asker);
             }
             Request::Rename(Rename { account, name }) => {
                 tracing::info!(%account, %name, by = %caller.identity, "another name asked for");
-                self.adjust(account, Adjustment::Rename(name), caller, asker);
+                self.adjust(account, Adjustment::Rename(name), asker);
             }
             Request::SetEnabled(SetEnabled { account, enabled }) => {
                 tracing::info!(%account, enabled, by = %caller.identity, "put into use or out of it");
-                self.adjust(account, Adjustment::Enable(enabled), caller, asker);
+                self.adjust(account, Adjustment::Enable(enabled), asker);
             }
             Request::Resume(Resume { account }) => {
                 let face = caller.face.as_str();
                 tracing::info!(%account, face, pid = caller.pid, "another try asked for");
-                let waiter = self.wait(asker, caller, &account);
-                self.tell(Event::Resume { account, waiter });
+                let waiter = self.waiters.enter(asker, account.clone(), Wish::Change);
+                self.cx.tell(Event::Resume { account, waiter });
             }
             Request::ListUses(which) => self.list_uses(&which, asker),
             Request::ListGrants => asker.answer(Ok(self.grants())),
             Request::SetGrant(set) => self.set_grant(*set, &caller, asker),
             Request::RemoveGrant(which) => self.remove_grant(&which, &caller, asker),
             Request::ListPending => {
-                asker.answer(Ok(Response::Pending { pending: self.pending() }));
+                let now = self.cx.now();
+                let pending = self.lifecycle.questions().map(|view| shown(&view, now)).collect();
+                asker.answer(Ok(Response::Pending { pending }));
             }
             Request::Respond(respond) => self.respond(&respond, &caller, asker),
             Request::ShowProvider(show) => asker.answer(self.show_provider(&show.provider)),
@@ -114,9 +106,9 @@ impl Engine {
         }
     }
 
-    fn adjust(&mut self, account: AccountName, to: Adjustment, caller: Caller, asker: Asker) {
-        let waiter = self.wait(asker, caller, &account);
-        self.tell(Event::Adjust { account, to, waiter });
+    fn adjust(&mut self, account: AccountName, to: Adjustment, asker: Asker) {
+        let waiter = self.waiters.enter(asker, account.clone(), Wish::Change);
+        self.cx.tell(Event::Adjust { account, to, waiter });
     }
 
     fn part(
@@ -124,23 +116,37 @@ impl Engine {
         account: AccountName,
         parting: Parting,
         revocation: Revocation,
-        caller: Caller,
+        caller: &Caller,
         asker: Asker,
     ) {
         let face = caller.face.as_str();
         tracing::info!(%account, ?parting, ?revocation, face, pid = caller.pid, "logout asked for");
-        let waiter = self.wait(asker, caller, &account);
-        self.revocations.insert(waiter, revocation);
-        self.tell(Event::Part { account, parting, waiter });
+        let waiter = self.waiters.enter(asker, account.clone(), Wish::Logout(revocation));
+        self.cx.tell(Event::Part { account, parting, waiter });
     }
 
-    pub(super) fn get_token(
-        &mut self,
-        get: GetToken,
-        wanted: Wanted,
-        caller: Caller,
-        asker: Asker,
-    ) {
+    fn sign_proof(&mut self, sign: SignProof, caller: Caller, asker: Asker) {
+        let SignProof { account, http_method, url, nonce, .. } = sign;
+        let proof = match ProofRequest::read(http_method, &url, nonce) {
+            Ok(request) => Some(Box::new(request)),
+            Err(fault) => return asker.answer(Err(fault.of(account))),
+        };
+        let get = GetToken {
+            account,
+            min_valid: sign.min_valid,
+            scopes: sign.scopes,
+            resource: None,
+            audience: None,
+            narrow: None,
+            challenge: None,
+            rejected: sign.rejected,
+            timeout_ms: sign.timeout_ms,
+            interactive: sign.interactive,
+        };
+        self.get_token(get, Wish::Token { caller: caller.clone(), proof }, caller, asker);
+    }
+
+    fn get_token(&mut self, get: GetToken, wish: Wish, caller: Caller, asker: Asker) {
         let lack = get.challenge.as_deref().map_or(Ok(Lack::default()), Lack::read);
         let target = Target::new(get.resource, get.audience);
         let (target, lack) = match target.and_then(|target| Ok((target, lack?))) {
@@ -153,18 +159,12 @@ impl Engine {
         let scopes = get.scopes.unwrap_or_default();
         let narrow = get.narrow.unwrap_or(false);
         let portion = narrow.then(|| Portion { scopes: scopes.clone(), target: target.clone() });
-        let waiter = self.wait(asker, caller.clone(), &get.account);
-        let renew = matches!(wanted, Wanted::Renewal);
-        if renew {
-            self.renewals.insert(waiter);
-        }
-        if let (Wanted::Proof(wish), Some(waiting)) = (wanted, self.waiting.get_mut(&waiter)) {
-            waiting.wish = Some(wish);
-        }
+        let renew = matches!(wish, Wish::Renewal);
+        let waiter = self.waiters.enter(asker, get.account.clone(), wish);
         let patience = get.timeout_ms.unwrap_or(PATIENCE_MS).min(PATIENCE_MAX_MS);
-        let deadline = self.clock.now().boot + Duration::from_millis(u64::from(patience));
+        let deadline = self.cx.now().boot + Duration::from_millis(u64::from(patience));
         let min_valid = get.min_valid.map(|seconds| Duration::from_secs(seconds.into()));
-        self.tell(Event::Ask(Ask {
+        self.cx.tell(Event::Ask(Ask {
             waiter,
             account: get.account,
             caller,

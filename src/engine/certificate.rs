@@ -1,6 +1,6 @@
 //! What an account's programs and its user have to know of the certificate that its client shows.
 
-use super::flights::Flying;
+use super::flying::Flying;
 use crate::model::{CERTIFICATE_BOUND, CERTIFICATE_ENDS, ClientSecret, Granted, Values};
 use crate::oauth::{Introspected, certificate_end, is_bound};
 

@@ -1,8 +1,9 @@
 //! Definitions of providers, for those who write them: shown, checked, drafted.
 
+use super::done::Done;
 use super::faults;
 use super::handle::Asker;
-use super::task::{Done, Engine};
+use super::task::Engine;
 use crate::api::{Checked, Definition, Fault, FaultKind, Remark, Response};
 use crate::model::ProviderId;
 use crate::oauth::{discover, replay};
@@ -15,16 +16,16 @@ impl Engine {
     /// The definition of a provider as its file has it, or, with values behind colons or an issuer, as
     /// it is used.
     pub(super) fn show_provider(&self, provider: &ProviderId) -> Result<Response, Fault> {
-        let used = || self.pinned.iter().find(|(key, _)| key.provider == *provider);
-        let (source, text) = if let Some((_, pinned)) = used() {
+        let catalog = self.clients.catalog();
+        let (source, text) = if let Some(pinned) = self.clients.pinned_of(provider) {
             ("metadata".to_owned(), pinned.to_toml())
         } else {
-            let file = self.catalog.file(provider);
+            let file = catalog.file(provider);
             let source =
                 file.map_or_else(|| "preset".to_owned(), |path| path.display().to_string());
-            match (provider.parts().1, self.catalog.text(provider)) {
+            match (provider.parts().1, catalog.text(provider)) {
                 (None, Some(text)) => (source, text.to_owned()),
-                _ => match self.catalog.resolve(provider) {
+                _ => match catalog.resolve(provider) {
                     Ok(filled) => (source, filled.to_toml()),
                     Err(error) => {
                         let kind = match error {
@@ -74,8 +75,8 @@ impl Engine {
 
     /// Makes a definition from an issuer's metadata.
     pub(super) fn draft_provider(&mut self, issuer: ProviderId, asker: Asker) {
-        let http = self.http.clone();
-        self.tasks.spawn(async move {
+        let http = self.cx.http();
+        self.cx.spawn(async move {
             let result = match discover(&http, issuer.as_str()).await {
                 Ok(provider) => Ok(Response::Definition(Definition {
                     provider: issuer,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::dpop::opened;
 use super::handle::Asker;
 use super::proof::Proof;
-use super::signins::SignIn;
+use super::sign_in::SignIn;
 use super::task::Engine;
-use crate::api::{LoginStarted, Response};
-use crate::model::{AccountId, Boot, Now, RequestId, Stamp};
+use crate::api::LoginStarted;
+use crate::model::{AccountId, Boot, Now, Stamp};
 use crate::provider::Provider;
 use crate::store::{Command, DeviceSignIn};
 
@@ -39,42 +39,35 @@ impl Engine {
             verification_uri_complete: complete.filter(|complete| *complete != page),
             verification_uri: page,
             interval,
-            began: Stamp { at: now, boot_id: self.clock.boot_id().clone() },
+            began: Stamp { at: now, boot_id: self.cx.clock().boot_id().clone() },
             lifetime: deadline.since(now.boot),
         };
-        self.showing.insert(started.request.clone(), (asker, started));
-        self.write(Command::PutDevice(Box::new(device)));
-    }
-
-    /// A sign-in is on disk, or cannot be put there: then it works all the same, until the daemon ends.
-    pub(super) fn shown(&mut self, request: &RequestId) {
-        if let Some((asker, started)) = self.showing.remove(request) {
-            asker.answer(Ok(Response::LoginStarted(started)));
-        }
+        self.sign_ins.show_later(asker, started);
+        self.cx.write(Command::PutDevice(Box::new(device)));
     }
 
     /// Goes on with the sign-ins that the last run left open, but for those whose last question was `cut_off`: its
     /// code may be used, and is not shown again where that could cost another login of the client.
     pub(super) fn resume_devices(&mut self, devices: Vec<DeviceSignIn>, cut_off: &[AccountId]) {
-        let now = self.clock.now();
+        let now = self.cx.now();
         for device in devices {
             if cut_off.contains(&device.seed.id) && self.lifecycle.has_login_of(&device.client.key)
             {
                 tracing::warn!(account = %device.seed.name, "a sign-in on another device is not asked about again");
-                self.write(Command::DropDevice(device.request));
+                self.cx.write(Command::DropDevice(device.request));
                 continue;
             }
             let DeviceSignIn { request, seed, client, secret, code, interval, began, .. } = device;
             let registration = device.registration;
             let key = device.key.and_then(opened);
-            let began = began.on_boot_clock(self.clock.boot_id(), now);
+            let began = began.on_boot_clock(self.cx.clock().boot_id(), now);
             let deadline = began.map(|began| began + device.lifetime);
-            let known = self.provider_of(&client.key);
+            let known = self.clients.provider_of(&client.key);
             let pinned = client.discovered.as_deref().and_then(|text| Provider::parse(text).ok());
             let (Some(deadline), Some(provider)) = (deadline, pinned.map(Arc::new).or(known))
             else {
                 tracing::warn!(account = %seed.name, "a sign-in on another device cannot go on");
-                self.write(Command::DropDevice(request));
+                self.cx.write(Command::DropDevice(request));
                 continue;
             };
             tracing::info!(account = %seed.name, "a sign-in on another device goes on");

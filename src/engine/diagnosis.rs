@@ -1,10 +1,12 @@
 //! What a look at everything found, put together beside the engine: there is something to say of each account.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use super::doctor::{Answers, Defined, Examined};
+use super::answers::Answers;
+use super::clients::Defined;
 use super::findings::{self, Renewal};
-use super::lists::STRIDE;
+use super::looking::Examined;
+use super::roster::STRIDE;
 use crate::api::{Accounts, DaemonInfo, Diagnosis, Finding, Unrevoked};
 use crate::lifecycle::RegistrationView;
 use crate::model::{AccountName, Boot, ClientKey, Failure, Now, Wall};
@@ -35,6 +37,7 @@ pub(super) struct Secret {
 struct Round {
     accounts: Vec<Finding>,
     undefined: Vec<Finding>,
+    /// Names of accounts that a sign-in had before.
     names: HashSet<AccountName>,
     /// Who uses the clients whose secret ends.
     users: HashMap<ClientKey, Vec<AccountName>>,
@@ -48,7 +51,7 @@ impl Known {
             .extend(examined.document.iter().map(|(url, found)| findings::of_document(url, found)));
         let round = self.round().await;
         found.extend(round.accounts);
-        for (name, answer) in self.answers.iter() {
+        for (name, answer) in self.answers.to_sign_ins() {
             if !round.names.contains(name) {
                 found.push(findings::of_sign_in(name, answer));
             }
@@ -64,7 +67,8 @@ impl Known {
 
     /// Looks at the accounts, some at a time.
     async fn round(&self) -> Round {
-        let answers: BTreeMap<_, _> = self.answers.iter().collect();
+        let signing_in: HashSet<&AccountName> =
+            self.answers.to_sign_ins().map(|(name, _)| name).collect();
         let mut round = Round::default();
         for secret in &self.secrets {
             round.users.insert(secret.client.clone(), Vec::new());
@@ -74,8 +78,8 @@ impl Known {
                 let account = listed.at(self.now);
                 let renewal =
                     if listed.is_renewable() { Renewal::Possible } else { Renewal::Impossible };
-                let answer = answers.get(&account.name).copied().cloned();
-                if answer.is_some() {
+                let answer = self.answers.to_account(&account.id).cloned();
+                if signing_in.contains(&account.name) {
                     round.names.insert(account.name.clone());
                 }
                 let finding = findings::of_account(&account, renewal, self.now);

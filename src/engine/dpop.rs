@@ -1,39 +1,13 @@
-//! Tokens that are bound to a key (RFC 9449): which logins have one, and what an answer is worth that
+//! Tokens that are bound to a key (RFC 9449): which logins get one, and what an answer is worth that
 //! brings another kind of token than was asked for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::flights::Flying;
-use super::plan::Plan;
-use super::task::Engine;
+use super::flying::Flying;
 use crate::api::{Fault, FaultKind};
-use crate::model::{
-    AccountId, Failure, FailureClass, FlightId, Granted, Landing, ProofKey, TokenType,
-};
+use crate::model::{Failure, FailureClass, Granted, Landing, ProofKey, TokenType};
 use crate::oauth::Prover;
 use crate::provider::{DpopUse, Provider};
-
-impl Engine {
-    /// Takes up the keys of accounts, and gives those of exchanges that were under way. They stay in
-    /// memory, unlike refresh tokens: programs want proofs at any moment.
-    pub(super) fn take_up_keys(
-        &mut self,
-        keys: crate::store::ProofKeys,
-    ) -> HashMap<FlightId, Arc<Prover>> {
-        let accounts = keys.accounts.into_iter();
-        self.keys = accounts.filter_map(|(id, key)| Some((id, opened(key)?))).collect();
-        keys.flights.into_iter().filter_map(|(flight, key)| Some((flight, opened(key)?))).collect()
-    }
-
-    /// A login is durable: its key, if it has one, is the account's from now on.
-    pub(super) fn keep_key(&mut self, account: &AccountId, key: Option<Arc<Prover>>) {
-        match key {
-            Some(key) => drop(self.keys.insert(account.clone(), key)),
-            None => drop(self.keys.remove(account)),
-        }
-    }
-}
 
 pub(super) fn opened(key: Arc<ProofKey>) -> Option<Arc<Prover>> {
     match Prover::open(key) {
@@ -45,27 +19,28 @@ pub(super) fn opened(key: Arc<ProofKey>) -> Option<Arc<Prover>> {
     }
 }
 
-impl Plan {
-    /// The key that the login's tokens will be bound to: a new one for each login, so that no two grants
-    /// and no two providers ever see the same.
-    pub(super) fn proof_key(&self, provider: &Provider) -> Result<Option<Arc<Prover>>, Fault> {
-        let wanted = match (&provider.dpop, self.dpop) {
-            (None, Some(true)) => {
-                let message =
-                    format!("{} is not known to bind tokens to keys (DPoP)", provider.title);
-                return Err(Fault::new(FaultKind::InvalidOption, message)
-                    .hint("sign in without --dpop, or say in the provider's file that it does"));
-            }
-            (None, _) => false,
-            (Some(dpop), asked) => dpop.when == DpopUse::Always || asked.unwrap_or(self.was_bound),
-        };
-        if !wanted {
-            return Ok(None);
+/// The key that a login's tokens will be bound to: a new one for each login, so that no two grants and no two
+/// providers ever see the same. `asked` is what the user said, `was_bound` how the login before was.
+pub(super) fn key_for_login(
+    provider: &Provider,
+    asked: Option<bool>,
+    was_bound: bool,
+) -> Result<Option<Arc<Prover>>, Fault> {
+    let wanted = match (&provider.dpop, asked) {
+        (None, Some(true)) => {
+            let message = format!("{} is not known to bind tokens to keys (DPoP)", provider.title);
+            return Err(Fault::new(FaultKind::InvalidOption, message)
+                .hint("sign in without --dpop, or say in the provider's file that it does"));
         }
-        let made =
-            Prover::generate().map_err(|error| Fault::new(FaultKind::Internal, error.to_string()));
-        made.map(|prover| Some(Arc::new(prover)))
+        (None, _) => false,
+        (Some(dpop), asked) => dpop.when == DpopUse::Always || asked.unwrap_or(was_bound),
+    };
+    if !wanted {
+        return Ok(None);
     }
+    let made =
+        Prover::generate().map_err(|error| Fault::new(FaultKind::Internal, error.to_string()));
+    made.map(|prover| Some(Arc::new(prover)))
 }
 
 /// Whether a type is that of tokens that are bound to a key.
@@ -107,8 +82,8 @@ pub(super) fn judge(flying: &Flying, mut granted: Granted) -> Landing {
 mod tests {
     use super::*;
     use crate::model::{
-        AccessToken, AccountSeed, Boot, BootId, ClientKey, GrantType, Now, RawAnswer, RefreshToken,
-        Scopes, Stamp, Target, Values, Wall,
+        AccessToken, AccountId, AccountSeed, Boot, BootId, ClientKey, GrantType, Now, RawAnswer,
+        RefreshToken, Scopes, Stamp, Target, Values, Wall,
     };
 
     fn flying(key: Option<Arc<Prover>>, is_sign_in: bool) -> Flying {

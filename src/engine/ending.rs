@@ -2,10 +2,11 @@
 
 use tokio::sync::mpsc;
 
+use super::control::Control;
 use super::faults;
 use super::handle::Message;
 use super::impaired::refuse;
-use super::task::{Control, Engine, Waiting};
+use super::task::Engine;
 use crate::api::Fault;
 use crate::store::{Store, StoreError};
 use crate::sys::notify;
@@ -42,13 +43,15 @@ impl Engine {
     /// Tells who still waits why, and lets go of everything but the store and whoever comes next.
     fn let_go(mut self, fault: &Fault) -> (Store, mpsc::Receiver<Message>) {
         self.write_uses();
-        self.leave_errands();
-        for (_, (asker, _)) in self.rulings.drain() {
-            asker.answer(Err(fault.clone()));
+        self.errands.leave();
+        self.logouts.leave(fault);
+        for (asker, account) in self.waiters.leave_all() {
+            let fault = fault.clone();
+            asker.answer(Err(match account {
+                Some(account) => fault.of(account),
+                None => fault,
+            }));
         }
-        for (_, Waiting { asker, account, .. }) in self.waiting.drain() {
-            asker.answer(Err(fault.clone().of(account)));
-        }
-        (self.store, self.mailbox)
+        (self.cx.into_store(), self.inputs.mailbox)
     }
 }

@@ -1,9 +1,8 @@
 //! From the lifecycle's reasons to the faults that callers see: what happened, to which account, and
 //! what to do next.
 
-use super::access::Change;
 use crate::api::{self, Fault, FaultKind};
-use crate::lifecycle::{Refusal, RuleRefusal, SignInEnd};
+use crate::lifecycle::{Refusal, SignInEnd};
 use crate::model::{About, AccountName, ClientKey, Failure, FailureClass, Now, OLDER_COPY};
 use crate::oauth::{DiscoveryError, OauthError};
 use crate::provider::Provider;
@@ -147,33 +146,6 @@ pub(super) fn refused(
         Refusal::Stopping => stopping(),
     };
     fault.of(account)
-}
-
-/// Why the rules about programs are as before.
-pub(super) fn not_ruled(refusal: RuleRefusal, change: Change) -> Fault {
-    match (refusal, change) {
-        (RuleRefusal::NoSuchAccount, Change::Set(Some(account))) => no_such_account(account),
-        (RuleRefusal::NoSuchAccount, _) => {
-            Fault::new(FaultKind::NoSuchAccount, "there is no such account")
-        }
-        (RuleRefusal::NoSuchRule, Change::Remove(rule)) => {
-            Fault::new(FaultKind::InvalidOption, format!("there is no rule {rule}"))
-                .hint("run: ostler access list")
-        }
-        (RuleRefusal::NoSuchQuestion, Change::Respond(question)) => Fault::new(
-            FaultKind::NoSuchRequest,
-            format!("nothing waits for an answer to {question}: it was answered, or nobody asks any more"),
-        )
-        .hint("run: ostler access pending"),
-        (RuleRefusal::NoSuchRule | RuleRefusal::NoSuchQuestion, _) => {
-            Fault::new(FaultKind::Internal, "the answer does not fit the question")
-        }
-        (RuleRefusal::TooMany, _) => {
-            Fault::new(FaultKind::RateLimited, "there are too many rules about programs")
-                .hint("remove some: ostler access forget")
-        }
-        (RuleRefusal::NotSaved { why }, _) => Fault::new(FaultKind::Storage, why),
-    }
 }
 
 /// Why an account has to be signed in again, or looked at by the user at least.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::doctor::{Asked, Examined, Published};
 use super::faults::login_required;
+use super::looking::{Asked, Examined, Published};
 use crate::api::{Account, Answer, Area, Finding, State, Unrevoked, login_command};
 use crate::lifecycle::RegistrationView;
 use crate::model::{AccountName, ClientId, Now, span};

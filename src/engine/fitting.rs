@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::plan::{Plan, Prepared, Source};
-use super::task::{Done, Engine};
-use super::undo::Ties;
+use super::clients::Clients;
+use super::context::Context;
+use super::done::Done;
+use super::plan::{Plan, Source};
+use super::registrations::Registrations;
 use crate::api::{Fault, FaultKind, Flow};
 use crate::model::{ClientKey, ClientSecret, Failure, Now};
 use crate::oauth::{Http, Managed, OauthError, Renewed, adapt};
@@ -16,76 +18,89 @@ use crate::store::{Command, OpenedClient, Opener, StoreError};
 #[derive(Default)]
 pub(super) struct Fitting {
     /// Those that wait for what is kept of their client, by ticket.
-    opening: HashMap<u64, Plan>,
+    opening: HashMap<u64, Box<Plan>>,
     /// The last ticket.
     ticket: u64,
     /// Those whose client is another by now, until that is on disk.
     keeping: Vec<Plan>,
-    /// What of them a stop waits for.
-    pub(super) ties: Ties,
 }
 
-/// A login whose client was made to fit, or not.
-pub(super) struct Fitted {
-    plan: Plan,
-    result: Result<Option<Renewed>, OauthError>,
+/// How a login goes on.
+pub(super) enum Fit {
+    /// It waits for the disk, or for the provider.
+    Waits,
+    /// It can be prepared.
+    Ready(Box<Plan>),
+    /// It cannot.
+    Refused(Box<Plan>, Fault),
+    /// Its client is another by now, which has to be written down first.
+    Keep(ClientKey, Renewed),
 }
 
-impl Engine {
+impl Fitting {
     /// Goes on with a login: reads what is kept of its client, if there is one.
-    pub(super) fn fit(&mut self, plan: Plan) {
+    pub(super) fn fit(
+        &mut self,
+        cx: &mut Context,
+        plan: Plan,
+        clients: &Clients,
+        registrations: &Registrations,
+    ) -> Fit {
+        let plan = Box::new(plan);
         let asks = matches!(plan.flow, Flow::Browser | Flow::Device) && plan.secret.is_none();
-        match plan.key().filter(|key| asks && self.clients.contains_key(key)) {
-            Some(client) if self.unkept.contains_key(&client) => {
+        match plan.key().filter(|key| asks && clients.record(key).is_some()) {
+            Some(client) if registrations.is_unkept(&client) => {
                 // what is on the disk is good for nothing any more, and what is not is not shown to anybody
                 let message = "the client's new secret cannot be written down";
-                let result = Err(Fault::new(FaultKind::Storage, message));
-                self.prepared(Prepared { plan, result });
+                Fit::Refused(plan, Fault::new(FaultKind::Storage, message))
             }
             Some(client) => {
-                self.fitting.ticket += 1;
-                let ticket = self.fitting.ticket;
-                self.fitting.opening.insert(ticket, plan);
-                self.write(Command::OpenClient { client, by: Opener::Login(ticket) });
+                self.ticket += 1;
+                self.opening.insert(self.ticket, plan);
+                cx.write(Command::OpenClient { client, by: Opener::Login(self.ticket) });
+                Fit::Waits
             }
-            None => self.prepare(plan),
+            None => Fit::Ready(plan),
         }
     }
 
     /// It is known what is kept of the client of a login.
     pub(super) fn client_read(
         &mut self,
+        cx: &mut Context,
         ticket: u64,
         client: &ClientKey,
         result: Result<OpenedClient, StoreError>,
-    ) {
-        let Some(mut plan) = self.fitting.opening.remove(&ticket) else { return };
+        clients: &Clients,
+    ) -> Fit {
+        let Some(mut plan) = self.opening.remove(&ticket) else { return Fit::Waits };
         let OpenedClient { secret, registration } = match result {
             Ok(opened) => opened,
             Err(error) => {
                 // who asks without it is told that the client is not known
                 let message = format!("the client's secret cannot be read: {error}");
-                let result = Err(Fault::new(FaultKind::Storage, message));
-                return self.prepared(Prepared { plan, result });
+                return Fit::Refused(plan, Fault::new(FaultKind::Storage, message));
             }
         };
         plan.stored = secret.map(Arc::new);
-        let Some(registration) = registration else { return self.prepare(plan) };
-        let ends = self.clients.get(client).and_then(|record| record.secret_ends);
+        let Some(registration) = registration else { return Fit::Ready(plan) };
+        let ends = clients.record(client).and_then(|record| record.secret_ends);
         plan.registering.begin();
-        let (http, now, client) = (self.http.clone(), self.clock.now(), client.clone());
-        self.tasks.spawn(async move {
+        let (http, now, client) = (cx.http(), cx.now(), client.clone());
+        cx.spawn(async move {
             let managed = Managed { client: &client.client, registration: &registration, ends };
             let result = plan.adapt(&http, managed, now).await;
-            Done::Fitted(Box::new(Fitted { plan, result }))
+            Done::Fitted { plan, result }
         });
+        Fit::Waits
     }
 
     /// The client of a login is fit, or cannot be made to. Then the provider has the last word.
-    pub(super) fn fitted(&mut self, fitted: Fitted) {
-        let Fitted { mut plan, result } = fitted;
-        // what is to be kept is waited for like a renewal
-        let _tie = plan.registering.end();
+    pub(super) fn fitted(
+        &mut self,
+        mut plan: Box<Plan>,
+        result: Result<Option<Renewed>, OauthError>,
+    ) -> Fit {
         let why = |failure: &Failure| {
             tracing::warn!(%failure, "a registration does not fit the login, and stays as it is");
         };
@@ -98,34 +113,32 @@ impl Engine {
                     // the one before is over
                     plan.stored = Some(Arc::new(ClientSecret::new(secret.expose().to_owned())));
                 }
-                self.fitting.keeping.push(plan);
-                self.keep(&client, renewed);
+                self.keeping.push(*plan);
+                Fit::Keep(client, renewed)
             }
             (Err(OauthError::Registration(failure)), _) => {
                 why(&failure);
-                self.prepare(plan);
+                Fit::Ready(plan)
             }
-            (Ok(_) | Err(_), _) => self.prepare(plan),
+            (Ok(_) | Err(_), _) => Fit::Ready(plan),
         }
     }
 
-    /// A registration is on disk, or cannot be put there: logins that waited for it go on.
-    pub(super) fn go_on(&mut self, client: &ClientKey) {
-        while let Some(mut plan) = take(&mut self.fitting.keeping, client) {
+    /// A registration is on disk, or cannot be put there: the logins that waited for it.
+    pub(super) fn go_on(&mut self, client: &ClientKey, clients: &Clients) -> Vec<Plan> {
+        let all = std::mem::take(&mut self.keeping);
+        let is_its = |plan: &Plan| plan.key().as_ref() == Some(client);
+        let (mut plans, others): (Vec<Plan>, _) = all.into_iter().partition(is_its);
+        self.keeping = others;
+        for plan in &mut plans {
             if let (Some(record), Some(provider)) =
-                (self.clients.get(client), self.provider_of(client))
+                (clients.record(client), clients.provider_of(client))
             {
                 plan.follow(record, provider);
             }
-            self.prepare(plan);
         }
+        plans
     }
-}
-
-/// The first of some logins that has that client.
-fn take(plans: &mut Vec<Plan>, client: &ClientKey) -> Option<Plan> {
-    let place = plans.iter().position(|plan| plan.key().as_ref() == Some(client))?;
-    Some(plans.remove(place))
 }
 
 impl Plan {

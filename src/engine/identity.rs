@@ -4,42 +4,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::Url;
+
 use super::certificate;
 use super::dpop::is_bound;
-use super::task::{Done, Engine};
+use super::flying::Flying;
 use crate::model::{
-    AccountName, Failure, FailureClass, FlightId, Granted, IDENTITY, Landing, SUBJECT, Values,
+    AccessToken, AccountName, ClientId, ClientSecret, Failure, FailureClass, Granted, IDENTITY,
+    Landing, Now, SUBJECT, Values,
 };
 use crate::oauth::{
-    Claim, Client, IdTokenError, Introspected, Keys, Person, fetch_keys, identity, introspect,
-    userinfo,
+    Claim, Client, Http, IdTokenError, Introspected, Keys, Person, Prover, fetch_keys, identity,
+    introspect, userinfo,
 };
+use crate::provider::Provider;
 
 /// How long a provider may take to tell more about its tokens. A refresh waits for it, and callers for
 /// the refresh.
 const LEARN_MAX: Duration = Duration::from_secs(8);
 
-/// New tokens, with what was learnt about them.
-pub(super) struct Known {
-    flight: FlightId,
-    granted: Granted,
-    about: About,
-}
-
 /// What was learnt about tokens.
 #[derive(Default)]
-struct About {
+pub(super) struct Learned {
     keys: Option<Keys>,
     introspected: Option<Introspected>,
     person: Option<Person>,
 }
 
-impl Engine {
-    /// Takes a landing on, once it is known what it brings and whose. The keys are fetched for each
-    /// login anew: logins are rare, and keys change.
-    pub(super) fn vouch(&mut self, flight: FlightId, landing: Landing) {
-        let Landing::Granted(granted) = landing else { return self.settle(flight, landing) };
-        let Some(flying) = self.flying.get_mut(&flight) else { return };
+/// What the provider is asked about new tokens.
+pub(super) struct Questions {
+    provider: Arc<Provider>,
+    client: ClientId,
+    secret: Option<ClientSecret>,
+    /// Where the keys of ID tokens are. They are fetched for each login anew: logins are rare, and keys change.
+    keys_at: Option<Url>,
+    /// Whether the user has a name that people know.
+    has_name: bool,
+    /// Whether nobody said how long the access token lives.
+    undated: bool,
+    /// The key that the access token is bound to.
+    prover: Option<Arc<Prover>>,
+}
+
+impl Questions {
+    /// What is to be asked, if anything is. The client's secret is of no use to a flight after that.
+    pub(super) fn about(flying: &mut Flying, granted: &Granted) -> Option<Self> {
         let provider = Arc::clone(&flying.provider);
         let named = granted.id_token.is_some() && flying.is_sign_in;
         let keys_at = provider.jwks_url.clone().filter(|_| named);
@@ -49,71 +58,65 @@ impl Engine {
             && provider.default_lifetime.is_none()
             && provider.introspection_url.is_some()
             && secret.is_some();
-        if keys_at.is_none() && !has_name && !undated {
-            return self.known(Known { flight, granted, about: About::default() });
-        }
-        let client = flying.account.client.client.clone();
-        let (http, now) = (self.http.clone(), self.clock.now());
         let prover = flying.key.clone().filter(|_| is_bound(granted.token_type.as_str()));
-        self.tasks.spawn(async move {
-            let mut about = About::default();
-            let learning = async {
-                if let Some(url) = &keys_at {
-                    about.keys = fetch_keys(&http, url).await;
-                }
-                let (client, access) =
-                    (Client { id: &client, secret: secret.as_ref() }, &granted.access);
-                if undated {
-                    about.introspected = introspect(&http, &provider, client, access, now).await;
-                }
-                if has_name {
-                    let prover = prover.as_ref();
-                    about.person = userinfo(&http, &provider, client, access, prover, now).await;
-                }
-            };
-            // what is not known by then is done without
-            let _ = tokio::time::timeout(LEARN_MAX, learning).await;
-            Done::Known(Box::new(Known { flight, granted, about }))
-        });
+        let client = flying.account.client.client.clone();
+        let asks = keys_at.is_some() || has_name || undated;
+        asks.then_some(Self { provider, client, secret, keys_at, has_name, undated, prover })
     }
 
-    pub(super) fn known(&mut self, known: Known) {
-        let Known { flight, mut granted, about } = known;
-        let Some(flying) = self.flying.get(&flight) else { return };
-        if let Some(said) = about.introspected {
-            granted.lifetime = granted.lifetime.or(said.lifetime);
-            certificate::note_introspected(&mut granted, said);
+    /// Asks. What is not known in time is done without.
+    pub(super) async fn ask(self, http: &Http, access: &AccessToken, now: Now) -> Learned {
+        let Self { provider, client, secret, keys_at, has_name, undated, prover } = self;
+        let client = Client { id: &client, secret: secret.as_ref() };
+        let mut learned = Learned::default();
+        let learning = async {
+            if let Some(url) = &keys_at {
+                learned.keys = fetch_keys(http, url).await;
+            }
+            if undated {
+                learned.introspected = introspect(http, &provider, client, access, now).await;
+            }
+            if has_name {
+                let prover = prover.as_ref();
+                learned.person = userinfo(http, &provider, client, access, prover, now).await;
+            }
+        };
+        let _ = tokio::time::timeout(LEARN_MAX, learning).await;
+        learned
+    }
+}
+
+/// What new tokens are worth, now that it is known whose they are. `nonce` is what an ID token must repeat, `subject`
+/// who the account's user is so far.
+pub(super) fn judge(
+    flying: &Flying,
+    mut granted: Granted,
+    learned: Learned,
+    (nonce, subject): (Option<&str>, Option<&str>),
+    now: Now,
+) -> Landing {
+    if let Some(said) = learned.introspected {
+        granted.lifetime = granted.lifetime.or(said.lifetime);
+        certificate::note_introspected(&mut granted, said);
+    }
+    let Some(token) = granted.id_token.take() else { return Landing::Granted(granted) };
+    let name = &flying.account.name;
+    let is_refresh = !flying.is_sign_in;
+    let client = &flying.account.client.client;
+    let claim = Claim { client, nonce, access: &granted.access, subject, is_refresh };
+    let keys = learned.keys.as_ref();
+    match identity(&flying.provider, token.expose(), keys, claim, now) {
+        Ok(values) => {
+            let values = with_name(&values, learned.person);
+            granted.values = granted.values.with(&values);
+            Landing::Granted(granted)
         }
-        let Some(token) = granted.id_token.take() else {
-            return self.settle(flight, Landing::Granted(granted));
-        };
-        let name = flying.account.name.clone();
-        let is_refresh = !flying.is_sign_in;
-        let sign_in = flying.request.as_ref().and_then(|request| self.sign_ins.get(request));
-        let view = self.lifecycle.view(&name);
-        let claim = Claim {
-            client: &flying.account.client.client,
-            nonce: sign_in.and_then(|sign_in| sign_in.nonce()),
-            access: &granted.access,
-            subject: view.as_ref().and_then(|view| view.seed.values.get(SUBJECT)),
-            is_refresh,
-        };
-        let now = self.clock.now();
-        let found = identity(&flying.provider, token.expose(), about.keys.as_ref(), claim, now);
-        let landing = match found {
-            Ok(values) => {
-                let values = with_name(&values, about.person);
-                granted.values = granted.values.with(&values);
-                Landing::Granted(granted)
-            }
-            // what a refresh says of its user is not worth a login, unless it is somebody else
-            Err(error) if is_refresh && !matters(&error) => {
-                tracing::warn!(account = %name, %error, "an ID token is passed over");
-                Landing::Granted(granted)
-            }
-            Err(error) => refused(&name, &error, granted, is_refresh),
-        };
-        self.settle(flight, landing);
+        // what a refresh says of its user is not worth a login, unless it is somebody else
+        Err(error) if is_refresh && !matters(&error) => {
+            tracing::warn!(account = %name, %error, "an ID token is passed over");
+            Landing::Granted(granted)
+        }
+        Err(error) => refused(name, &error, granted, is_refresh),
     }
 }
 

@@ -3,8 +3,8 @@
 
 use tokio::sync::{broadcast, mpsc};
 
+use super::control::{Control, tick};
 use super::handle::{EVENTS, Handle, MAILBOX, Message};
-use super::task::{Control, tick};
 use crate::api::Fault;
 use crate::sys::notify;
 

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::flights::Flying;
-use super::signins::SignIn;
+use super::flying::Flying;
 use crate::model::{
     AccountSeed, AuthorizationCode, DeviceCode, Failure, FailureClass, GrantType, Granted, Landing,
     Now, RawAnswer, RefreshToken,
 };
-use crate::oauth::{Authorization, Client, OauthError, TokenRequest, is_access_token};
+use crate::oauth::{Authorization, Client, OauthError, Prover, TokenRequest, is_access_token};
 use crate::provider::{Provider, Send};
 
 /// What a sign-in is completed with.
@@ -27,48 +26,49 @@ pub(super) enum Proof {
     Client,
 }
 
-impl SignIn {
-    /// The request that brings the first tokens.
+impl Proof {
+    /// The request that brings the first tokens. A code is given away with it: it can be redeemed once.
     pub(super) fn token_request(
         &mut self,
+        provider: &Provider,
+        seed: &AccountSeed,
+        key: Option<&Arc<Prover>>,
         client: Client<'_>,
         now: Now,
     ) -> Result<TokenRequest, OauthError> {
-        let (provider, seed) = (&self.provider, &self.seed);
         let target = &seed.target.of_one();
-        let code = match &mut self.proof {
-            Proof::Code { code, .. } => code.take(),
-            Proof::Device(_) | Proof::Refresh(_) | Proof::Client => None,
+        let code = match self {
+            Self::Code { code, .. } => code.take(),
+            Self::Device(_) | Self::Refresh(_) | Self::Client => None,
         };
         let code = code.unwrap_or_else(|| AuthorizationCode::new(String::new()));
-        TokenRequest::bound(self.key.as_ref(), now, || match &self.proof {
-            Proof::Code { authorization, .. } => {
+        let proof = &*self;
+        TokenRequest::bound(key, now, || match proof {
+            Self::Code { authorization, .. } => {
                 let (verifier, uri) = (authorization.verifier(), authorization.redirect_uri());
                 TokenRequest::exchange(provider, client, &code, verifier, uri, target, now)
             }
-            Proof::Device(code) => TokenRequest::device(provider, client, code, now),
-            Proof::Refresh(token) => {
+            Self::Device(code) => TokenRequest::device(provider, client, code, now),
+            Self::Refresh(token) => {
                 TokenRequest::refresh(provider, client, token, None, target, now)
             }
-            Proof::Client => by_client(provider, client, seed, now),
+            Self::Client => by_client(provider, client, seed, now),
         })
     }
-}
 
-impl SignIn {
     /// What an ID token must repeat.
     pub(super) fn nonce(&self) -> Option<&str> {
-        match &self.proof {
-            Proof::Code { authorization, .. } => authorization.nonce(),
-            Proof::Device(_) | Proof::Refresh(_) | Proof::Client => None,
+        match self {
+            Self::Code { authorization, .. } => authorization.nonce(),
+            Self::Device(_) | Self::Refresh(_) | Self::Client => None,
         }
     }
 
     /// The refresh token that another program kept, if the sign-in takes one over.
     pub(super) fn imported(&self) -> Option<RefreshToken> {
-        match &self.proof {
-            Proof::Refresh(token) => Some(RefreshToken::new(token.expose().to_owned())),
-            Proof::Code { .. } | Proof::Device(_) | Proof::Client => None,
+        match self {
+            Self::Refresh(token) => Some(RefreshToken::new(token.expose().to_owned())),
+            Self::Code { .. } | Self::Device(_) | Self::Client => None,
         }
     }
 }

@@ -10,45 +10,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use url::Position;
-
-use super::flights::Flying;
+use super::flying::Flying;
+use super::rules::rules;
 use super::task::Engine;
-use crate::lifecycle::{Origin, Restored, Rules, TokenEndpoint};
+use super::unread::{Kind, Unread};
+use crate::lifecycle::Restored;
 use crate::model::{
-    AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, Portion, RawAnswer,
-    RequestId, Stamp,
+    AccountId, AccountRecord, AccountSeed, ClientRecord, FlightId, Generation, RequestId,
 };
 use crate::oauth::Prover;
-use crate::provider::{AtRefresh, Provider};
 use crate::store::{Attempt, AttemptKind, Command, DeviceSignIn};
-
-/// What the schedule needs to know of a provider.
-pub(super) fn rules(provider: &Provider) -> Rules {
-    let throttle =
-        provider.max_refreshes.map(|max| Duration::from_secs(max.window) / max.count.max(1));
-    let endpoint = provider.refresh_endpoint();
-    Rules {
-        endpoint: TokenEndpoint {
-            origin: Origin(endpoint.origin().ascii_serialization()),
-            path: endpoint[Position::BeforePath..Position::AfterQuery].to_owned(),
-        },
-        default_lifetime: provider.default_lifetime.map(Duration::from_secs),
-        strict: provider.is_strict(),
-        grace: provider.grace(),
-        not_before: provider.refresh_not_before.map(Duration::from_secs),
-        refresh_late: provider.at_dies_at_refresh == AtRefresh::Dies,
-        narrows: provider.narrows(),
-        exchanges: provider.token_exchange,
-        throttle,
-        refresh_lifetime: provider.rt_lifetime.map(Duration::from_secs),
-        refresh_idle: provider.rt_idle.map(Duration::from_secs),
-        grant_lifetime: provider.rt_absolute.map(Duration::from_secs),
-        case_insensitive: provider.scopes.case_insensitive,
-    }
-}
 
 /// The account that an attempt was to refresh.
 fn refreshed(attempt: &Attempt) -> Option<&AccountId> {
@@ -58,17 +30,21 @@ fn refreshed(attempt: &Attempt) -> Option<&AccountId> {
     }
 }
 
+/// What is on record of accounts, of their clients and of what was under way.
+pub(super) struct Recorded {
+    pub(super) clients: Vec<ClientRecord>,
+    pub(super) accounts: Vec<AccountRecord>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) devices: Vec<DeviceSignIn>,
+    /// The keys of exchanges.
+    pub(super) keys: HashMap<FlightId, Arc<Prover>>,
+}
+
 /// Takes up what is on record.
-pub(super) fn take_up(
-    engine: &mut Engine,
-    clients: Vec<ClientRecord>,
-    accounts: Vec<AccountRecord>,
-    attempts: Vec<Attempt>,
-    devices: Vec<DeviceSignIn>,
-    mut keys: HashMap<FlightId, Arc<Prover>>,
-) {
+pub(super) fn take_up(engine: &mut Engine, recorded: Recorded) {
+    let Recorded { clients, accounts, attempts, devices, mut keys } = recorded;
     for client in clients {
-        engine.know(client);
+        engine.clients.know(client);
     }
     let of_attempts: HashSet<AccountId> = attempts.iter().filter_map(refreshed).cloned().collect();
     let concerned = accounts.iter().filter(|record| of_attempts.contains(&record.seed.id));
@@ -98,16 +74,17 @@ pub(super) fn take_up(
             }
             (Some((_, current)), None) if *current == generation => {
                 if let Some(older) = unresolved.insert(account.clone(), flight) {
-                    engine.write(Command::Abandon { flight: older, account, standing: None });
+                    engine.cx.write(Command::Abandon { flight: older, account, standing: None });
                 }
             }
-            _ => engine.write(Command::Abandon { flight, account, standing: None }),
+            _ => engine.cx.write(Command::Abandon { flight, account, standing: None }),
         }
     }
 
-    let now = engine.clock.now();
+    let now = engine.cx.now();
     for record in accounts {
-        let rules = engine.provider_of(&record.seed.client).map(|provider| rules(&provider));
+        let rules =
+            engine.clients.provider_of(&record.seed.client).map(|provider| rules(&provider));
         if rules.is_none() {
             let provider = &record.seed.client.provider;
             tracing::warn!(account = %record.seed.name, %provider, "no definition of the provider");
@@ -120,7 +97,7 @@ pub(super) fn take_up(
     }
 
     for (flight, seed, kind, sent, answer) in answered {
-        let key = engine.keys.get(&seed.id).cloned();
+        let key = engine.keys.of(&seed.id).cloned();
         engine.unread.push(Unread { flight, kind, seed, sent, answer, key });
     }
     let mut cut_off = Vec::new();
@@ -128,13 +105,13 @@ pub(super) fn take_up(
         let Attempt { flight, kind, sent, answer } = attempt;
         let AttemptKind::Exchange { seed, client } = kind else { continue };
         if let Some(answer) = answer {
-            engine.know(client);
+            engine.clients.know(client);
             let (kind, seed, key) = (Kind::Exchange, *seed, keys.remove(&flight));
             engine.unread.push(Unread { flight, kind, seed, sent, answer, key });
         } else {
             tracing::warn!(account = %seed.name, "a sign-in was cut off: start it again");
             cut_off.push(seed.id.clone());
-            engine.write(Command::Abandon { flight, account: seed.id, standing: None });
+            engine.cx.write(Command::Abandon { flight, account: seed.id, standing: None });
         }
     }
     take_up_answered(engine);
@@ -147,8 +124,8 @@ pub(super) fn take_up(
 fn take_up_answered(engine: &mut Engine) {
     for unread in &engine.unread {
         if let Kind::Refresh(generation, portion) = &unread.kind {
-            let (name, portion) = (&unread.seed.name, portion.clone().map(Arc::new));
-            engine.lifecycle.resume_refresh(unread.flight, name, *generation, portion);
+            let (account, portion) = (&unread.seed.id, portion.clone().map(Arc::new));
+            engine.lifecycle.resume_refresh(unread.flight, account, *generation, portion);
         }
     }
 }
@@ -159,7 +136,7 @@ pub(super) fn read_on(engine: &mut Engine) {
     let mut flights = Vec::new();
     for unread in std::mem::take(&mut engine.unread) {
         let name = &unread.seed.name;
-        let Some(provider) = engine.provider_of(&unread.seed.client) else {
+        let Some(provider) = engine.clients.provider_of(&unread.seed.client) else {
             tracing::error!(account = %name, "an answer on record waits for its provider's definition");
             engine.unread.push(unread);
             continue;
@@ -176,26 +153,10 @@ pub(super) fn read_on(engine: &mut Engine) {
         }
         let mut flying = Flying::resumed(seed, provider, sent, is_sign_in, answer);
         flying.key = key;
-        engine.flying.insert(flight, flying);
+        engine.flights.resume(flight, flying);
         flights.push(flight);
     }
     for flight in flights {
         engine.interpret(flight);
     }
-}
-
-/// An answer on record that nobody has read.
-pub(super) struct Unread {
-    flight: FlightId,
-    kind: Kind,
-    seed: AccountSeed,
-    sent: Stamp,
-    answer: RawAnswer,
-    /// What the tokens in it are bound to.
-    key: Option<Arc<Prover>>,
-}
-
-enum Kind {
-    Refresh(Generation, Option<Portion>),
-    Exchange,
 }

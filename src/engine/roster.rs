@@ -8,6 +8,9 @@ use crate::api::{Accounts, ByName, Listed, State};
 use crate::lifecycle::{Lifecycle, Outlook, View};
 use crate::model::{AccountName, Now};
 
+/// How many accounts are looked at before others have their turn.
+pub(super) const STRIDE: usize = 256;
+
 /// What is shown of the accounts, by name, and how many of them do what.
 #[derive(Default)]
 pub(super) struct Roster {
@@ -111,18 +114,17 @@ impl Roster {
 }
 
 #[cfg(test)]
-impl super::task::Engine {
+impl Roster {
     /// What is kept of the accounts is what a look at all of them says.
-    pub(super) fn check_roster(&self) {
-        let now = self.clock.now();
+    pub(super) fn check(&self, lifecycle: &Lifecycle, now: Now) {
         let mut count = Count::default();
-        let views = self.lifecycle.views();
+        let views = lifecycle.views();
         for view in &views {
             count.add(shown::listed(view).timeless().state);
         }
-        assert_eq!(self.roster.count(), count, "the numbers drifted");
+        assert_eq!(self.count(), count, "the numbers drifted");
         let shown: Vec<_> = views.iter().map(|view| shown::account(view, now)).collect();
-        let listed: Vec<_> = self.roster.accounts(now).iter().collect();
+        let listed: Vec<_> = self.accounts(now).iter().collect();
         assert_eq!(listed, shown, "the list drifted");
     }
 }

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use super::task::Engine;
-use crate::api::{
-    Account, DaemonInfo, Gap, Instants, Listed, ProviderInfo, Response, State, Token,
-};
+use crate::api::{Account, Gap, Instants, Listed, ProviderInfo, State, Token};
 use crate::lifecycle::{Doing, HandOut, View};
 use crate::model::{AccountName, AccountSeed, Mode, Now, Scopes, Values};
 use crate::provider::{Entry, Provider, Redirect, Variable};
-use crate::sys::notify;
 
 /// A token as handed out.
 pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token {
@@ -90,7 +86,7 @@ fn bare(seed: &AccountSeed, state: State) -> Account {
 }
 
 /// How the redirect of a provider comes back by default.
-pub(super) fn redirect(provider: &Provider) -> &'static str {
+fn redirect(provider: &Provider) -> &'static str {
     match provider.redirect {
         Redirect::HttpsOnly => "paste",
         Redirect::CustomScheme { .. } => "scheme",
@@ -98,69 +94,18 @@ pub(super) fn redirect(provider: &Provider) -> &'static str {
     }
 }
 
-impl Engine {
-    pub(super) fn daemon(&self) -> DaemonInfo {
-        DaemonInfo {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_at: self.started,
-            now: self.clock.now().wall.seconds(),
-            database: self.info.places.database.display().to_string(),
-            protection: self.protection.clone(),
-            bus: self.info.bus.load(std::sync::atomic::Ordering::Relaxed),
-            online: self.lifecycle.is_online(),
-        }
-    }
-
-    pub(super) fn providers(&self) -> Response {
-        let providers = self.catalog.iter().map(|Entry { provider, file }| ProviderInfo {
-            source: file.map_or_else(|| "preset".to_owned(), |path| path.display().to_string()),
-            redirect: redirect(&provider).to_owned(),
-            device: provider.device_url.is_some(),
-            variables: provider.variables.iter().map(gap).collect(),
-            verified: provider.verified,
-            register_url: provider.register_url.map(Into::into),
-            scopes: provider.scopes.defaults,
-            id: provider.id,
-            title: provider.title,
-        });
-        Response::Providers { providers: providers.collect() }
-    }
-
-    /// Keeps the one line that `systemctl status` shows true.
-    pub(super) fn tell_manager(&mut self) {
-        if !std::mem::take(&mut self.line_is_old) {
-            return;
-        }
-        let line = self.status_line();
-        if line == self.told_line {
-            return;
-        }
-        if notify::status(&line) {
-            self.told_line = line;
-        } else {
-            self.line_is_old = true;
-        }
-    }
-
-    /// One line for `systemctl status`.
-    fn status_line(&self) -> String {
-        let views = self.roster.count();
-        let accounts = match views.accounts {
-            0 => "no accounts yet".to_owned(),
-            1 => "1 account".to_owned(),
-            many => format!("{many} accounts"),
-        };
-        let mut line = accounts;
-        let parts = [
-            (views.login_required, "login-required"),
-            (views.held, "held"),
-            (views.backing_off, "backing-off"),
-        ];
-        for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
-            line = format!("{line}, {count} {what}");
-        }
-        line
+/// A provider that can be named.
+pub(super) fn provider(Entry { provider, file }: Entry<'_>) -> ProviderInfo {
+    ProviderInfo {
+        source: file.map_or_else(|| "preset".to_owned(), |path| path.display().to_string()),
+        redirect: redirect(&provider).to_owned(),
+        device: provider.device_url.is_some(),
+        variables: provider.variables.iter().map(gap).collect(),
+        verified: provider.verified,
+        register_url: provider.register_url.map(Into::into),
+        scopes: provider.scopes.defaults,
+        id: provider.id,
+        title: provider.title,
     }
 }
 

@@ -1,23 +1,11 @@
-//! Proofs for programs (RFC 9449): who gets a token that is bound to a key can use it with a proof for
-//! each request, and the key stays here. Whoever gets no token gets no proof, either: the question is the
-//! same, and what is signed is what the lifecycle hands out.
+//! What proofs are made for ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)): requests to the APIs of an account,
+//! and never one to the authorization server.
 
-use std::sync::Arc;
-
-use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use super::asks::Wanted;
-use super::dpop::is_bound;
-use super::handle::Asker;
-use super::task::{Done, Engine};
-use crate::api::{Fault, FaultKind, GetToken, Proof, Response, SignProof, Token, login_command};
-use crate::model::{BASE_URL, Caller, Now, Resource};
-use crate::oauth::{Demand, Prover};
+use crate::api::{Fault, FaultKind};
 use crate::provider::{Provider, check_endpoint};
 
-/// Proofs that are made at the same time. One takes a fraction of a millisecond.
-pub(super) const SIGNING_MAX: usize = 64;
 /// The longest address that a proof is made for, in bytes.
 const URL_MAX: usize = 8 * 1024;
 /// The longest method, in bytes.
@@ -29,14 +17,14 @@ const NAMED: usize = 8;
 
 /// The request that a program wants to send.
 #[derive(Debug)]
-pub(super) struct Wish {
-    method: String,
-    url: Url,
-    nonce: Option<String>,
+pub(super) struct ProofRequest {
+    pub(super) method: String,
+    pub(super) url: Url,
+    pub(super) nonce: Option<String>,
 }
 
-impl Wish {
-    fn read(method: String, url: &str, nonce: Option<String>) -> Result<Self, Fault> {
+impl ProofRequest {
+    pub(super) fn read(method: String, url: &str, nonce: Option<String>) -> Result<Self, Fault> {
         let invalid = |message: &str| Fault::new(FaultKind::InvalidOption, message);
         // RFC 9110, 9.1: a token; case counts
         let is_token = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c);
@@ -64,82 +52,8 @@ impl Wish {
     }
 }
 
-impl Engine {
-    pub(super) fn sign_proof(&mut self, sign: SignProof, caller: Caller, asker: Asker) {
-        let SignProof { account, http_method, url, nonce, .. } = sign;
-        let wish = match Wish::read(http_method, &url, nonce) {
-            Ok(wish) => wish,
-            Err(fault) => return asker.answer(Err(fault.of(account))),
-        };
-        let get = GetToken {
-            account,
-            min_valid: sign.min_valid,
-            scopes: sign.scopes,
-            resource: None,
-            audience: None,
-            narrow: None,
-            challenge: None,
-            rejected: sign.rejected,
-            timeout_ms: sign.timeout_ms,
-            interactive: sign.interactive,
-        };
-        self.get_token(get, Wanted::Proof(Box::new(wish)), caller, asker);
-    }
-
-    /// Signs for what is handed out. That is done in a task of its own: the loop has no cryptography.
-    pub(super) fn prove(&mut self, asker: Asker, token: Token, wish: Box<Wish>, now: Now) {
-        let (key, permit) = match self.signer(&token, &wish) {
-            Ok(signer) => signer,
-            Err(fault) => return asker.answer(Err(fault.of(token.account))),
-        };
-        self.tasks.spawn(async move {
-            let Wish { method, url, nonce } = *wish;
-            let (nonce, access) = (nonce.as_deref(), Some(&*token.access_token));
-            let made = key.prove(Demand { method: &method, url: &url, nonce, access }, now);
-            drop(permit);
-            let result = match made {
-                Ok(proof) => Ok(Response::Proof(Proof { token, proof })),
-                Err(error) => {
-                    Err(Fault::new(FaultKind::Internal, error.to_string()).of(token.account))
-                }
-            };
-            Done::Answered { asker, result }
-        });
-    }
-
-    /// The key for a token, and the leave to sign with it.
-    fn signer(
-        &self,
-        token: &Token,
-        wish: &Wish,
-    ) -> Result<(Arc<Prover>, OwnedSemaphorePermit), Fault> {
-        if !is_bound(&token.token_type) {
-            let message = "its token is bound to no key, and is used without a proof";
-            let hint = format!("run: ostler token {}", token.account);
-            return Err(Fault::new(FaultKind::InvalidOption, message).hint(hint));
-        }
-        let view = self.lifecycle.view(&token.account);
-        let gone = || Fault::new(FaultKind::NoSuchAccount, "there is no such account");
-        let seed = view.map(|view| view.seed).ok_or_else(gone)?;
-        let Some(key) = self.keys.get(&seed.id) else {
-            let message = "the key that its tokens are bound to is lost, and the login with it";
-            let login = login_command(&seed.client.provider, &token.account);
-            let hint = format!("run: {login}");
-            return Err(Fault::new(FaultKind::LoginRequired, message).hint(hint));
-        };
-        let provider = self.provider_of(&seed.client);
-        let targets = seed.target.resources.iter().map(Resource::as_str);
-        let known = targets.chain(token.values.get(BASE_URL));
-        Range::of(provider.as_deref(), known).check(&wish.url)?;
-        let permit = Arc::clone(&self.signing).try_acquire_owned().map_err(|_| {
-            Fault::new(FaultKind::RateLimited, "too many proofs are wanted at the same time")
-        })?;
-        Ok((Arc::clone(key), permit))
-    }
-}
-
 /// Where proofs of an account may be presented.
-struct Range<'a> {
+pub(super) struct Range<'a> {
     provider: Option<&'a Provider>,
     /// The APIs, of which scheme, host and port count.
     origins: Vec<Url>,
@@ -147,7 +61,10 @@ struct Range<'a> {
 
 impl<'a> Range<'a> {
     /// `known` are the addresses of APIs that the login named, or that an answer did.
-    fn of<'b>(provider: Option<&'a Provider>, known: impl Iterator<Item = &'b str>) -> Self {
+    pub(super) fn of<'b>(
+        provider: Option<&'a Provider>,
+        known: impl Iterator<Item = &'b str>,
+    ) -> Self {
         let dpop = provider.and_then(|provider| provider.dpop.as_ref());
         let described = dpop.into_iter().flat_map(|dpop| dpop.origins.iter().cloned());
         let base = provider.and_then(|provider| provider.base_url.clone());
@@ -157,7 +74,7 @@ impl<'a> Range<'a> {
         Self { provider, origins: origins.filter(|url| check_endpoint(url).is_ok()).collect() }
     }
 
-    fn check(&self, url: &Url) -> Result<(), Fault> {
+    pub(super) fn check(&self, url: &Url) -> Result<(), Fault> {
         let refused = |message: String| Err(Fault::new(FaultKind::OriginNotAllowed, message));
         if let Some(provider) = self.provider {
             if provider.userinfo_url.as_ref().is_some_and(|userinfo| is_same(userinfo, url)) {
@@ -289,12 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_is_a_request_that_can_be_sent() {
+    fn a_proof_is_for_a_request_that_can_be_sent() {
         let read = |method: &str, url: &str, nonce: Option<&str>| {
-            Wish::read(method.to_owned(), url, nonce.map(str::to_owned))
+            ProofRequest::read(method.to_owned(), url, nonce.map(str::to_owned))
         };
-        let wish = read("PATCH", "https://x.example/a?b=c#d", Some("n")).unwrap();
-        assert_eq!(wish.url.as_str(), "https://x.example/a");
+        let request = read("PATCH", "https://x.example/a?b=c#d", Some("n")).unwrap();
+        assert_eq!(request.url.as_str(), "https://x.example/a");
         let long = "x".repeat(URL_MAX + 1);
         for (method, url, nonce) in [
             ("", "https://x.example/", None),

@@ -10,13 +10,9 @@ use rpds::HashTrieMapSync;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
-use super::faults;
-use super::handle::Asker;
-use super::lists::STRIDE;
-use super::task::{Done, Engine};
-use crate::api::{Accounts, Fault, FaultKind, ListUses, Response, Use};
+use super::roster::STRIDE;
+use crate::api::{Accounts, Fault, FaultKind, Use};
 use crate::model::{AccountId, AccountName, Boot, Caller, Face, Identity, Now, Usage, Wall};
-use crate::store::{Command, Notes};
 
 /// How many programs are remembered of an account.
 const PROGRAMS_MAX: usize = 64;
@@ -31,25 +27,25 @@ pub(super) struct Uses {
     unwritten: HashSet<AccountId>,
     /// When they are to be, if there are any.
     due: Option<Boot>,
-    listing: Listing,
+    listing: Turn,
 }
 
 /// Held while the uses of all accounts are listed: one such list at a time is in memory, and one thread sorts it.
-#[derive(Debug)]
-struct Listing(Arc<Semaphore>);
+#[derive(Debug, Clone)]
+pub(super) struct Turn(Arc<Semaphore>);
 
-impl Default for Listing {
+impl Default for Turn {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(1)))
     }
 }
 
 /// Programs by account: a copy costs nothing, so that a list is read beside the engine.
-type ByAccount = HashTrieMapSync<AccountId, Vec<Program>>;
+pub(super) type ByAccount = HashTrieMapSync<AccountId, Vec<Program>>;
 
 /// A program that was given tokens of an account.
 #[derive(Debug, Clone)]
-struct Program {
+pub(super) struct Program {
     who: Identity,
     /// As it came last.
     face: Face,
@@ -119,8 +115,13 @@ impl Uses {
         new
     }
 
+    /// Those of all accounts, for [`list_all`].
+    pub(super) fn all(&self) -> (ByAccount, Turn) {
+        (self.of.clone(), self.listing.clone())
+    }
+
     /// Those of an account of that name.
-    fn of(&self, account: &AccountId, name: &AccountName) -> Vec<Use> {
+    pub(super) fn of(&self, account: &AccountId, name: &AccountName) -> Vec<Use> {
         let programs = self.of.get(account).into_iter().flatten();
         let mut uses: Vec<Use> = programs.map(|it| it.shown(name.clone())).collect();
         sort(&mut uses);
@@ -177,46 +178,22 @@ impl Program {
     }
 }
 
-impl Engine {
-    /// Answers who was given tokens.
-    pub(super) fn list_uses(&mut self, which: &ListUses, asker: Asker) {
-        if let Some(name) = &which.account {
-            let id = self.lifecycle.id_of(name);
-            let uses = id.map(|id| self.uses.of(id, name));
-            let uses = uses.ok_or_else(|| faults::no_such_account(name.clone()));
-            return asker.answer(uses.map(|uses| Response::Uses { uses }));
-        }
-        let (programs, accounts) = (self.uses.of.clone(), self.roster.accounts(self.clock.now()));
-        let Listing(turn) = &self.uses.listing;
-        let turn = Arc::clone(turn);
-        self.tasks.spawn(async move {
-            let _turn = turn.acquire().await;
-            let mut uses = of_all(programs, accounts).await;
-            // a thread of its own for what cannot be done in strides
-            let sorted = tokio::task::spawn_blocking(move || {
-                sort(&mut uses);
-                uses
-            });
-            let failed = |error: JoinError| Fault::new(FaultKind::Internal, error.to_string());
-            let result = sorted.await.map(|uses| Response::Uses { uses }).map_err(failed);
-            Done::Answered { asker, result }
-        });
-    }
-
-    /// Does that if it is time to.
-    pub(super) fn write_uses_if_due(&mut self) {
-        if self.uses.due().is_some_and(|due| due <= self.clock.now().boot) {
-            self.write_uses();
-        }
-    }
-
-    /// Writes down who used what since that was done last.
-    pub(super) fn write_uses(&mut self) {
-        let (usage, rules) = (self.uses.take_new(), self.lifecycle.rules_used());
-        if !(usage.is_empty() && rules.is_empty()) {
-            self.write(Command::Note(Box::new(Notes { usage, rules })));
-        }
-    }
+/// Those of all accounts, as an answer; one such list at a time.
+pub(super) async fn list_all(
+    programs: ByAccount,
+    accounts: Accounts,
+    turn: Turn,
+) -> Result<Vec<Use>, Fault> {
+    let Turn(turn) = turn;
+    let _turn = turn.acquire().await;
+    let mut uses = of_all(programs, accounts).await;
+    // a thread of its own for what cannot be done in strides
+    let sorted = tokio::task::spawn_blocking(move || {
+        sort(&mut uses);
+        uses
+    });
+    let failed = |error: JoinError| Fault::new(FaultKind::Internal, error.to_string());
+    sorted.await.map_err(failed)
 }
 
 #[cfg(test)]

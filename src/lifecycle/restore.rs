@@ -10,8 +10,7 @@ use super::state::{Airborne, State, Work};
 use super::term::Term;
 use super::words::Rules;
 use crate::model::{
-    AccountName, AccountRecord, AccountSeed, FlightId, Generation, Now, Portion, RequestId,
-    Standing,
+    AccountId, AccountRecord, AccountSeed, FlightId, Generation, Now, Portion, RequestId, Standing,
 };
 
 /// An account as it comes from the disk.
@@ -64,11 +63,11 @@ impl Lifecycle {
     pub fn resume_refresh(
         &mut self,
         flight: FlightId,
-        name: &AccountName,
+        account: &AccountId,
         generation: Generation,
         portion: Option<Arc<Portion>>,
     ) {
-        let Some(slot) = self.accounts.named(name) else { return };
+        let Some(slot) = self.accounts.with_id(account) else { return };
         let Some(account) = self.accounts.get_mut(slot) else { return };
         // without rules the answer cannot be read yet, but nothing may be sent either
         account.state.work_on(Work::Airborne(Airborne::Unread(flight)));

@@ -74,6 +74,13 @@ impl Lifecycle {
         (!account.state.is_going()).then(|| account.view())
     }
 
+    /// One account, whatever its name is by now.
+    #[must_use]
+    pub fn view_of(&self, id: &AccountId) -> Option<View<'_>> {
+        let account = self.accounts.get(self.accounts.with_id(id)?)?;
+        (!account.state.is_going()).then(|| account.view())
+    }
+
     /// The id of an account.
     #[must_use]
     pub fn id_of(&self, name: &AccountName) -> Option<&AccountId> {

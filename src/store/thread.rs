@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use super::command::{Command, Report};
-use super::error::StoreError;
+use super::error::{StoreError, Unwritable};
 use super::writer::{self, Writer};
 
 /// Gives what the store reports, in the order of the commands; ends after the last one.
@@ -33,9 +33,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Hands a command over; never waits. It comes back if the thread is gone.
-    pub fn send(&self, command: Command) -> Result<(), Command> {
-        self.commands.send(command).map_err(|mpsc::error::SendError(command)| command)
+    /// Hands a command over; never waits. If the thread is gone, the report that there will never be comes back.
+    pub fn send(&self, command: Command) -> Result<(), Box<Report>> {
+        self.commands.send(command).map_err(|mpsc::error::SendError(command)| {
+            Box::new(writer::report(command, Err(Unwritable::Gone.into())))
+        })
     }
 
     /// Commits what is queued unless the files are not checked yet, moves the write-ahead log into the database and ends the thread.

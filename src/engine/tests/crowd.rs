@@ -44,7 +44,7 @@ fn two_thousand_accounts_due_at_a_resume_leave_one_after_the_other_and_the_wante
             // each answer takes a while, so that many could be under way
             while world.engine_steps().await || world.disk_steps() || land(&world) {
                 let engine = world.engine();
-                let most = engine.flying.len().max(engine.tasks.len());
+                let most = engine.flights.count().max(engine.cx.task_count());
                 assert!(most <= 8, "{most} flights at one provider");
             }
             let next = world.next();

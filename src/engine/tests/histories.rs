@@ -283,9 +283,9 @@ impl Play {
         }
         let engine = self.world.engine();
         let left = [
-            ("flights", engine.flying.len()),
-            ("waiters", engine.waiting.len()),
-            ("tasks", engine.tasks.len()),
+            ("flights", engine.flights.count()),
+            ("waiters", engine.waiters.count()),
+            ("tasks", engine.cx.task_count()),
             ("unread answers", engine.unread.len()),
         ];
         if let Some((what, count)) = left.into_iter().find(|(_, count)| *count > 0) {

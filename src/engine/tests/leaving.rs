@@ -16,7 +16,7 @@ fn on_virtual_time(story: impl Future<Output = ()>) {
 impl World {
     /// Does all that can be done without time passing. A refused connection takes none.
     async fn settle(&mut self) {
-        while self.engine_steps().await || self.disk_steps() || !self.engine().tasks.is_empty() {}
+        while self.engine_steps().await || self.disk_steps() || self.engine().cx.task_count() > 0 {}
     }
 
     fn waiting(&self) -> usize {

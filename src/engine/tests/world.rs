@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 use super::provider::{Custody, Kind, Servers, refresh_tokens};
 use super::sky::Sky;
 use crate::api::{Fault, GetToken, Logout, Request, Response};
-use crate::engine::Handle;
-use crate::engine::task::{Control, Engine, Info, Parts, Reload};
+use crate::engine::task::{Engine, Info, Parts};
+use crate::engine::{Control, Handle, Reload};
 use crate::lifecycle::{Event, Settings};
 use crate::model::{
     AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, DeviceCode,
@@ -466,7 +466,8 @@ impl World {
         match polled {
             Poll::Ready(result) => {
                 assert!(result.unwrap(), "the engine must not end");
-                self.engine().check_roster();
+                let engine = self.engine();
+                engine.roster.check(&engine.lifecycle, engine.cx.now());
                 self.steps += 1;
                 true
             }

@@ -215,7 +215,8 @@ fn an_account_is_logged_out_although_nobody_can_read_the_answer_on_record() {
     let mut world = World::new();
     world.restore("door", 3600, 10, rules());
     world.define(None);
-    world.life.resume_refresh(FlightId(900), &name("door"), Generation(1), None);
+    let door = world.life.id_of(&name("door")).unwrap().clone();
+    world.life.resume_refresh(FlightId(900), &door, Generation(1), None);
     let asked = world.ask("door", 60, 20);
     assert_eq!(world.token(asked), Some("restored-door"), "what is left is handed out");
     assert_eq!(doing(&world, "door"), Doing::Held);

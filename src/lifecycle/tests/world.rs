@@ -224,6 +224,7 @@ impl World {
             values: Values::default(),
         };
         self.generations.insert(seed.id.clone(), Generation(1));
+        let id = seed.id.clone();
         let record = AccountRecord {
             seed,
             standing,
@@ -236,7 +237,7 @@ impl World {
         self.life.restore(Restored { record, rules: Some(rules), unresolved }, self.now);
         for flight in std::mem::take(&mut self.answered) {
             self.made_with.insert(flight, Some(Generation(1)));
-            self.life.resume_refresh(flight, &who, Generation(1), None);
+            self.life.resume_refresh(flight, &id, Generation(1), None);
         }
         self.tell(Event::Alarm);
     }

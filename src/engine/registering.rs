@@ -1,18 +1,9 @@
-//! Clients that registered themselves for a login that came to nothing. Nothing of them is on the disk, so each is
-//! unregistered at once (RFC 7592, 2.3), and a stop waits for that.
-//!
-//! A crash in between leaves a client behind at its provider that nobody uses. That costs no login.
+//! Clients that register themselves for a login, while nothing of them is on the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use super::task::{Done, Engine};
 use crate::model::{ClientKey, Registration};
-use crate::oauth::unregister;
-
-/// How long a provider may take for it.
-const UNDO_MAX: Duration = Duration::from_secs(10);
 
 /// What keeps the daemon from stopping, and the machine from sleeping, although nothing flies: providers that change
 /// registrations of which the disk does not know.
@@ -68,34 +59,4 @@ impl Registering {
 pub(super) struct Newcomer {
     pub(super) client: ClientKey,
     pub(super) registration: Arc<Registration>,
-}
-
-impl Engine {
-    /// Whether nothing is under way that must not be cut off.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.lifecycle.is_quiet() && self.fitting.ties.are_loose()
-    }
-
-    /// Has a client unregistered that nobody will use.
-    pub(super) fn undo(&mut self, newcomer: Newcomer) {
-        let Newcomer { client, registration } = newcomer;
-        if self.clients.contains_key(&client) {
-            return;
-        }
-        let (http, now, tie) = (self.http.clone(), self.clock.now(), self.fitting.ties.tie());
-        self.tasks.spawn(async move {
-            match tokio::time::timeout(UNDO_MAX, unregister(&http, &registration, now)).await {
-                Ok(Ok(())) => tracing::info!(client = %client.client, "client unregistered"),
-                Ok(Err(error)) => {
-                    tracing::warn!(client = %client.client, %error, "client not unregistered");
-                }
-                Err(_) => {
-                    let error = "no answer in time";
-                    tracing::warn!(client = %client.client, error, "client not unregistered");
-                }
-            }
-            drop(tie);
-            Done::Over
-        });
-    }
 }
