@@ -252,8 +252,7 @@ fn request(
             let (scopes, target) = (flying.narrowed.as_ref(), &flying.account.target);
             let (provider, now) = (&flying.provider, flying.sent.at);
             let made = TokenRequest::bound(flying.key.as_ref(), now, || {
-                if let Some(subject) = &flying.subject {
-                    let token = &subject.access;
+                if let Some(token) = &flying.subject {
                     TokenRequest::token_exchange(provider, client, token, scopes, target, now)
                 } else if flying.account.grant.renews_itself() {
                     proof::by_client(provider, client, &flying.account, now)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use crate::model::{
-    AccountSeed, Boot, ClientSecret, Issued, RawAnswer, RefreshToken, RequestId, Scopes, Stamp,
+    AccessToken, AccountSeed, Boot, ClientSecret, RawAnswer, RefreshToken, RequestId, Scopes, Stamp,
 };
 use crate::oauth::{Prover, SentSecrets};
 use crate::provider::Provider;
@@ -25,7 +25,7 @@ pub(super) struct Flying {
     /// The scopes that are asked for, if not all that were granted.
     pub(super) narrowed: Option<Scopes>,
     /// The token that is exchanged, if the refresh token is left alone.
-    pub(super) subject: Option<Arc<Issued>>,
+    pub(super) subject: Option<Arc<AccessToken>>,
     pub(super) provider: Arc<Provider>,
     pub(super) sent: Stamp,
     /// For whose sign-in the code is redeemed, if it is not a refresh.

@@ -11,7 +11,7 @@ use super::registrations;
 use super::task::Engine;
 use crate::lifecycle::{Event, Purpose};
 use crate::model::{
-    AccountSeed, Failure, FlightId, Generation, Granted, Issued, Landing, Portion, RawAnswer,
+    AccessToken, AccountSeed, Failure, FlightId, Generation, Granted, Landing, Portion, RawAnswer,
     SUBJECT,
 };
 use crate::store::{BeginKind, Exchange};
@@ -52,7 +52,7 @@ impl Engine {
         mut account: AccountSeed,
         generation: Generation,
         portion: Option<Arc<Portion>>,
-        subject: Option<Arc<Issued>>,
+        subject: Option<Arc<AccessToken>>,
     ) -> Result<(Flying, BeginKind), &'static str> {
         let provider = self.clients.provider_of(&account.client);
         let provider = provider.ok_or("the provider's definition is gone")?;

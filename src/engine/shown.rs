@@ -12,7 +12,7 @@ pub(super) fn token(account: AccountName, hand_out: &HandOut, now: Now) -> Token
     let issued = &hand_out.issued;
     Token {
         account,
-        access_token: Arc::clone(&issued.access),
+        access_token: Arc::clone(&hand_out.access),
         token_type: issued.token_type.as_str().to_owned(),
         expires_at: hand_out.expires.map(|at| now.wall_at(at).seconds()),
         scopes: issued.scopes.clone(),

@@ -1,6 +1,6 @@
 //! One account as the lifecycle sees it: what it has, what it is doing, who waits for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::login::{Access, Login};
@@ -174,7 +174,7 @@ impl Account {
             schedule::due(sent, lifetime, rules, &self.seed.id, &issued.sent)
         });
         Some(Cached {
-            fingerprint: issued.access.fingerprint(),
+            fingerprint: OnceLock::new(),
             expires: stated.map(|span| sent + span),
             due,
             sent,

@@ -42,8 +42,12 @@ impl Account {
         }
         if let Some(token) = self.token_for(ask) {
             let lasts = token.lasts(self.attainable(ask, token), now);
-            if token.serves(ask, now) && lasts && !self.login.fate.is_unsettled() {
-                return Look::Served(self.hand_out(token, ask, now));
+            if token.serves(ask, now)
+                && lasts
+                && !self.login.fate.is_unsettled()
+                && let Some(hand_out) = self.hand_out(token, ask, now)
+            {
+                return Look::Served(hand_out);
             }
         }
         match self.obstacle() {
@@ -80,10 +84,9 @@ impl Account {
 
     /// The token even if it lasts less long than asked for, as long as it lives; `refusal` else.
     pub(super) fn second_best(&self, ask: &Ask, now: Boot, refusal: Refusal) -> Look {
-        match self.token_for(ask) {
-            Some(token) if token.serves(ask, now) => Look::Served(self.hand_out(token, ask, now)),
-            _ => Look::Refused(refusal),
-        }
+        let token = self.token_for(ask).filter(|token| token.serves(ask, now));
+        let hand_out = token.and_then(|token| self.hand_out(token, ask, now));
+        hand_out.map_or(Look::Refused(refusal), Look::Served)
     }
 
     /// The remaining life that `ask` can have of such a token.
@@ -97,18 +100,20 @@ impl Account {
 
     /// The token as an answer. It is stale if it lasts less long than the caller said; who said
     /// nothing is not told that a fresh token is stale because no token of this provider lives for a
-    /// minute.
-    fn hand_out(&self, token: &Cached, ask: &Ask, now: Boot) -> HandOut {
+    /// minute. One that cannot be opened is none.
+    fn hand_out(&self, token: &Cached, ask: &Ask, now: Boot) -> Option<HandOut> {
+        let access = Arc::clone(token.issued.access.open()?);
         let wanted = ask.min_valid.unwrap_or_else(|| self.attainable(ask, token));
         let stale = !token.lasts(wanted, now);
-        HandOut { issued: Arc::clone(&token.issued), expires: token.expires, stale }
+        let issued = Arc::clone(&token.issued);
+        Some(HandOut { access, issued, expires: token.expires, stale })
     }
 
     /// Why a new login is needed before an API is content that refused a token, as far as that can be
     /// told: of a token that is not the one at hand any more it cannot.
     pub(super) fn falls_short(&self, ask: &Ask) -> Option<Refusal> {
-        let token = self.login.token().map(|token| token.fingerprint);
-        let is_current = ask.rejected.is_none() || ask.rejected == token;
+        let token = || self.login.token().and_then(Cached::fingerprint);
+        let is_current = ask.rejected.is_none() || ask.rejected == token();
         let wanted = &ask.wanted;
         let unnamed = self.granted_scopes().is_empty() && is_current && !wanted.scopes.is_empty();
         let missing =

@@ -5,6 +5,7 @@ use super::answering::Look;
 use super::machine::Lifecycle;
 use super::policy::Ruling;
 use super::state::{Airborne, Work};
+use super::token::Cached;
 use super::traffic::Urgency;
 use super::words::{Ask, Effect, Refusal};
 use crate::model::{Decision, Failure, FailureClass, Mode, Now, Portion};
@@ -62,7 +63,7 @@ impl Lifecycle {
             return;
         }
         if ask.renew {
-            ask.rejected = account.login.token().map(|token| token.fingerprint);
+            ask.rejected = account.login.token().and_then(Cached::fingerprint);
         }
         let warms = account.mode == Mode::Warm && account.asked < Some(now.boot);
         account.asked = Some(now.boot);

@@ -12,7 +12,9 @@ use super::schedule;
 use super::state::Work;
 use super::token::Cached;
 use super::words::{Ask, Effect, Refusal};
-use crate::model::{Boot, Failure, FlightId, Identity, Issued, Now, Portion, Scopes, Target};
+use crate::model::{
+    AccessToken, Boot, Failure, FlightId, Identity, Issued, Now, Portion, Scopes, Target,
+};
 
 /// The life that a token must have left to be exchanged.
 const SUBJECT_LIFE: Duration = Duration::from_secs(30);
@@ -123,12 +125,12 @@ impl Account {
     }
 
     /// The token that the next one for a part is asked for with, where it is exchanged.
-    pub(super) fn subject(&self, now: Boot) -> Option<Arc<Issued>> {
+    pub(super) fn subject(&self, now: Boot) -> Option<Arc<AccessToken>> {
         let token = self.login.token()?;
         let exchanges = self.rules.as_ref().is_some_and(|rules| rules.exchanges);
         let lives = token.expires.is_none_or(|expires| expires.since(now) > SUBJECT_LIFE);
-        (exchanges && !self.login.portions.exchange_refused && lives)
-            .then(|| Arc::clone(&token.issued))
+        let may_be = exchanges && !self.login.portions.exchange_refused && lives;
+        token.issued.access.open().filter(|_| may_be).cloned()
     }
 
     /// Whether a question for a part meets the rate limit, for the first time in this storm.

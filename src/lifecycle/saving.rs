@@ -72,7 +72,7 @@ impl Lifecycle {
         let (brought, refresh, refresh_lifetime) = match arrived {
             Ok(granted) => {
                 let issued = Arc::new(Issued {
-                    access: Arc::new(granted.access),
+                    access: granted.access.into(),
                     token_type: granted.token_type,
                     scopes: granted.scopes.unwrap_or_else(|| seed.scopes.clone()),
                     sent: sent.clone(),

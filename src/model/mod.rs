@@ -52,7 +52,7 @@ pub use names::{
 pub use portion::Portion;
 pub use record::{
     AccountRecord, AccountSeed, Adjustment, ChangeId, ClientRecord, GrantChange, Issued, Kept,
-    OLDER_COPY, RefreshRecord, Standing,
+    LazyToken, OLDER_COPY, RefreshRecord, Standing,
 };
 pub use scope::{Scope, Scopes};
 pub use secret::{

@@ -1,6 +1,6 @@
 //! What is written down: the words that the lifecycle, the store and the engine hand to each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::grant::GrantType;
@@ -118,11 +118,39 @@ pub struct RefreshRecord {
     pub lifetime: Option<Duration>,
 }
 
+/// An access token that is opened when somebody wants it: a start decrypts none.
+#[derive(Debug)]
+pub struct LazyToken(LazyLock<Option<Arc<AccessToken>>, Opener>);
+
+/// What opens a token, and is forgotten with what it holds once that is done.
+type Opener = Box<dyn FnOnce() -> Option<Arc<AccessToken>> + Send>;
+
+impl LazyToken {
+    /// One that is sealed. `open` gives nothing if what it opens is damaged.
+    pub fn sealed(open: impl FnOnce() -> Option<AccessToken> + Send + 'static) -> Self {
+        Self(LazyLock::new(Box::new(move || open().map(Arc::new))))
+    }
+
+    /// The token, shared with the answers that carry it. `None` if it is damaged, which is the same as none at all: a
+    /// refresh brings another.
+    pub fn open(&self) -> Option<&Arc<AccessToken>> {
+        self.0.as_ref()
+    }
+}
+
+impl From<AccessToken> for LazyToken {
+    fn from(token: AccessToken) -> Self {
+        let token = Self::sealed(move || Some(token));
+        LazyLock::force(&token.0);
+        token
+    }
+}
+
 /// An access token as issued. Shared by reference: a hand-out copies a pointer.
 #[derive(Debug)]
 pub struct Issued {
-    /// The token, shared with the answers that carry it.
-    pub access: Arc<AccessToken>,
+    /// The token.
+    pub access: LazyToken,
     /// How to present it.
     pub token_type: TokenType,
     /// What it is good for.

@@ -281,10 +281,10 @@ fn left_by(
     sealer: &Sealer,
     account: &account::Account,
 ) -> Result<Erased, StoreError> {
-    let issued = if_it_opens(&account.id, access::open(db, sealer, account))?;
+    let access = if_it_opens(&account.id, access::open(db, sealer, account))?;
     let left = Left {
         refresh: if_it_opens(&account.id, refresh::open(db, sealer, account))?,
-        access: issued.map(|issued| Arc::clone(&issued.access)),
+        access: access.map(Arc::new),
         secret: if_it_opens(&account.id, client::open(db, sealer, account.client))?,
         registration: None,
     };

@@ -65,7 +65,7 @@ pub(super) fn open_writer(
 ) -> Result<(Writer, Loaded), StoreError> {
     let (mut connection, log) = connect(&places.database)?;
     let (key, protection) = data_key(&connection, &places.keys, machine, now)?;
-    let sealer = Sealer::new(meta::database(&connection)?, &key);
+    let sealer = Arc::new(Sealer::new(meta::database(&connection)?, &key));
     // all of it is read before anything is changed: what cannot be read stays as it is
     let mut loaded = load(&connection, &sealer, protection.clone())?;
     let mut marks = Marks::open(&places.marks, &sealer);
@@ -240,7 +240,7 @@ fn devices(connection: &Connection, sealer: &Sealer) -> Result<Vec<DeviceSignIn>
 
 fn load(
     connection: &Connection,
-    sealer: &Sealer,
+    sealer: &Arc<Sealer>,
     protection: String,
 ) -> Result<Loaded, StoreError> {
     let mut accounts = account::load(connection)?;

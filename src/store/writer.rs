@@ -22,7 +22,7 @@ use super::table::{attempt, client, device, errand, proof_key, refresh, rule};
 pub(super) struct Writer {
     connection: Connection,
     health: Health,
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
     log: Log,
     reserve: Reserve,
     marks: Marks,
@@ -46,7 +46,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         health: Health,
-        sealer: Sealer,
+        sealer: Arc<Sealer>,
         log: Log,
         reserve: Reserve,
         marks: Marks,

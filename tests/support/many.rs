@@ -79,7 +79,7 @@ fn signed_in(
     let kind = BeginKind::Exchange(Box::new(exchange));
     let begin = Begin { flight, sent: sent.clone(), kind };
     let issued = Issued {
-        access: Arc::new(AccessToken::new(format!("at-{number:0TOKEN_LENGTH$}"))),
+        access: AccessToken::new(format!("at-{number:0TOKEN_LENGTH$}")).into(),
         token_type: TokenType::Bearer,
         scopes,
         sent,

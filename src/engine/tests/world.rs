@@ -548,7 +548,8 @@ fn note_tokens(servers: &mut Servers, command: &Command) {
         }
         Command::Grant(change) => {
             if let Some(issued) = &change.issued
-                && let Some(access) = servers.accesses.get_mut(issued.access.expose())
+                && let Some(access) =
+                    servers.accesses.get_mut(issued.access.open().unwrap().expose())
             {
                 access.durable = true;
             }
@@ -692,7 +693,7 @@ fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]
         }));
         let begin = Begin { flight, sent: sent.clone(), kind };
         let issued = Issued {
-            access: Arc::new(AccessToken::new(format!("at-{name}"))),
+            access: AccessToken::new(format!("at-{name}")).into(),
             token_type: TokenType::Bearer,
             scopes: Scopes::parse_lenient("open close"),
             sent: sent.clone(),

@@ -189,7 +189,7 @@ fn where_tokens_are_exchanged_the_refresh_token_is_left_alone() {
     let (_, Purpose::Refresh { subject, .. }) = world.open.values().next().unwrap() else {
         panic!("a refresh")
     };
-    assert_eq!(subject.as_ref().unwrap().access.expose(), "restored-door");
+    assert_eq!(subject.as_ref().unwrap().expose(), "restored-door");
     world.begin(Ok(()));
     let Landing::Granted(granted) = world.granted(3600) else { unreachable!() };
     world.land(Landing::Granted(Granted { refresh: None, ..granted }));

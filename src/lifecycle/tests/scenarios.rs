@@ -1,5 +1,7 @@
 //! What happens, told as sentences.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::world::{World, name};
@@ -499,4 +501,43 @@ fn of_two_attempts_on_record_the_one_with_a_useless_answer_is_forgotten() {
     world.pass_seconds(3);
     world.refresh_well(3600);
     assert_eq!(world.abandoned, [answered, sent], "nothing is left behind");
+}
+
+#[test]
+fn a_start_opens_no_token_and_an_answer_opens_the_one_that_is_asked_for() {
+    let mut world = World::new();
+    for who in ["door", "gate", "late"] {
+        world.restore(who, 3600, if who == "late" { 3600 } else { 10 }, rules());
+    }
+    world.tell(Event::Alarm);
+    world.pass_seconds(1);
+    let opened = Arc::clone(&world.opened);
+    let count = || opened.load(Ordering::Relaxed);
+    assert_eq!(count(), 0, "not for a refresh that is due, either");
+    for _ in 0..3 {
+        let asked = world.ask("door", 60, 20);
+        assert_eq!(world.token(asked), Some("restored-door"));
+    }
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn a_token_that_cannot_be_opened_is_none_and_a_refresh_brings_another() {
+    let mut world = World::new();
+    world.damaged = true;
+    world.restore("door", 3600, 10, rules());
+    world.restore_as(
+        "gone",
+        Standing::NeedsLogin { why: "over".to_owned() },
+        3600,
+        10,
+        rules(),
+        None,
+    );
+    let asked = world.ask("door", 60, 20);
+    assert!(world.answer(asked).is_none());
+    world.refresh_well(3600);
+    assert_eq!(world.token(asked), Some("access-1"));
+    let asked = world.ask("gone", 60, 20);
+    assert!(matches!(world.answer(asked), Some(Err(Refusal::LoginRequired { .. }))));
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::lifecycle::{
@@ -12,7 +13,7 @@ use crate::lifecycle::{
 use crate::model::{
     AccessToken, AccountId, AccountName, AccountRecord, AccountSeed, Boot, BootId, Caller,
     ChangeId, ClientKey, Face, Failure, Fingerprint, FlightId, Generation, GrantChange, GrantType,
-    Granted, Identity, Issued, Kept, Lack, Landing, Now, Pattern, Portion, QuestionId,
+    Granted, Identity, Issued, Kept, Lack, Landing, LazyToken, Now, Pattern, Portion, QuestionId,
     RefreshRecord, RefreshToken, RequestId, RuleId, Scopes, Stamp, Standing, Target, Tier,
     TokenType, Values, Wall,
 };
@@ -89,6 +90,10 @@ pub(super) struct World {
     pub(super) prompts: usize,
     /// The accounts as they look to somebody who hears of changes alone.
     list: BTreeMap<AccountName, String>,
+    /// How many access tokens of the disk were opened.
+    pub(super) opened: Arc<AtomicUsize>,
+    /// Whether those that are restored from now on cannot be.
+    pub(super) damaged: bool,
 }
 
 pub(super) fn name(text: &str) -> AccountName {
@@ -167,6 +172,8 @@ impl World {
             screen: Vec::new(),
             prompts: 0,
             list: BTreeMap::new(),
+            opened: Arc::default(),
+            damaged: false,
         }
     }
 
@@ -213,10 +220,16 @@ impl World {
         unresolved: Option<FlightId>,
     ) {
         let who = seed.name.clone();
-        let access = Arc::new(AccessToken::new(format!("restored-{who}")));
+        let access = AccessToken::new(format!("restored-{who}"));
         self.durable.insert(access.fingerprint());
         let issued = Issued {
-            access,
+            access: {
+                let (opened, damaged) = (Arc::clone(&self.opened), self.damaged);
+                LazyToken::sealed(move || {
+                    opened.fetch_add(1, Ordering::Relaxed);
+                    (!damaged).then_some(access)
+                })
+            },
             token_type: TokenType::Bearer,
             scopes: seed.scopes.clone(),
             sent,
@@ -373,7 +386,7 @@ impl World {
     /// The text of the token that was answered.
     pub(super) fn token(&self, waiter: WaiterId) -> Option<&str> {
         let hand_out = self.answers.get(&waiter)?.as_ref().ok()?;
-        Some(hand_out.issued.access.expose())
+        Some(hand_out.access.expose())
     }
 
     pub(super) fn sign_in(&mut self, number: u8, who: &str, rules: Rules) -> RequestId {
@@ -459,7 +472,9 @@ impl World {
         let result = if took {
             let kept = self.keep(&change);
             if let Kept::InForce(_) = kept {
-                self.durable.extend(change.issued.iter().map(|issued| issued.access.fingerprint()));
+                self.durable.extend(
+                    change.issued.iter().map(|issued| issued.access.open().unwrap().fingerprint()),
+                );
                 self.durable.extend(self.parts.remove(&flight));
             }
             Ok(kept)
@@ -608,7 +623,7 @@ impl World {
                     assert!(may, "a token for {asker:?}, which nobody allowed");
                     let alive = hand_out.expires.is_none_or(|expires| expires > self.now.boot);
                     assert!(alive, "an expired token in an answer");
-                    let print = hand_out.issued.access.fingerprint();
+                    let print = hand_out.access.fingerprint();
                     assert!(self.durable.contains(&print), "answered before it was saved");
                     let scopes = &hand_out.issued.scopes;
                     let narrow = self.narrow.get(&waiter);

@@ -7,8 +7,9 @@ use super::event::{Parting, WaiterId};
 use super::refusal::{Refusal, SignInEnd};
 use super::ruling::RuleRefusal;
 use crate::model::{
-    AccountId, AccountName, AccountSeed, Adjustment, Boot, ChangeId, ClientKey, FlightId,
-    Generation, GrantChange, Issued, Portion, QuestionId, RequestId, Rule, RuleId, Standing,
+    AccessToken, AccountId, AccountName, AccountSeed, Adjustment, Boot, ChangeId, ClientKey,
+    FlightId, Generation, GrantChange, Issued, Portion, QuestionId, RequestId, Rule, RuleId,
+    Standing,
 };
 /// What is to be done.
 #[derive(Debug)]
@@ -157,7 +158,7 @@ pub enum Purpose {
         /// For a token that is good for a part of the login.
         portion: Option<Arc<Portion>>,
         /// A token for all of it that is exchanged for that one; else the refresh token brings it.
-        subject: Option<Arc<Issued>>,
+        subject: Option<Arc<AccessToken>>,
     },
     /// The authorization code of a sign-in.
     Exchange {
@@ -170,6 +171,8 @@ pub enum Purpose {
 #[derive(Debug, Clone)]
 pub struct HandOut {
     /// The token.
+    pub access: Arc<AccessToken>,
+    /// What is known of it.
     pub issued: Arc<Issued>,
     /// When it expires, if that is known.
     pub expires: Option<Boot>,

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{AccessToken, AccountId, Generation, Issued, Scopes, Stamp, TokenType, Values};
+use crate::model::{
+    AccessToken, AccountId, Generation, Issued, LazyToken, Scopes, Stamp, TokenType, Values,
+};
 
 use super::super::error::StoreError;
-use super::super::seal::{OpenError, Place, Sealer};
+use super::super::seal::{Place, Sealer};
 use super::super::sql;
 use super::account::Account;
 use super::{each, execute, row};
@@ -30,8 +32,9 @@ pub(in super::super) fn put(
     generation: Generation,
     issued: &Issued,
 ) -> Result<(), StoreError> {
+    let Some(token) = issued.access.open() else { return delete(db, account) };
     let place = place(account.row, &account.id, generation.0);
-    let blob = sealer.seal(issued.access.expose().as_bytes(), &place)?;
+    let blob = sealer.seal(token.expose().as_bytes(), &place)?;
     let sql = "INSERT OR REPLACE INTO access_token
                    (account, generation, token, token_type, scopes,
                     sent_wall_ms, sent_boot_ms, sent_boot_id, lifetime_ms)
@@ -61,30 +64,25 @@ pub(in super::super) fn open(
     db: &Connection,
     sealer: &Sealer,
     account: &Account,
-) -> Result<Option<Arc<Issued>>, StoreError> {
+) -> Result<Option<AccessToken>, StoreError> {
     let sql = concat!(select!(), " WHERE t.account = ?1");
     let Some(token) = row(db, sql, [account.row], Sealed::read)? else { return Ok(None) };
     let place = place(token.row, &account.id, token.generation.0);
-    token.open(sealer, &place).map(Some).map_err(|error| error.at(&place))
+    let text = sealer.open_text(&token.blob, &place).map_err(|error| error.at(&place))?;
+    Ok(Some(AccessToken::new(text)))
 }
 
-/// The access tokens of all accounts. One that is damaged is left out, since a refresh brings another.
+/// The access tokens of all accounts, each opened when somebody wants it. One that is damaged then is none, since a
+/// refresh brings another.
 pub(in super::super) fn load(
     db: &Connection,
-    sealer: &Sealer,
+    sealer: &Arc<Sealer>,
 ) -> Result<HashMap<AccountId, Arc<Issued>>, StoreError> {
     let mut all = HashMap::new();
     each(db, select!(), |row| {
         let token = Sealed::read(row)?;
         let account = token.account.clone();
-        let place = place(token.row, &account, token.generation.0);
-        match token.open(sealer, &place) {
-            Ok(issued) => drop(all.insert(account, issued)),
-            Err(OpenError::Damaged) => {
-                tracing::warn!(%account, "an access token is damaged, left out");
-            }
-            Err(error) => return Err(error.at(&place)),
-        }
+        all.insert(account, Arc::new(token.issued(Arc::clone(sealer))));
         Ok(())
     })?;
     Ok(all)
@@ -118,15 +116,15 @@ impl Sealed {
         })
     }
 
-    fn open(self, sealer: &Sealer, place: &Place<'_>) -> Result<Arc<Issued>, OpenError> {
-        Ok(Arc::new(Issued {
-            access: Arc::new(AccessToken::new(sealer.open_text(&self.blob, place)?)),
-            token_type: self.token_type,
-            scopes: self.scopes,
-            sent: self.sent,
-            lifetime: self.lifetime,
-            values: self.values,
-        }))
+    fn issued(self, sealer: Arc<Sealer>) -> Issued {
+        let Self { row, account, generation, blob, token_type, scopes, sent, lifetime, values } =
+            self;
+        let access = LazyToken::sealed(move || {
+            let opened = sealer.open_text(&blob, &place(row, &account, generation.0));
+            let left_out = || tracing::warn!(%account, "an access token is damaged, left out");
+            opened.inspect_err(|_| left_out()).ok().map(AccessToken::new)
+        });
+        Issued { access, token_type, scopes, sent, lifetime, values }
     }
 }
 

@@ -32,7 +32,7 @@ fn a_sign_in_is_there_after_a_restart() {
     assert!(record.refresh.is_some());
     let loaded = record.issued.as_ref().unwrap();
     let wanted = issued(1);
-    assert_eq!(loaded.access, wanted.access);
+    assert_eq!(loaded.access.open(), wanted.access.open());
     assert_eq!(loaded.token_type, wanted.token_type);
     assert_eq!(loaded.scopes, wanted.scopes);
     assert_eq!(loaded.sent, wanted.sent);
@@ -176,7 +176,7 @@ fn nothing_of_the_login_before_goes_on_in_another() {
     let mut run = reopened(run, &home);
     let record = &run.loaded.accounts[0];
     assert!(record.refresh.is_none());
-    assert_eq!(record.issued.as_ref().unwrap().access.expose(), "canary-access-2");
+    assert_eq!(record.issued.as_ref().unwrap().access.open().unwrap().expose(), "canary-access-2");
     let refused = run.begin(3, refresh(1, 2)).unwrap_err();
     assert_eq!(refused, Refusal::NoRefreshToken.into());
     // and one that brought no access token
@@ -200,7 +200,7 @@ fn a_rescued_refresh_token_is_kept_though_no_access_token_came() {
     let mut run = home.open();
     let record = &run.loaded.accounts[0];
     assert_eq!(record.generation, Generation(2));
-    assert_eq!(record.issued.as_ref().unwrap().access.expose(), "canary-access-1");
+    assert_eq!(record.issued.as_ref().unwrap().access.open().unwrap().expose(), "canary-access-1");
     assert_eq!(token(&run.begin(3, refresh(1, 2)).unwrap()), Some("canary-refresh-2"));
 }
 
@@ -219,7 +219,7 @@ fn an_older_generation_never_replaces_a_newer_one() {
     assert_eq!(after.loaded.attempts.len(), 0);
     assert_eq!(after.loaded.accounts[0].generation, Generation(2));
     let issued = after.loaded.accounts[0].issued.as_ref().unwrap();
-    assert_eq!(issued.access.expose(), "canary-access-2");
+    assert_eq!(issued.access.open().unwrap().expose(), "canary-access-2");
     assert_eq!(token(&run.begin(4, refresh(1, 2)).unwrap()), Some("canary-refresh-2"));
 }
 

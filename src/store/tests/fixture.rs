@@ -238,7 +238,7 @@ fn assert_all_is_there(directory: &Path) {
         assert_eq!(found.signed_in, Some(NOW.wall));
         assert_eq!(found.refresh.as_ref().unwrap().lifetime, Some(Duration::from_hours(24)));
         let issued_now = found.issued.as_ref().unwrap();
-        assert_eq!(issued_now.access.expose(), issued(generation).access.expose());
+        assert_eq!(issued_now.access.open(), issued(generation).access.open());
         assert_eq!(
             (&issued_now.scopes, issued_now.lifetime),
             (&issued(1).scopes, issued(1).lifetime)

@@ -274,7 +274,7 @@ fn change(flight: u64, number: u8, access: u64, refresh: Option<&str>) -> GrantC
 /// An access token that can be told from others by a number.
 fn issued(number: u64) -> Issued {
     Issued {
-        access: Arc::new(AccessToken::new(format!("canary-access-{number}"))),
+        access: AccessToken::new(format!("canary-access-{number}")).into(),
         token_type: TokenType::Bearer,
         scopes: Scopes::parse_lenient("read"),
         sent: stamp(),

@@ -220,7 +220,11 @@ impl Model {
             assert_eq!(record.generation, Generation(wanted.generation));
             assert_eq!(record.refresh.is_some(), wanted.refresh.is_some());
             assert_eq!(record.standing != Standing::Good, wanted.held);
-            let access = record.issued.as_ref().map(|issued| issued.access.expose());
+            let access = record
+                .issued
+                .as_ref()
+                .and_then(|issued| issued.access.open())
+                .map(|it| it.expose());
             assert_eq!(access, wanted.access.as_deref());
         }
         let attempts: Vec<_> = loaded

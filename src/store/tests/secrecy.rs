@@ -141,7 +141,8 @@ fn a_damaged_value_costs_itself_and_not_the_start() {
         .unwrap();
     writer.finish();
     let mut run = home.open();
-    assert!(run.loaded.accounts[0].issued.is_none());
+    let issued = run.loaded.accounts[0].issued.as_ref().unwrap();
+    assert!(issued.access.open().is_none());
     assert!(run.loaded.attempts[0].answer.is_none());
     // it cannot be used, but it can be erased
     assert!(matches!(run.begin(3, refresh(1, 1)), Err(StoreError::Damaged { .. })));
