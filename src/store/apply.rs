@@ -131,7 +131,7 @@ pub(super) fn abandon(
     }
     // an erased account's client may have waited for this sign-in
     match flight.kind {
-        AttemptKind::Exchange { .. } => client::delete_unused(db),
+        AttemptKind::Exchange { client, .. } => client::delete_if_unused(db, &client.key),
         AttemptKind::Refresh { .. } => Ok(()),
     }
 }
@@ -237,9 +237,12 @@ pub(super) fn erase(
         erased.left.registration = if_it_opens(account, registration)?;
     }
     note_errand(db, sealer, &found, &mut erased, owed)?;
-    attempt::delete_all(db, account)?;
+    let of_sign_ins = attempt::delete_all(db, account)?;
     account::delete(db, found.row)?;
-    client::delete_unused(db)?;
+    client::delete_unused(db, found.client)?;
+    for client in &of_sign_ins {
+        client::delete_if_unused(db, client)?;
+    }
     Ok(erased)
 }
 
@@ -254,7 +257,10 @@ pub(super) fn give_back(
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
     let mut erased = left_by(db, sealer, &found)?;
     note_errand(db, sealer, &found, &mut erased, Some(owed))?;
-    attempt::delete_all(db, account)?;
+    let of_sign_ins = attempt::delete_all(db, account)?;
+    for client in &of_sign_ins {
+        client::delete_if_unused(db, client)?;
+    }
     refresh::delete_all(db, &found)?;
     access::delete(db, &found)?;
     proof_key::delete_of(db, &found)?;
@@ -332,9 +338,12 @@ fn settle(
     if let Some(registration) = if_it_opens(&seed.id, flight.registration(sealer))? {
         client::set_registration(db, sealer, row, &registration)?;
     }
+    let before = account::find(db, &seed.id)?.map(|account| account.client);
     account::put(db, seed, row)?;
-    // the account may have had another client before
-    client::delete_unused(db)
+    match before {
+        Some(before) if before != row => client::delete_unused(db, before),
+        _ => Ok(()),
+    }
 }
 
 /// The secret to complete a sign-in with: the one given, else the one stored.

@@ -15,13 +15,14 @@ const APPLICATION: u32 = u32::from_be_bytes(*b"ostl");
 
 /// The scripts that lead from an empty file to the present schema; `user_version` counts those that
 /// ran. A script that was released is never changed.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// How long to wait for another process that holds the write lock, such as an `sqlite3` shell.

@@ -90,13 +90,19 @@ impl Sealer {
         blob: &[u8],
         place: &Place<'_>,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.look_at(blob)?;
+        decrypt(&self.cipher, &blob[1 + ID..], &self.parts(place))
+    }
+
+    /// Whether a blob may be one of this key's. Only opening it tells whether it is.
+    pub(super) fn look_at(&self, blob: &[u8]) -> Result<(), OpenError> {
         if blob.len() < HEAD + TAG || blob[0] != VERSION {
             return Err(OpenError::Damaged);
         }
         if blob[1..=ID] != self.key.0 {
             return Err(OpenError::OtherKey);
         }
-        decrypt(&self.cipher, &blob[1 + ID..], &self.parts(place))
+        Ok(())
     }
 
     /// [`Sealer::open`] for what was a text.

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 use super::super::error::StoreError;
-use super::super::seal::{Place, Sealer};
+use super::super::seal::{OpenError, Place, Sealer};
 use super::super::sql;
 use super::account::Account;
 use super::{each, execute, row};
@@ -82,7 +82,11 @@ pub(in super::super) fn load(
     each(db, select!(), |row| {
         let token = Sealed::read(row)?;
         let account = token.account.clone();
-        all.insert(account, Arc::new(token.issued(Arc::clone(sealer))));
+        match sealer.look_at(&token.blob) {
+            Ok(()) => drop(all.insert(account, Arc::new(token.issued(Arc::clone(sealer))))),
+            Err(OpenError::Damaged) => left_out(&account),
+            Err(error) => return Err(error.at(&place(token.row, &account, token.generation.0))),
+        }
         Ok(())
     })?;
     Ok(all)
@@ -121,11 +125,14 @@ impl Sealed {
             self;
         let access = LazyToken::sealed(move || {
             let opened = sealer.open_text(&blob, &place(row, &account, generation.0));
-            let left_out = || tracing::warn!(%account, "an access token is damaged, left out");
-            opened.inspect_err(|_| left_out()).ok().map(AccessToken::new)
+            opened.inspect_err(|_| left_out(&account)).ok().map(AccessToken::new)
         });
         Issued { access, token_type, scopes, sent, lifetime, values }
     }
+}
+
+fn left_out(account: &AccountId) {
+    tracing::warn!(%account, "an access token is damaged, left out");
 }
 
 fn place(row: i64, account: &AccountId, generation: u64) -> Place<'_> {

@@ -123,9 +123,17 @@ pub(in super::super) fn delete(db: &Connection, flight: FlightId) -> Result<(), 
     execute(db, "DELETE FROM attempt WHERE flight = ?1", [flight]).map(drop)
 }
 
-/// Ends all attempts of an account.
-pub(in super::super) fn delete_all(db: &Connection, account: &AccountId) -> Result<(), StoreError> {
-    execute(db, "DELETE FROM attempt WHERE account = ?1", [account]).map(drop)
+/// Ends all attempts of an account. Gives the clients of sign-ins among them, which may be of no use any more.
+pub(in super::super) fn delete_all(
+    db: &Connection,
+    account: &AccountId,
+) -> Result<Vec<ClientKey>, StoreError> {
+    let sql = "SELECT provider, client FROM attempt WHERE account = ?1 AND provider IS NOT NULL";
+    let mut statement = db.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| Ok(ClientKey { provider: row.get(0)?, client: row.get(1)? });
+    let clients = statement.query_map([account], read)?.collect::<Result<_, _>>()?;
+    execute(db, "DELETE FROM attempt WHERE account = ?1", [account])?;
+    Ok(clients)
 }
 
 /// An open attempt, its secrets still sealed.

@@ -117,14 +117,25 @@ pub(in super::super) fn record(db: &Connection, id: i64) -> Result<ClientRecord,
     row(db, sql, [id], read)?.ok_or_else(|| Refusal::UnknownAccount.into())
 }
 
-/// Forgets the clients that neither an account nor an attempt uses. It looks at all of them, which
-/// is fine for what ends a sign-in or an account, and too much for a refresh.
-pub(in super::super) fn delete_unused(db: &Connection) -> Result<(), StoreError> {
+/// Forgets a client if neither an account nor an attempt uses it any more.
+pub(in super::super) fn delete_unused(db: &Connection, id: i64) -> Result<(), StoreError> {
     let sql = "DELETE FROM client
-               WHERE NOT EXISTS (SELECT 1 FROM account WHERE account.client = client.id)
+               WHERE id = ?1
+                 AND NOT EXISTS (SELECT 1 FROM account WHERE account.client = client.id)
                  AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.provider = client.provider
                                                          AND attempt.client = client.client)";
-    execute(db, sql, []).map(drop)
+    execute(db, sql, [id]).map(drop)
+}
+
+/// The same for a client that may not be on record.
+pub(in super::super) fn delete_if_unused(
+    db: &Connection,
+    client: &ClientKey,
+) -> Result<(), StoreError> {
+    match find(db, client)? {
+        Some(id) => delete_unused(db, id),
+        None => Ok(()),
+    }
 }
 
 pub(in super::super) fn load(db: &Connection) -> Result<Vec<ClientRecord>, StoreError> {

@@ -12,7 +12,7 @@ fn a_store_at_work_is_found_sound_and_works_on() {
     let opened = open(&places, NOW).unwrap();
     let found = check(&places);
     let sound = found.database.unwrap();
-    assert_eq!(sound.schema, 6);
+    assert_eq!(sound.schema, 7);
     assert!(sound.bytes > 4096);
     assert!(found.free.unwrap() > 0);
     assert!(found.key.unwrap().starts_with("a key file"));

@@ -10,6 +10,7 @@ mod model;
 mod opening;
 mod proof_keys;
 mod restored;
+mod scans;
 mod secrecy;
 
 use std::path::{Path, PathBuf};

@@ -55,11 +55,11 @@ fn another_programs_database_is_refused_and_left_as_it_is() {
 fn a_newer_schema_is_refused_by_number() {
     let home = used();
     let writer = home.writer();
-    writer.connection().pragma_update(None, "user_version", 7).unwrap();
+    writer.connection().pragma_update(None, "user_version", 8).unwrap();
     writer.finish();
     let error = error_of(&home);
-    assert_eq!(error, StoreError::Newer { found: 7, known: 6 });
-    assert!(error.to_string().contains("schema 7"));
+    assert_eq!(error, StoreError::Newer { found: 8, known: 7 });
+    assert!(error.to_string().contains("schema 8"));
 }
 
 #[test]
