@@ -3,32 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::defined::Defined;
 use crate::model::{ClientId, ClientKey, ClientRecord, ProviderId, is_document};
 use crate::provider::{Catalog, Provider};
 
-/// Definitions, by the clients that speak by them.
-pub(super) type Defined = HashMap<ClientKey, Arc<Provider>>;
-
 /// The clients on record, and all definitions.
 pub(super) struct Clients {
-    catalog: Catalog,
     /// The client that is described by a document of the user's.
     document: Option<ClientId>,
     records: HashMap<ClientKey, ClientRecord>,
-    /// Definitions that were discovered, parsed once.
-    pinned: Defined,
-    /// Definitions of the catalog whose gaps are filled, by the names that fill them.
-    filled: HashMap<ProviderId, Arc<Provider>>,
+    defined: Defined,
 }
 
 impl Clients {
     pub(super) fn new(catalog: Catalog, document: Option<ClientId>) -> Self {
-        let (records, pinned, filled) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { catalog, document, records, pinned, filled }
+        Self { document, records: HashMap::new(), defined: Defined::new(catalog) }
     }
 
     pub(super) fn catalog(&self) -> &Catalog {
-        &self.catalog
+        self.defined.catalog()
     }
 
     pub(super) fn document(&self) -> Option<&ClientId> {
@@ -45,39 +38,32 @@ impl Clients {
 
     /// The definition by which a client speaks: pinned if it was discovered, else the catalog's.
     pub(super) fn provider_of(&self, client: &ClientKey) -> Option<Arc<Provider>> {
-        if let Some(pinned) = self.pinned.get(client) {
-            return Some(Arc::clone(pinned));
-        }
-        let filled = self.filled.get(&client.provider).map(Arc::clone);
-        filled.or_else(|| self.catalog.find(&client.provider))
+        self.defined.provider_of(client)
     }
 
     /// The definition that was discovered for a client.
     pub(super) fn pinned(&self, client: &ClientKey) -> Option<&Arc<Provider>> {
-        self.pinned.get(client)
+        self.defined.pinned(client)
     }
 
     /// A definition that was discovered for some client of a provider.
     pub(super) fn pinned_of(&self, provider: &ProviderId) -> Option<&Arc<Provider>> {
-        self.pinned.iter().find(|(key, _)| key.provider == *provider).map(|(_, pinned)| pinned)
+        self.defined.pinned_of(provider)
     }
 
-    /// The definitions at hand.
+    /// The definitions at hand: a copy that costs nothing, however many clients there are.
     pub(super) fn defined(&self) -> Defined {
-        let keys = self.records.keys();
-        keys.filter_map(|key| Some((key.clone(), self.provider_of(key)?))).collect()
+        self.defined.clone()
     }
 
     /// Keeps a client registration in mind.
     pub(super) fn know(&mut self, client: ClientRecord) {
         match client.discovered.as_deref().map(Provider::parse) {
-            Some(Ok(provider)) => {
-                self.pinned.insert(client.key.clone(), Arc::new(provider));
-            }
+            Some(Ok(provider)) => self.defined.pin(client.key.clone(), Arc::new(provider)),
             Some(Err(error)) => {
                 tracing::error!(provider = %client.key.provider, %error, "pinned definition unreadable");
             }
-            None => self.fill(&client.key.provider),
+            None => self.defined.fill(&client.key.provider),
         }
         self.records.insert(client.key.clone(), client);
     }
@@ -85,7 +71,7 @@ impl Clients {
     /// A client is not on record any more.
     pub(super) fn forget(&mut self, client: &ClientKey) {
         self.records.remove(client);
-        self.pinned.remove(client);
+        self.defined.unpin(client);
     }
 
     /// The user describes another client, or none.
@@ -95,24 +81,13 @@ impl Clients {
 
     /// The user's files were read anew. Gives the clients that may have another definition now.
     pub(super) fn set_catalog(&mut self, catalog: Catalog) -> Vec<ClientKey> {
-        self.catalog = catalog;
-        self.filled.clear();
-        let unpinned = self.records.keys().filter(|key| !self.pinned.contains_key(key));
+        self.defined.set_catalog(catalog);
+        let unpinned = self.records.keys().filter(|key| self.defined.pinned(key).is_none());
         let unpinned: Vec<ClientKey> = unpinned.cloned().collect();
         for client in &unpinned {
-            self.fill(&client.provider);
+            self.defined.fill(&client.provider);
         }
         unpinned
-    }
-
-    /// Reads a definition whose gaps the name of the provider fills, once for all its accounts.
-    fn fill(&mut self, provider: &ProviderId) {
-        if provider.parts().1.is_some()
-            && !self.filled.contains_key(provider)
-            && let Some(filled) = self.catalog.find(provider)
-        {
-            self.filled.insert(provider.clone(), filled);
-        }
     }
 
     /// Whether a client is bound to another server than the one that its provider's file now describes: it
@@ -123,8 +98,8 @@ impl Clients {
             (provider.issuer.clone(), provider.token_url.origin().ascii_serialization())
         };
         // one that a document describes is the same everywhere
-        let bound = self.pinned.get(&key).filter(|_| !is_document(client));
-        match (bound, self.catalog.find(provider)) {
+        let bound = self.defined.pinned(&key).filter(|_| !is_document(client));
+        match (bound, self.catalog().find(provider)) {
             (Some(bound), Some(described)) => server(bound) != server(&described),
             _ => false,
         }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::answers::Answers;
-use super::clients::Defined;
+use super::defined::Defined;
 use super::findings::{self, Renewal};
 use super::looking::Examined;
 use super::roster::STRIDE;
@@ -85,7 +85,7 @@ impl Known {
                 let finding = findings::of_account(&account, renewal, self.now);
                 round.accounts.push(finding.answer(answer));
                 let client = account.client();
-                if !self.defined.contains_key(&client) {
+                if self.defined.provider_of(&client).is_none() {
                     round.undefined.push(findings::undefined(&account));
                 }
                 if let Some(users) = round.users.get_mut(&client) {

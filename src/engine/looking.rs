@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::clients::Defined;
+use super::defined::Defined;
 use super::roster::STRIDE;
 use crate::api::Accounts;
 use crate::model::{AccountName, ClientId, Now};
@@ -90,7 +90,7 @@ async fn origins(accounts: Accounts, defined: &Defined) -> Vec<Asked> {
     for stride in accounts.pieces(STRIDE) {
         for listed in stride.listed() {
             let account = listed.timeless();
-            let Some(provider) = defined.get(&account.client()) else { continue };
+            let Some(provider) = defined.provider_of(&account.client()) else { continue };
             let url = if account.certificate_ends_at.is_some() {
                 provider.for_certificates().refresh_endpoint().clone()
             } else {

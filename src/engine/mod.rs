@@ -9,7 +9,8 @@
 //! alarm (boot clock) --------+
 //! ```
 //!
-//! In its loop there is no I/O, no cryptography and no waiting but for the next event. What a flight
+//! In its loop there is no I/O, no cryptography but for the first look at a token of an earlier run, and no waiting but
+//! for the next event. What a flight
 //! brings takes this way: the raw answer goes to the disk; when it is there it is interpreted; the
 //! grant goes to the disk; when that is there it is answered.
 //!
@@ -29,6 +30,7 @@ mod certificate;
 mod clients;
 mod context;
 mod control;
+mod defined;
 mod definitions;
 mod devices;
 mod diagnosis;
