@@ -9,7 +9,7 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `args` | what can be said: gives help, errors, man page and completions |
+//! | `args` | what can be said: gives help, errors, man page and completions; `args/plain.rs` reads `token` without it |
 //! | `client` | asks the daemon |
 //! | `completion` | what a shell offers at the tab key |
 //! | `console` | where output goes and input comes from |
@@ -61,7 +61,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if std::env::var_os(completion::VARIABLE).is_some_and(|shell| !shell.is_empty()) {
         return completion::run(args).map_or_else(|error| told(&error), |()| ExitCode::SUCCESS);
     }
-    match Cli::try_parse_from(args) {
+    let line: Vec<OsString> = args.into_iter().collect();
+    match args::read_plain(&line).map_or_else(|| Cli::try_parse_from(line), Ok) {
         Ok(cli) => ExitCode::from(run(cli, &mut Console::of_process())),
         Err(error) => told(&error),
     }

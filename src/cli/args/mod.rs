@@ -3,6 +3,7 @@
 
 mod access;
 mod login;
+mod plain;
 mod provider;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap_complete::ArgValueCandidates;
 
 pub(super) use access::{AccessCommand, AccessLog, Approve, Refuse, Rule, Rules};
 pub(super) use login::{Callback, Login};
+pub(super) use plain::read as read_plain;
 pub(super) use provider::{
     CheckProvider, Document, Import, NewProvider, ProviderCommand, ShowProvider,
 };
@@ -85,6 +87,9 @@ pub(super) enum Command {
     Doctor(Plain),
 }
 
+/// How long a command can be told to wait, in seconds.
+const TIMEOUT_MAX: u32 = 60;
+
 /// How answers and failures are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -94,7 +99,7 @@ pub(super) enum Format {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Eq, Args)]
 pub(super) struct Token {
     /// The account
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
@@ -124,7 +129,7 @@ pub(super) struct Token {
     #[arg(long)]
     pub(super) no_prompt: bool,
     /// How many seconds to wait for a refresh, at most 60 [default: 20]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=i64::from(TIMEOUT_MAX)))]
     pub(super) timeout: Option<u32>,
     /// Print the daemon's answer as JSON
     #[arg(long)]
@@ -158,7 +163,7 @@ pub(super) struct Proof {
     #[arg(long)]
     pub(super) no_prompt: bool,
     /// How many seconds to wait for a refresh, at most 60 [default: 20]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=i64::from(TIMEOUT_MAX)))]
     pub(super) timeout: Option<u32>,
     /// Print the daemon's answer as JSON
     #[arg(long)]
@@ -194,7 +199,7 @@ pub(super) struct Refresh {
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::accounts))]
     pub(super) account: AccountName,
     /// How many seconds to wait, at most 60 [default: 20]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=60))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=i64::from(TIMEOUT_MAX)))]
     pub(super) timeout: Option<u32>,
     /// Print the daemon's answer as JSON
     #[arg(long)]
