@@ -24,8 +24,8 @@ const ACCOUNTS: [&str; 5] = ["door", "gate", "hatch", "lid", "valve"];
 /// What happened, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    /// A file has been synced, and the call is back.
-    Synced(String),
+    /// A file has been synced by a call, which is back.
+    Synced { call: String, path: String },
     /// A request to the provider begins to be written.
     Asked,
     /// The provider's answer has been read.
@@ -67,7 +67,7 @@ fn steps<'a>(lines: &mut impl Iterator<Item = &'a str>, token: &str) -> Vec<Step
                     syncing.insert(thread.to_owned(), path);
                 } else {
                     assert!(rest.ends_with(" = 0"), "{line}");
-                    steps.push(Step::Synced(path));
+                    steps.push(Step::Synced { call: call.to_owned(), path });
                 }
             }
             // what is written is shown when the call begins, what is read when it is back
@@ -112,7 +112,11 @@ fn a_refresh_waits_for_the_disk_before_it_asks_before_it_understands_and_before_
 
     let text = fs::read_to_string(trace).unwrap();
     let mut lines = text.lines();
-    let log = Step::Synced(format!("{}-wal", scene.daemon.home().path(FILE).display()));
+    let log = Step::Synced {
+        // fsync(2) would wait for the times of the file, too, which nobody needs
+        call: "fdatasync".to_owned(),
+        path: format!("{}-wal", scene.daemon.home().path(FILE).display()),
+    };
     steps(&mut lines, &old[ACCOUNTS.len() - 1]);
     // the first commit of a new write-ahead log syncs its heading besides
     steps(&mut lines, &new[0]);

@@ -12,6 +12,7 @@ mod proof_keys;
 mod restored;
 mod scans;
 mod secrecy;
+mod sqlite;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
