@@ -116,6 +116,8 @@ pub(super) fn take_up(engine: &mut Engine, recorded: Recorded) {
     }
     take_up_answered(engine);
     engine.resume_devices(devices, &cut_off);
+    // an answer on record may be one of theirs
+    engine.take_turns();
     read_on(engine);
 }
 
