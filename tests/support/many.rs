@@ -14,11 +14,11 @@ use ostler::sys::clock::Clock;
 
 use super::daemon::Home;
 
-/// How long the tokens live: none is due as long as something is measured.
+/// How long the tokens live, if nothing else is said: none is due as long as something is measured.
 const LIFETIME: Duration = Duration::from_hours(24);
 
 /// As long as access tokens are that are JWTs.
-const TOKEN_LENGTH: usize = 900;
+pub(crate) const TOKEN_LENGTH: usize = 900;
 
 /// How many commands are sent before their reports are read.
 const AT_ONCE: usize = 512;
@@ -30,6 +30,15 @@ pub(crate) fn name(number: usize) -> String {
 
 /// Makes so many accounts at a provider in a home where no daemon runs.
 pub(crate) fn sign_in(home: &Home, provider: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    sign_in_at(home, count, |_| (provider.to_owned(), LIFETIME))
+}
+
+/// The same with a provider and a life of the access token for each.
+pub(crate) fn sign_in_at(
+    home: &Home,
+    count: usize,
+    at: impl Fn(usize) -> (String, Duration),
+) -> Result<(), Box<dyn Error>> {
     let places = Places {
         database: home.path("state/ostler/ostler.db"),
         keys: home.path("config/ostler/keys.toml"),
@@ -40,7 +49,8 @@ pub(crate) fn sign_in(home: &Home, provider: &str, count: usize) -> Result<(), B
     let mut under_way = 0;
     for number in 0..count {
         let flight = FlightId(loaded.next_flight.0 + number as u64);
-        for command in signed_in(flight, provider, number, &clock)? {
+        let (provider, lifetime) = at(number);
+        for command in signed_in(flight, &provider, lifetime, number, &clock)? {
             store.send(command).map_err(|_| "the store takes no more")?;
             under_way += 1;
         }
@@ -58,6 +68,7 @@ pub(crate) fn sign_in(home: &Home, provider: &str, count: usize) -> Result<(), B
 fn signed_in(
     flight: FlightId,
     provider: &str,
+    lifetime: Duration,
     number: usize,
     clock: &Clock,
 ) -> Result<[Command; 2], Box<dyn Error>> {
@@ -83,7 +94,7 @@ fn signed_in(
         token_type: TokenType::Bearer,
         scopes,
         sent,
-        lifetime: Some(LIFETIME),
+        lifetime: Some(lifetime),
         values: Values::default(),
     };
     let grant = GrantChange {
