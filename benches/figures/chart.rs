@@ -20,7 +20,7 @@ const MOST: f64 = 20.0;
 pub(crate) fn draw(summary: &Summary, path: &Path) -> Result<(), Failure> {
     let bars = bars(summary);
     let count = u32::try_from(bars.len())?;
-    let area = SVGBackend::new(path, (WIDTH, ROW * (count + 4))).into_drawing_area();
+    let area = SVGBackend::new(path, (WIDTH, ROW * count + 70)).into_drawing_area();
     area.fill(&WHITE)?;
     let machine = &summary.machine;
     let caption = format!(
@@ -87,7 +87,7 @@ fn bars(summary: &Summary) -> Vec<Bar> {
     let bar = |(line, found, build): (&Line, &Found, &String)| match found {
         Found::Measured { ratio: Some(ratio), .. } => {
             let of = if several { format!(" ({build})") } else { String::new() };
-            let name = format!("{}{of}: {}", line.what, line.floor);
+            let name = format!("{}{of} / {}", line.what, line.floor);
             Some(Bar { name, ratio: *ratio, goal: line.goal })
         }
         _ => None,

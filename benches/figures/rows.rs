@@ -305,6 +305,22 @@ pub(crate) const ROWS: &[Row] = &[
         None,
     ),
     row(
+        "many",
+        "processor time of a refresh, 10,000 accounts",
+        "refresh.cpu.10k",
+        Time,
+        itself("with 1,000", "refresh.cpu.1k"),
+        Some(AtMost(1.2)),
+    ),
+    row(
+        "many",
+        "processor time of a refresh, 100,000 accounts",
+        "refresh.cpu.100k",
+        Time,
+        itself("with 1,000", "refresh.cpu.1k"),
+        Some(AtMost(1.2)),
+    ),
+    row(
         "storm",
         "refreshes a second, 10,000 due at 240 origins",
         "storm.spread",
@@ -352,6 +368,14 @@ pub(crate) const ROWS: &[Row] = &[
         Time,
         program("a request and three synced pages", "refresh.floor"),
         Some(AtMost(1.2)),
+    ),
+    row(
+        "refresh",
+        "1,000 callers wait: the provider's answer to the last of theirs",
+        "refresh.waiters",
+        Time,
+        Floor::None,
+        Some(AtMost(10e6)),
     ),
     row(
         "idle",

@@ -1,22 +1,23 @@
 //! A daemon with many accounts: how long until it hands a token out, what it takes of memory, and what lists cost.
 
-use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
 use super::memory::field;
 use crate::Failure;
+use crate::issuer::{Issuer, provider};
 use crate::options::{Options, Pace};
 use crate::sheet::{Of, Series, Sheet};
 use crate::stage::{home, question};
 use crate::support::daemon::Daemon;
-use crate::support::provider::{Config, Provider};
 use crate::support::varlink::Varlink;
-use crate::support::{clock, many};
+use crate::support::{clock, many, secret};
 use crate::tools::{ask, read};
 
 /// Where the values of a number of accounts are.
@@ -26,16 +27,30 @@ struct Size {
     rows: Series,
     status: Series,
     list: Option<Series>,
+    cpu: Series,
 }
 
+/// Where the accounts are: each lets some out at once after a rest.
+const ORIGINS: usize = 100;
+/// Nothing is due.
+const LONG: Duration = Duration::from_hours(24);
+
 const SIZES: [Size; 3] = [
-    Size { accounts: 1_000, start: "start.1k", rows: "rows.1k", status: "status.1k", list: None },
+    Size {
+        accounts: 1_000,
+        start: "start.1k",
+        rows: "rows.1k",
+        status: "status.1k",
+        list: None,
+        cpu: "refresh.cpu.1k",
+    },
     Size {
         accounts: 10_000,
         start: "start.10k",
         rows: "rows.10k",
         status: "status.10k",
         list: Some("accounts.10k"),
+        cpu: "refresh.cpu.10k",
     },
     Size {
         accounts: 100_000,
@@ -43,20 +58,24 @@ const SIZES: [Size; 3] = [
         rows: "rows.100k",
         status: "status.100k",
         list: Some("accounts.100k"),
+        cpu: "refresh.cpu.100k",
     },
 ];
 
 pub(crate) fn play(options: &Options, sheet: &mut Sheet) -> Result<(), Failure> {
-    let provider = Provider::start(Config::parqex());
+    let issuer = Issuer::start(ORIGINS, LONG)?;
     let mut resident = Vec::new();
     for size in SIZES {
         if options.pace == Pace::Quick && size.accounts > 10_000 {
-            for series in [Some(size.start), Some(size.status), size.list].into_iter().flatten() {
+            for series in [Some(size.start), Some(size.status), size.list, Some(size.cpu)]
+                .into_iter()
+                .flatten()
+            {
                 sheet.absent(series, "not in a quick run");
             }
             continue;
         }
-        resident.push(play_size(options, &size, &provider, sheet)?);
+        resident.push(play_size(options, &size, &issuer, sheet)?);
     }
     // from the smallest to the next
     if let [few, more, ..] = resident.as_slice() {
@@ -75,17 +94,18 @@ pub(crate) fn play(options: &Options, sheet: &mut Sheet) -> Result<(), Failure> 
 fn play_size(
     options: &Options,
     size: &Size,
-    provider: &Provider,
+    issuer: &Issuer,
     sheet: &mut Sheet,
 ) -> Result<Vec<Vec<f64>>, Failure> {
     let mut daemons = Vec::new();
     for build in &options.builds {
-        let home = home(build)?.config("providers/bench.toml", &provider.definition("bench"))?;
-        many::sign_in(&home, "bench", size.accounts as usize)?;
+        let home = issuer.known_in(home(build)?)?;
+        let at = |number| (provider(number % ORIGINS), LONG);
+        many::sign_in_at(&home, size.accounts as usize, at)?;
         daemons.push(Daemon::prepare(home)?);
     }
     let mut resident = vec![Vec::new(); daemons.len()];
-    for _ in 0..options.choose(3, 9) {
+    for round in 0..options.choose(3, 9) {
         for (at, daemon) in daemons.iter_mut().enumerate() {
             sheet.add(size.start, Of::Build(at), start(daemon, size)?);
             resident[at].push(settled(daemon)?);
@@ -96,6 +116,7 @@ fn play_size(
             if size.accounts == 10_000 {
                 beside(options, daemon, at, sheet)?;
             }
+            sheet.add(size.cpu, Of::Build(at), refreshes(daemon, round)?);
             daemon.terminate()?;
         }
         let begun = clock::now();
@@ -126,6 +147,32 @@ fn settled(daemon: &Daemon) -> Result<f64, Failure> {
         varlink.ask("SetEnabled", &json!({ "account": account, "enabled": enabled }))?;
     }
     field(daemon.pid().ok_or("it does not run")?, "status", "VmRSS:")
+}
+
+/// What a refresh takes of the processor, with an ask before it, in nanoseconds: one at each address, of accounts that had none before.
+fn refreshes(daemon: &Daemon, round: usize) -> Result<f64, Failure> {
+    let pid = daemon.pid().ok_or("it does not run")?;
+    let mut varlink = Varlink::connect(&daemon.socket_path())?;
+    let before = processor(pid)?;
+    for number in round * ORIGINS..(round + 1) * ORIGINS {
+        let account = many::name(number);
+        let answer = varlink.ask("GetToken", &json!({ "account": account }))?;
+        let token = answer["access_token"].as_str().ok_or("an answer without a token")?;
+        let question = json!({ "account": account, "rejected": secret::fingerprint(token) });
+        varlink.ask("GetToken", &question)?;
+    }
+    let used = processor(pid)?.saturating_sub(before);
+    Ok(used.as_secs_f64() * 1e9 / f64::from(u32::try_from(ORIGINS)?))
+}
+
+/// How long the threads of a process have run (`/proc/PID/task/TID/schedstat`).
+fn processor(pid: u32) -> Result<Duration, Failure> {
+    let mut used = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        used += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(used))
 }
 
 /// How long a command takes that lists all accounts, in nanoseconds.
