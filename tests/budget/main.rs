@@ -1,8 +1,9 @@
 //! What things may cost, in counts: `budget.toml` has a budget for each.
 //!
-//! Takes some ten seconds: a thousand accounts are made in a debug build.
+//! Takes three seconds.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it prepares what it measures")]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
@@ -31,6 +32,7 @@ const TIMES: usize = 21;
 #[serde(deny_unknown_fields)]
 struct Budget {
     system_calls: SystemCalls,
+    allocations: Allocations,
     syncs: Syncs,
     memory: Memory,
     crates: Crates,
@@ -41,6 +43,13 @@ struct Budget {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SystemCalls {
+    ask: usize,
+    connection: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Allocations {
     ask: usize,
     connection: usize,
 }
@@ -203,6 +212,56 @@ fn asks_connections_and_refreshes_cost_no_more_of_the_kernel_than_their_budget()
     holds("system calls of a connection", connection, budget.system_calls.connection);
     let refreshes = pieces(&lines, "rejected\\\":").iter().map(|piece| syncs(piece)).collect();
     holds("syncs of a refresh", middle(refreshes), budget.syncs.refresh);
+}
+
+/// The library that counts, compiled.
+fn counter(home: &Home) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/budget/allocations.c");
+    let library = home.path("allocations.so");
+    let mut compile = Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-O2", "-o"]).args([&library, &source]);
+    let compiled = process::run(&mut compile, "", PATIENCE).unwrap();
+    assert!(compiled.status.success(), "{compiled:?}");
+    library
+}
+
+/// What each turn of something allocates.
+fn allocations(counted: &Path, turn: impl FnMut()) -> Vec<usize> {
+    let count = || {
+        let bytes = fs::read(counted).unwrap();
+        usize::from_ne_bytes(bytes.try_into().unwrap())
+    };
+    let mut counts = vec![count()];
+    for () in std::iter::repeat_with(turn).take(TIMES) {
+        counts.push(count());
+    }
+    counts.windows(2).map(|ends| ends[1] - ends[0]).collect()
+}
+
+#[test]
+fn asks_and_connections_allocate_no_more_than_their_budget() {
+    let (_provider, mut daemon) = signed_in(Binaries::of_this_test(), &ACCOUNTS[..1]);
+    let counted = daemon.home().path("allocations");
+    let library = counter(daemon.home());
+    let preload = format!("LD_PRELOAD={}", library.display());
+    let file = format!("ALLOCATIONS={}", counted.display());
+    daemon.restart_under(&["env", &preload, &file]).unwrap();
+    let mut connection = Varlink::connect(&daemon.socket_path()).unwrap();
+    let account = ACCOUNTS[0];
+    token(&mut connection, account);
+    if !counted.exists() {
+        return skipped("a static program takes no library in front of its own");
+    }
+    let asks = allocations(&counted, || drop(token(&mut connection, account)));
+    let connections = allocations(&counted, || {
+        let mut once = Varlink::connect(&daemon.socket_path()).unwrap();
+        token(&mut once, account);
+        once.finish().unwrap();
+        assert_eq!(once.receive().unwrap(), None);
+    });
+    let budget = budget().allocations;
+    holds("allocations of an ask", middle(asks), budget.ask);
+    holds("allocations of a connection", middle(connections), budget.connection);
 }
 
 /// What a daemon has resident (proc(5)), in bytes.
