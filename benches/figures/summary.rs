@@ -76,9 +76,10 @@ impl Spread {
         Some(Self { min, median: values[values.len() / 2], max, rounds: values.len() })
     }
 
-    /// That of the ratios, round by round.
+    /// That of the ratios, round by round; what is divided by nothing has none.
     fn of_ratios(values: &[f64], floors: &[f64]) -> Option<Self> {
-        Self::of(values.iter().zip(floors).map(|(value, floor)| value / floor))
+        let ratios = values.iter().zip(floors).map(|(value, floor)| value / floor);
+        Self::of(ratios.filter(|ratio| ratio.is_finite()))
     }
 }
 
