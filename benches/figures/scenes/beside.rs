@@ -26,6 +26,8 @@ const LONG: Duration = Duration::from_hours(24);
 const BURST: usize = ORIGINS * 12;
 /// The same after it stood still while the other daemon was asked.
 const MISSED: usize = ORIGINS * 4;
+/// More than what leaves in a round, of all builds.
+const ROUND: usize = ORIGINS * 60;
 
 /// A daemon whose accounts have such a life, but for the first.
 fn daemon(build: &Build, issuer: &Issuer, life: Duration) -> Result<Daemon, Failure> {
@@ -50,6 +52,10 @@ pub(crate) fn play(options: &Options, sheet: &mut Sheet) -> Result<(), Failure> 
     }
     let asks = options.choose(20_000, 50_000);
     for _ in 0..options.choose(5, 15) {
+        // enough for a round has to be due, or there is nothing to be beside
+        if issuers.iter().any(|issuer| issuer.count() + ROUND > ACCOUNTS) {
+            break;
+        }
         for (at, (quiet, busy)) in daemons.iter().enumerate() {
             let question = question(quiet, &many::name(0))?;
             // both are on this core
