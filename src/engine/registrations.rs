@@ -79,12 +79,14 @@ impl Registrations {
         result: Result<Box<Renewed>, Failure>,
     ) -> bool {
         match result {
-            Ok(renewed) => {
-                if let Some(failure) = &renewed.failure {
-                    // what else has changed is kept all the same
-                    not_renewed(cx, client.clone(), failure.clone());
+            Ok(mut renewed) => {
+                let failure = renewed.failure.take();
+                // what else has changed is kept all the same, and is on its way before anything else is heard
+                let is_used = self.keep(cx, clients, client, *renewed);
+                if let Some(failure) = failure {
+                    not_renewed(cx, client.clone(), failure);
                 }
-                self.keep(cx, clients, client, *renewed)
+                is_used
             }
             Err(failure) => {
                 not_renewed(cx, client.clone(), failure);

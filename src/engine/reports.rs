@@ -87,8 +87,14 @@ impl Engine {
                 self.cx.tell(Event::RuleStored { change, result });
             }
             Report::Remembered { request, result } => {
-                if let Err(error) = result {
-                    tracing::warn!(%error, "an open sign-in is not written down: it ends with this run");
+                match (&request, result) {
+                    (_, Ok(())) => {}
+                    (Some(_), Err(error)) => {
+                        tracing::warn!(%error, "an open sign-in is not written down: it ends with this run");
+                    }
+                    (None, Err(error)) => {
+                        tracing::warn!(%error, "the end of a sign-in is not written down");
+                    }
                 }
                 if let Some(request) = request {
                     self.sign_ins.show(&request);

@@ -130,7 +130,7 @@ impl Account {
         let exchanges = self.rules.as_ref().is_some_and(|rules| rules.exchanges);
         let lives = token.expires.is_none_or(|expires| expires.since(now) > SUBJECT_LIFE);
         let may_be = exchanges && !self.login.portions.exchange_refused && lives;
-        token.issued.access.open().filter(|_| may_be).cloned()
+        if may_be { token.issued.access.open().cloned() } else { None }
     }
 
     /// Whether a question for a part meets the rate limit, for the first time in this storm.

@@ -164,7 +164,9 @@ pub(super) fn set_back(
     if found.as_ref().map_or(Generation(0), |account| account.generation) >= newest {
         return Ok(None);
     }
-    attempt::delete_all(db, id)?;
+    for client in &attempt::delete_all(db, id)? {
+        client::delete_if_unused(db, client)?;
+    }
     let Some(account) = found else { return Ok(None) };
     // what comes next is newer than all that ever was
     account::set_generation(db, account.row, newest)?;
@@ -257,8 +259,7 @@ pub(super) fn give_back(
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
     let mut erased = left_by(db, sealer, &found)?;
     note_errand(db, sealer, &found, &mut erased, Some(owed))?;
-    let of_sign_ins = attempt::delete_all(db, account)?;
-    for client in &of_sign_ins {
+    for client in &attempt::delete_all(db, account)? {
         client::delete_if_unused(db, client)?;
     }
     refresh::delete_all(db, &found)?;
