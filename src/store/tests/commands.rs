@@ -676,3 +676,33 @@ fn a_registration_that_nobody_uses_any_more_is_not_renewed() {
     let error = run.renew(registered(None), None).unwrap_err();
     assert_eq!(error, Refusal::UnknownClient.into());
 }
+
+#[test]
+fn a_client_that_a_sign_in_alone_kept_goes_with_it() {
+    let home = Home::new();
+    let mut run = home.open();
+    run.sign_in();
+    let other = ClientKey { client: "other".parse().unwrap(), ..key() };
+    let login = |number| {
+        BeginKind::Exchange(Box::new(Exchange {
+            seed: AccountSeed { client: other.clone(), ..seed(number) },
+            client: ClientRecord { key: other.clone(), ..client() },
+            secret: None,
+            registration: None,
+            key: None,
+        }))
+    };
+    run.begin(2, login(2)).unwrap();
+    run.grant(change(2, 2, 1, Some("canary-refresh-2"))).unwrap();
+    run.begin(3, login(1)).unwrap();
+    run.erase(&account(2)).unwrap();
+    let given_back = Command::GiveBack {
+        account: account(1),
+        standing: Standing::NeedsLogin { why: "given back".into() },
+        owed: Owed { since: stamp(), worth: None },
+    };
+    let report = run.ask(given_back);
+    assert!(matches!(report, Report::Erased { result: Ok(_), .. }), "{report:?}");
+    run.close();
+    assert_eq!(home.open().loaded.clients, [client()]);
+}

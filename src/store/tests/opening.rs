@@ -63,6 +63,19 @@ fn a_newer_schema_is_refused_by_number() {
 }
 
 #[test]
+fn clients_that_an_earlier_version_left_behind_go_at_the_migration() {
+    let home = used();
+    let writer = home.writer();
+    let before = "DROP INDEX attempt_account;
+                  DROP INDEX attempt_client;
+                  INSERT INTO client (provider, client) VALUES ('parqex', 'forgotten');
+                  PRAGMA user_version = 6;";
+    writer.connection().execute_batch(before).unwrap();
+    writer.finish();
+    assert_eq!(home.open().loaded.clients, [client()]);
+}
+
+#[test]
 fn a_damaged_database_is_refused_and_not_replaced() {
     let home = used();
     let path = home.places().database;
