@@ -1,8 +1,8 @@
 //! Random histories with people in them, beside all that [`super::histories`] has: they sign in by the browser,
-//! on another device, with a token that another program had; they sign in again, log out, give a login back,
-//! rename, disable and resume accounts; programs ask for a part of a login; definitions are read anew, and the
-//! disk refuses for a while. A code or a refresh token that is shown twice ends all that an account
-//! has at its provider.
+//! on another device, with a token that another program had, or let a client in that has a secret or a key and needs
+//! nobody; they sign in again, log out, give a login back, rename, disable and resume accounts; programs ask for a part
+//! of a login; definitions are read anew, and the disk refuses for a while, or what is written there for good. A code, an
+//! assertion or a refresh token that is shown twice ends all that an account has at its provider ([`super::misuse`]).
 //!
 //! At the end every login that its provider honours works, and so does whoever wants to sign in anew.
 //!
@@ -14,10 +14,14 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::accounts::{ACCOUNTS, PEOPLE};
+use super::disk::{Disk, Refused};
 use super::histories::{Checked, Count, Play, wrong};
+use super::provider::Kind;
+use super::robots;
 use super::sky::Fate;
 use super::steps::{Step, Weather, step};
-use super::world::{ACCOUNTS, Asked, Disk};
+use super::world::Asked;
 use crate::api::{
     Flow, GetToken, Imported, Login, Logout, Redirect, Rename, Request, Response, Resume, Revoke,
     SetEnabled,
@@ -37,7 +41,7 @@ const PAGE: &str = "https://app.example/cb";
 enum Deed {
     /// What can happen without them.
     Step(Step),
-    /// Somebody signs in, by the browser.
+    /// Somebody signs in, by the browser, or lets a client in that needs nobody.
     SignIn(usize),
     /// Somebody begins to sign in on another device; the daemon is then killed, which the sign-in outlives.
     /// They may have agreed by then.
@@ -65,12 +69,13 @@ enum Deed {
 
 fn deed() -> impl Strategy<Value = Deed> {
     let who = || 0..ACCOUNTS.len();
+    let person = || 0..PEOPLE;
     prop_oneof![
         20 => step().prop_map(Deed::Step),
         4 => who().prop_map(Deed::SignIn),
-        4 => (who(), any::<bool>()).prop_map(|(who, agreed)| Deed::Device { who, agreed }),
+        4 => (person(), any::<bool>()).prop_map(|(who, agreed)| Deed::Device { who, agreed }),
         2 => Just(Deed::Agree),
-        2 => who().prop_map(Deed::Import),
+        2 => person().prop_map(Deed::Import),
         2 => who().prop_map(Deed::Logout),
         1 => who().prop_map(Deed::GiveBack),
         1 => who().prop_map(Deed::Rename),
@@ -78,7 +83,16 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => who().prop_map(Deed::Resume),
         2 => (who(), 1..60_000_u32).prop_map(|(who, patience)| Deed::Part { who, patience }),
         1 => Just(Deed::Reload),
-        1 => prop_oneof![Just(Disk::Well), Just(Disk::Full)].prop_map(Deed::Disk),
+        2 => disk().prop_map(Deed::Disk),
+    ]
+}
+
+fn disk() -> impl Strategy<Value = Disk> {
+    prop_oneof![
+        2 => Just(Disk::Well),
+        1 => Just(Disk::Full),
+        1 => Just(Disk::Locked),
+        2 => prop::sample::select(&Refused::ALL[..]).prop_map(Disk::Refuses),
     ]
 }
 
@@ -180,21 +194,30 @@ impl Play {
     }
 
     fn sign_in(&mut self, who: usize, imported: Option<String>) {
-        let (_, provider, ..) = ACCOUNTS[who];
-        let is_import = imported.is_some();
+        let (name, provider, kind, lifetime) = ACCOUNTS[who];
+        let flow = match kind {
+            Kind::Secret => Flow::ClientCredentials,
+            Kind::Key => Flow::JwtBearer,
+            _ if imported.is_some() => Flow::Import,
+            _ => Flow::Browser,
+        };
+        if kind.renews_itself() {
+            let login = self.new_login(who);
+            self.world.sky.air().servers.admit_client(&login, kind, lifetime);
+        }
         let refresh_token = imported.map(|token| Imported(Arc::new(RefreshToken::new(token))));
         let login = Login {
             provider: provider.parse().unwrap(),
             account: Some(self.named(who).parse().unwrap()),
-            client_id: Some("app".parse().unwrap()),
-            client_secret: None,
-            redirect_uri: (!is_import).then(|| PAGE.to_owned()),
+            client_id: Some(robots::client(name, kind)),
+            client_secret: robots::secret(kind),
+            redirect_uri: (flow == Flow::Browser).then(|| PAGE.to_owned()),
             scopes: None,
             resource: None,
             audience: None,
             login_hint: None,
-            flow: Some(if is_import { Flow::Import } else { Flow::Browser }),
-            subject: None,
+            flow: Some(flow),
+            subject: robots::subject(kind),
             dpop: None,
             refresh_token,
         };
@@ -223,15 +246,22 @@ impl Play {
     }
 
     /// All is well and time passes: every login that is honoured has to be there, and nobody waits.
-    async fn rest(&mut self) -> Checked {
+    ///
+    /// `restarts`: a start reads what is on the disk. Without one, what could not be saved before has to be saved by now,
+    /// and a login of which its person was told that it cannot be is not there.
+    async fn rest(&mut self, restarts: bool) -> Checked {
         self.world.read_only(false);
         self.world.disk(Disk::Well);
         while self.go(0, well()).await? {}
         self.hear();
-        // a start reads what is on the disk
-        self.world.crash(|_| false, None, 0);
+        if restarts {
+            self.world.crash(|_| false, None, 0);
+        }
         let honoured = |play: &Self, who: usize| {
-            play.world.honoured(&play.world.sky.air().servers, ACCOUNTS[who].0)
+            let (account, ..) = ACCOUNTS[who];
+            let servers = &play.world.sky.air().servers;
+            play.world.honoured(servers, account)
+                && (restarts || servers.newest_is_in_force(account))
         };
         let standing: Vec<usize> = (0..ACCOUNTS.len()).filter(|who| honoured(self, *who)).collect();
         for who in 0..ACCOUNTS.len() {
@@ -275,7 +305,7 @@ impl Play {
     }
 }
 
-fn play(deeds: &[Deed], total: &std::cell::RefCell<(Count, u64)>) -> Checked {
+fn play(deeds: &[Deed], restarts: bool, total: &std::cell::RefCell<(Count, u64)>) -> Checked {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -289,7 +319,7 @@ fn play(deeds: &[Deed], total: &std::cell::RefCell<(Count, u64)>) -> Checked {
             }
         }
         if result.is_ok() {
-            result = play.rest().await;
+            result = play.rest(restarts).await;
         }
         let (total, logins) = &mut *total.borrow_mut();
         total.histories += 1;
@@ -312,7 +342,8 @@ fn no_login_is_lost_by_how_people_come_and_go() {
     let mut runner =
         TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let deeds = prop::collection::vec(deed(), 1..40);
-    let result = runner.run(&deeds, |deeds| play(&deeds, &total));
+    let result =
+        runner.run(&(deeds, any::<bool>()), |(deeds, restarts)| play(&deeds, restarts, &total));
     let (Count { histories, steps, crashes, refreshes, answers, .. }, logins) = &*total.borrow();
     let line = format!(
         "{histories} histories, {steps} steps, {crashes} crashes, {logins} logins, {refreshes} \
@@ -337,5 +368,5 @@ fn a_sign_in_that_goes_on_at_a_start_leaves_accounts_alone_whose_answer_is_on_re
         Deed::Step(Step::Go { count: 25, order: 15821, weather: well() }),
         device,
     ];
-    play(&deeds, &std::cell::RefCell::default()).unwrap();
+    play(&deeds, true, &std::cell::RefCell::default()).unwrap();
 }

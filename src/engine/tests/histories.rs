@@ -8,9 +8,10 @@ use std::io::Write as _;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
+use super::accounts::ACCOUNTS;
 use super::sky::Fate;
 use super::steps::{Step, Weather, history, thrown};
-use super::world::{ACCOUNTS, World};
+use super::world::World;
 use crate::api::{Fault, FaultKind, GetToken, Response};
 use crate::model::{AccessToken, AccountId};
 use crate::store::AttemptKind;
@@ -203,7 +204,7 @@ impl Play {
                     return Err(wrong(format!("{account} was given {text}")));
                 }
                 // of a part of a login, which programs ask for there, nothing else is kept
-                if !(access.durable || self.comings && access.recorded) {
+                if !(access.durable || self.comings && air.servers.is_covered(access)) {
                     return Err(wrong(format!("{text} was answered before it was on the disk")));
                 }
                 if access.expires <= now && self.world.can_tell_age(access.boot) {

@@ -1,7 +1,9 @@
 //! A model of authorization servers, and of what the daemon has in its hands: it knows of each refresh
 //! token whether it still works, and whether the daemon could know its successor.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use super::robots::{self, Assertion};
 
 /// What a server does to a refresh token that was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,17 @@ pub(super) enum Kind {
     Confirmed,
     /// It is never replaced.
     Static,
+    /// There is none: the client asks again, by its secret.
+    Secret,
+    /// There is none: the client asks again, by an assertion that it signs. One that comes twice ends the grant.
+    Key,
+}
+
+impl Kind {
+    /// Whether the client has new tokens for the asking.
+    pub(super) fn renews_itself(self) -> bool {
+        matches!(self, Self::Secret | Self::Key)
+    }
 }
 
 /// How long a [`Kind::Timed`] server forgives a second use, in milliseconds.
@@ -26,7 +39,9 @@ pub(super) enum Custody {
     Away,
     /// In the memory of the daemon that runs.
     Held,
-    /// On the disk.
+    /// On the disk, in the answer as it came.
+    Recorded,
+    /// On the disk, and in force.
     Durable,
     /// In an answer that never arrived, or in the memory of a daemon that crashed.
     Lost,
@@ -46,6 +61,8 @@ pub(super) struct Access {
     pub(super) durable: bool,
     /// Whether the answer that brought it is on the disk, as it came.
     pub(super) recorded: bool,
+    /// The refresh token that came with it, if one did.
+    with: Option<String>,
 }
 
 /// The grant of one account.
@@ -56,6 +73,7 @@ pub(super) struct Grant {
     /// Whether the user has agreed, and whether the code for that was used.
     pub(super) agreed: bool,
     redeemed: bool,
+    /// Where the client renews itself, one that stands for the login as the daemon has it.
     tokens: Vec<Refresh>,
     lifetime: i64,
     /// Whether the server may still call the sound grant dead once by mistake.
@@ -70,6 +88,8 @@ pub(super) enum Verdict {
         lifetime: i64,
     },
     Dead,
+    /// Nobody knows the client.
+    Stranger,
     /// The user has not agreed yet.
     Pending,
 }
@@ -84,6 +104,8 @@ pub(super) struct Servers {
     pub(super) wrong: Vec<String>,
     pub(super) refreshes: u64,
     pub(super) logins: u64,
+    /// The numbers of assertions that have come.
+    assertions: HashSet<String>,
     next_access: u64,
     pub(super) boot: u32,
 }
@@ -92,6 +114,11 @@ pub(super) struct Servers {
 pub(super) fn parse(token: &str) -> Option<(&str, usize)> {
     let (account, number) = token.strip_prefix("rt-")?.split_once('-')?;
     Some((account, number.parse().ok()?))
+}
+
+/// The access tokens that a text holds whole.
+pub(super) fn access_tokens(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"').filter(|part| part.starts_with("at-"))
 }
 
 /// The refresh tokens that a text holds whole.
@@ -106,14 +133,17 @@ impl Servers {
         let tokens = vec![first];
         let grant = Grant { tokens, ..Grant::new(kind, lifetime) };
         self.grants.insert(account.to_owned(), Grant { agreed: true, redeemed: true, ..grant });
-        let access = Access { expires, boot: 0, durable: true, recorded: true };
+        let access = Access { expires, boot: 0, durable: true, recorded: true, with: None };
         self.accesses.insert(format!("at-{account}"), access);
     }
 
     /// A refresh token arrives at its server.
     pub(super) fn take(&mut self, token: &str, now: i64) -> Verdict {
-        if let Some(account) = token.strip_prefix("self-") {
-            return self.give(account, 3_600_000, None, now);
+        if let Some(shown) = token.strip_prefix("secret-") {
+            return self.take_secret(shown, now);
+        }
+        if let Some(jwt) = token.strip_prefix("assertion-") {
+            return self.take_assertion(jwt, now);
         }
         if let Some(login) = token.strip_prefix("code-") {
             return self.redeem(login, now);
@@ -151,11 +181,7 @@ impl Servers {
             return Verdict::Pending;
         }
         if grant.redeemed {
-            let account = account_of(login).to_owned();
-            for (_, grant) in self.grants.iter_mut().filter(|(name, _)| account_of(name) == account)
-            {
-                grant.over.get_or_insert("a code was used twice");
-            }
+            self.end_all(account_of(login), "a code was used twice");
             return Verdict::Dead;
         }
         grant.redeemed = true;
@@ -164,6 +190,54 @@ impl Servers {
         let lifetime = grant.lifetime;
         self.logins += 1;
         self.give(login, lifetime, Some(format!("rt-{login}-0")), now)
+    }
+
+    /// A client shows its secret: `CLIENT:SECRET`.
+    fn take_secret(&mut self, shown: &str, now: i64) -> Verdict {
+        let known = shown.split_once(':').and_then(|(id, secret)| robots::by_secret(id, secret));
+        match known.and_then(|account| self.renew(account, now)) {
+            Some(granted) => granted,
+            // whose client was taken away is nobody
+            None => Verdict::Stranger,
+        }
+    }
+
+    /// A client shows what its key has signed.
+    fn take_assertion(&mut self, jwt: &str, now: i64) -> Verdict {
+        let Some(assertion) = Assertion::read(jwt) else { return Verdict::Dead };
+        let Some(account) = assertion.account() else { return Verdict::Dead };
+        if !self.assertions.insert(assertion.jti.clone()) {
+            self.end_all(account, "an assertion was used twice");
+            return Verdict::Dead;
+        }
+        self.renew(account, now).unwrap_or(Verdict::Dead)
+    }
+
+    /// A client that renews itself has asked for tokens. `None` if it is not let in.
+    fn renew(&mut self, account: &str, now: i64) -> Option<Verdict> {
+        let of_account = self.grants.iter().filter(|(login, _)| account_of(login) == account);
+        let (login, grant) = of_account.max_by_key(|(login, _)| number_of(login))?;
+        if grant.over.is_some() || !grant.kind.renews_itself() {
+            return None;
+        }
+        let (login, lifetime) = (login.clone(), grant.lifetime);
+        self.refreshes += 1;
+        Some(self.give(&login, lifetime, None, now))
+    }
+
+    /// Ends all that an account has.
+    fn end_all(&mut self, account: &str, why: &'static str) {
+        for (_, grant) in self.grants.iter_mut().filter(|(name, _)| account_of(name) == account) {
+            grant.over.get_or_insert(why);
+        }
+    }
+
+    /// Its owner lets a client in that is about to sign itself in.
+    pub(super) fn admit_client(&mut self, login: &str, kind: Kind, lifetime: i64) {
+        self.logins += 1;
+        let stands_for_it = Refresh { custody: Custody::Away, used: None, successors: Vec::new() };
+        let grant = Grant { tokens: vec![stands_for_it], ..Grant::new(kind, lifetime) };
+        self.grants.insert(login.to_owned(), Grant { agreed: true, redeemed: true, ..grant });
     }
 
     /// The user is about to sign in: tokens come of that once a code is redeemed. `agreed` where that is at once.
@@ -189,11 +263,22 @@ impl Servers {
         numbered.max_by_key(|(number, _)| *number)
     }
 
+    /// Whether that login is in force on the disk, and not only on its way there.
+    pub(super) fn newest_is_in_force(&self, account: &str) -> bool {
+        let held = self.grants.iter().filter(|(login, grant)| {
+            account_of(login) == account && grant.tokens.iter().any(Refresh::is_at_hand)
+        });
+        let newest = held.max_by_key(|(login, _)| number_of(login));
+        let is_durable = |token: &Refresh| token.custody == Custody::Durable;
+        newest.is_some_and(|(_, grant)| grant.tokens.iter().any(is_durable))
+    }
+
     fn give(&mut self, login: &str, lifetime: i64, refresh: Option<String>, now: i64) -> Verdict {
         self.next_access += 1;
         let access = format!("at-{login}-{}", self.next_access);
         let boot = self.boot;
-        let given = Access { expires: now + lifetime, boot, durable: false, recorded: false };
+        let (expires, with) = (now + lifetime, refresh.clone());
+        let given = Access { expires, boot, durable: false, recorded: false, with };
         self.accesses.insert(access.clone(), given);
         Verdict::Granted { refresh, access, lifetime }
     }
@@ -205,22 +290,41 @@ impl Servers {
         grant.kind != Kind::Strict && std::mem::take(&mut grant.may_err)
     }
 
+    /// Whether what came with an access token is safe: then the token itself may be lost. It is so of a token for a part
+    /// of a login, which is kept in memory alone.
+    pub(super) fn is_covered(&self, access: &Access) -> bool {
+        let Some((account, number)) = access.with.as_deref().and_then(parse) else { return true };
+        let kept = |grant: &Grant| matches!(grant.tokens[number].custody, Custody::Durable);
+        access.recorded || self.grants.get(account).is_some_and(kept)
+    }
+
     /// What happened to a refresh token on its way.
     pub(super) fn note(&mut self, token: &str, custody: Custody) {
         let Some((account, number)) = parse(token) else { return };
         let Some(grant) = self.grants.get_mut(account) else { return };
         let Some(refresh) = grant.tokens.get_mut(number) else { return };
-        if refresh.custody != Custody::Durable {
-            refresh.custody = custody;
+        refresh.pass_to(custody);
+    }
+
+    /// The same of an access token: where it is, a login is whose client renews itself.
+    pub(super) fn note_access(&mut self, token: &str, custody: Custody) {
+        let Some(access) = self.accesses.get_mut(token) else { return };
+        match custody {
+            Custody::Recorded => access.recorded = true,
+            Custody::Durable => access.durable = true,
+            Custody::Away | Custody::Held | Custody::Lost => {}
+        }
+        let login = token.split('-').nth(1).unwrap_or_default();
+        let Some(grant) = self.grants.get_mut(login) else { return };
+        if grant.kind.renews_itself() {
+            grant.tokens[0].pass_to(custody);
         }
     }
 
     /// The daemon crashed: what was not on its disk is lost.
     pub(super) fn forget_memory(&mut self) {
         for token in self.grants.values_mut().flat_map(|grant| &mut grant.tokens) {
-            if token.custody != Custody::Durable {
-                token.custody = Custody::Lost;
-            }
+            token.pass_to(Custody::Lost);
         }
     }
 }
@@ -237,7 +341,15 @@ fn number_of(login: &str) -> u32 {
 
 impl Refresh {
     fn is_at_hand(&self) -> bool {
-        matches!(self.custody, Custody::Durable | Custody::Held)
+        matches!(self.custody, Custody::Durable | Custody::Recorded | Custody::Held)
+    }
+
+    /// What is on the disk stays there.
+    fn pass_to(&mut self, custody: Custody) {
+        match (self.custody, custody) {
+            (Custody::Durable, _) | (Custody::Recorded, Custody::Held | Custody::Lost) => {}
+            (_, custody) => self.custody = custody,
+        }
     }
 }
 
@@ -252,7 +364,7 @@ impl Grant {
         let token = &self.tokens[number];
         match self.kind {
             _ if self.over.is_some() => false,
-            Kind::Static => true,
+            Kind::Static | Kind::Secret | Kind::Key => true,
             Kind::Strict => token.successors.is_empty(),
             Kind::Timed => token.used.is_none_or(|used| used + GRACE > now),
             Kind::Confirmed => {
@@ -262,18 +374,15 @@ impl Grant {
     }
 
     fn newer_at_hand(&self, number: usize) -> bool {
-        self.tokens[number].successors.iter().any(|next| {
-            matches!(self.tokens[*next].custody, Custody::Durable | Custody::Held)
-                || self.newer_at_hand(*next)
-        })
+        self.tokens[number]
+            .successors
+            .iter()
+            .any(|next| self.tokens[*next].is_at_hand() || self.newer_at_hand(*next))
     }
 
     /// Whether the newest refresh token that the daemon has works, and will go on working.
     pub(super) fn stands(&self, now: i64) -> bool {
-        let newest = self
-            .tokens
-            .iter()
-            .rposition(|token| matches!(token.custody, Custody::Durable | Custody::Held));
+        let newest = self.tokens.iter().rposition(Refresh::is_at_hand);
         newest.is_some_and(|number| {
             let forgiven = self.kind == Kind::Timed && !self.tokens[number].successors.is_empty();
             !forgiven && self.honours(number, now)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::provider::{Custody, Servers, Verdict, parse, refresh_tokens};
+use super::provider::{Custody, Servers, Verdict, access_tokens, parse, refresh_tokens};
 use crate::model::{FailureClass, RawAnswer};
 use crate::oauth::{Courier, Delivery, SendError, TokenRequest};
 
@@ -95,6 +95,9 @@ impl Courier for Sky {
                 for token in refresh_tokens(&text) {
                     air.servers.note(token, Custody::Held);
                 }
+                for token in access_tokens(&text) {
+                    air.servers.note_access(token, Custody::Held);
+                }
             }
             result
         })
@@ -103,14 +106,15 @@ impl Courier for Sky {
 
 /// By what a request asks for tokens.
 fn proof(request: &TokenRequest) -> String {
-    let code = request.parameter("code").or_else(|| request.parameter("device_code"));
-    let own = request.parameter("scope").filter(|_| {
-        request.parameter("grant_type").is_some_and(|grant| grant == "client_credentials")
-    });
-    let code = code.map(|code| format!("code-{code}"));
-    // the scope of a client's own login is the name of its account
-    let own = own.map(|account| format!("self-{account}"));
-    request.parameter("refresh_token").or(code).or(own).unwrap_or_default()
+    let of = |name: &str| request.parameter(name).unwrap_or_default();
+    match of("grant_type").as_str() {
+        "refresh_token" => of("refresh_token"),
+        "authorization_code" => format!("code-{}", of("code")),
+        "urn:ietf:params:oauth:grant-type:device_code" => format!("code-{}", of("device_code")),
+        "client_credentials" => format!("secret-{}:{}", of("client_id"), of("client_secret")),
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => format!("assertion-{}", of("assertion")),
+        other => panic!("nobody asks for {other}"),
+    }
 }
 
 impl Air {
@@ -262,6 +266,7 @@ impl Air {
     fn serve(&mut self, token: &str) -> RawAnswer {
         match self.servers.take(token, self.now) {
             Verdict::Dead => answer(400, "{\"error\":\"invalid_grant\"}"),
+            Verdict::Stranger => answer(401, "{\"error\":\"invalid_client\"}"),
             Verdict::Pending => answer(400, "{\"error\":\"authorization_pending\"}"),
             Verdict::Granted { refresh, access, lifetime } => {
                 let refresh = refresh.map(|token| format!("\"refresh_token\":\"{token}\","));

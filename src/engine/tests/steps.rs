@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::accounts::ACCOUNTS;
 use super::sky::Fate;
 
 /// How requests fare for a while.
@@ -67,7 +68,7 @@ fn weather() -> impl Strategy<Value = Weather> {
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => (0..5_usize, 0..4000_u32, 1..60_000_u32, any::<bool>()).prop_map(
+        5 => (0..ACCOUNTS.len(), 0..4000_u32, 1..60_000_u32, any::<bool>()).prop_map(
             |(who, min_valid, patience, rejects)| Step::Ask { who, min_valid, patience, rejects }
         ),
         8 => (1..40_u8, any::<u16>(), weather())

@@ -2,11 +2,8 @@
 //! hand.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::future::poll_fn;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -16,81 +13,22 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::provider::{Custody, Kind, Servers, refresh_tokens};
+use super::accounts::{ACCOUNTS, ALIASES};
+use super::beginning::{catalog, http, sign_in};
+use super::custody::Cargo;
+use super::disk::Disk;
+use super::files::{self, places};
+use super::hour::{Bell, Hour, UP};
+use super::provider::{Kind, Servers};
 use super::sky::Sky;
 use crate::api::{Fault, GetToken, Logout, Request, Response};
 use crate::engine::task::{Engine, Info, Parts};
 use crate::engine::{Control, Handle, Reload};
 use crate::lifecycle::{Event, Settings};
-use crate::model::{
-    AccessToken, AccountId, AccountSeed, Boot, BootId, Caller, ClientKey, ClientRecord, DeviceCode,
-    Face, Fingerprint, FlightId, Generation, GrantChange, GrantType, Identity, Issued, Modes, Now,
-    RefreshToken, RequestId, Scopes, Stamp, Target, TokenType, Values, Wall,
-};
-use crate::oauth::{Http, HttpOptions};
-use crate::provider::Catalog;
-use crate::store::{Attempt, Begin, BeginKind, Command, DeviceSignIn, Exchange, Places, by_hand};
-use crate::sys::alarm::{Alarm, Timer};
-use crate::sys::clock::{Clock, Time};
-
-/// The wall clock at the true time 0, in milliseconds.
-const EPOCH: i64 = 1_800_000_000_000;
-/// How long the machine was up when a history begins.
-const UP: i64 = 1_000_000;
-
-/// The accounts of the small world, and what their servers do.
-pub(super) const ACCOUNTS: [(&str, &str, Kind, i64); 5] = [
-    ("one", "strict", Kind::Strict, 3_600_000),
-    ("two", "strict", Kind::Strict, 900_000),
-    ("three", "timed", Kind::Timed, 1_800_000),
-    ("four", "confirmed", Kind::Confirmed, 1_200_000),
-    ("five", "static", Kind::Static, 3_600_000),
-];
-
-/// The names that accounts can have.
-const ALIASES: [(&str, &str); 5] =
-    [("one", "uno"), ("two", "due"), ("three", "tre"), ("four", "quattro"), ("five", "cinque")];
-
-/// The time of a boot.
-#[derive(Debug)]
-struct Hour {
-    /// The true time, in milliseconds.
-    now: AtomicI64,
-    /// What the boot clock shows beyond it.
-    up: AtomicI64,
-    /// How far the wall clock is off.
-    offset: AtomicI64,
-    /// What the alarm is set to, on the boot clock.
-    alarm: AtomicI64,
-}
-
-impl Time for Hour {
-    fn now(&self) -> Now {
-        let now = self.now.load(Relaxed);
-        Now {
-            wall: Wall(EPOCH + now + self.offset.load(Relaxed)),
-            boot: Boot(now + self.up.load(Relaxed)),
-        }
-    }
-}
-
-/// A timer that needs no waking: the engine is asked again whenever something may have happened.
-struct Bell(Arc<Hour>);
-
-impl Timer for Bell {
-    fn set(&mut self, at: Option<Boot>) -> io::Result<()> {
-        self.0.alarm.store(at.map_or(i64::MAX, |at| at.0), Relaxed);
-        Ok(())
-    }
-
-    fn poll_due(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.0.alarm.load(Relaxed) > Time::now(&*self.0).boot.0 {
-            return Poll::Pending;
-        }
-        self.0.alarm.store(i64::MAX, Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
+use crate::model::{AccountId, BootId, Caller, Face, Fingerprint, Generation, Identity, Modes};
+use crate::store::{Attempt, by_hand};
+use crate::sys::alarm::Alarm;
+use crate::sys::clock::Clock;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Fault>>>>;
 
@@ -119,15 +57,6 @@ pub(super) enum Asked {
     Rest,
 }
 
-/// What the disk does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disk {
-    /// It takes everything.
-    Well,
-    /// It is full.
-    Full,
-}
-
 /// A daemon at work.
 struct Running {
     engine: Engine,
@@ -135,12 +64,14 @@ struct Running {
     desk: by_hand::ByHand,
     control: mpsc::Receiver<Control>,
     orders: mpsc::Sender<Control>,
+    /// What another program holds of the database.
+    lock: Option<by_hand::Lock>,
 }
 
 pub(super) struct World {
     hour: Arc<Hour>,
     boots: u32,
-    home: TempDir,
+    pub(super) home: TempDir,
     running: Option<Running>,
     pub(super) sky: Sky,
     pub(super) questions: Vec<Question>,
@@ -158,11 +89,10 @@ pub(super) struct World {
     pub(super) unfinished: Vec<Attempt>,
     pub(super) steps: u64,
     settings: Settings,
-    disk: Disk,
     /// Answers to what was asked besides tokens.
     pub(super) heard: Vec<(&'static str, Asked, Result<Response, Fault>)>,
     /// Of accounts that have another name, which.
-    names: HashMap<&'static str, &'static str>,
+    pub(super) names: HashMap<&'static str, &'static str>,
     /// The last login of an account that its user has ended, or may have.
     pub(super) ended: HashMap<&'static str, u32>,
     /// Sign-ins on another device that the next daemon finds: the account and the login.
@@ -180,15 +110,15 @@ impl World {
         accounts: &[(&'static str, &'static str, Kind, i64)],
         settings: Settings,
     ) -> Self {
-        let home = home();
+        let home = files::home();
         if accounts == ACCOUNTS {
             static IMAGE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
             let image = IMAGE.get_or_init(|| {
-                let first = self::home();
+                let first = files::home();
                 sign_in(&places(first.path()), accounts);
-                read(first.path())
+                files::read(first.path())
             });
-            write(home.path(), image);
+            files::write(home.path(), image);
         } else {
             sign_in(&places(home.path()), accounts);
         }
@@ -221,7 +151,6 @@ impl World {
             unfinished: Vec::new(),
             steps: 0,
             settings,
-            disk: Disk::Well,
             heard: Vec::new(),
             names: HashMap::new(),
             ended: HashMap::new(),
@@ -241,6 +170,10 @@ impl World {
         boot == self.boots || self.started_at >= self.latest
     }
 
+    pub(super) fn has_answer_on_record(&self) -> bool {
+        self.running.as_ref().unwrap().desk.recorded().iter().any(|(_, answered)| *answered)
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.running.as_ref().unwrap().engine
     }
@@ -251,7 +184,6 @@ impl World {
         self.hour.alarm.store(i64::MAX, Relaxed);
         self.started_at = self.hour.offset.load(Relaxed);
         self.put_devices(&clock);
-        self.disk = Disk::Well;
         let opened = by_hand::open(&places(self.home.path()), clock.now()).unwrap();
         let (store, reports, loaded, desk) = opened;
         for record in &loaded.accounts {
@@ -293,13 +225,13 @@ impl World {
         // as the loop does before its first step
         engine.tell(Event::Alarm);
         self.read_only = false;
-        self.running = Some(Running { engine, handle, desk, control, orders });
+        self.running = Some(Running { engine, handle, desk, control, orders, lock: None });
     }
 
     /// The daemon dies at once and starts on what the disk has.
     pub(super) fn crash(&mut self, arrives: impl Fn(usize) -> bool, boot: Option<i64>, down: i64) {
-        let after = home();
-        copy(self.home.path(), after.path());
+        let after = files::home();
+        files::copy(self.home.path(), after.path());
         self.running = None;
         self.home = after;
         // who was about to leave may have left
@@ -331,49 +263,13 @@ impl World {
         self.running.as_ref().unwrap().desk.read_only(read_only);
     }
 
-    /// The name that an account has by now.
-    pub(super) fn name(&self, who: &'static str) -> &'static str {
-        self.names.get(who).copied().unwrap_or(who)
-    }
-
-    /// The one that it has not.
-    pub(super) fn other_name(&self, who: &'static str) -> &'static str {
-        let (first, second) = ALIASES.into_iter().find(|(name, _)| *name == who).unwrap();
-        if self.name(who) == first { second } else { first }
-    }
-
-    pub(super) fn renamed(&mut self, who: &'static str, name: &'static str) {
-        self.names.insert(who, name);
-    }
-
-    /// The user has ended what the account had, or may have.
-    pub(super) fn end(&mut self, who: &'static str) {
-        self.ended.insert(who, u32::try_from(self.sky.air().servers.grants.len()).unwrap());
-    }
-
-    /// Whether an account has a login that its provider honours, and its user.
-    pub(super) fn honoured(&self, servers: &Servers, who: &str) -> bool {
-        let ended = |number: u32| self.ended.get(who).is_some_and(|ended| number <= *ended);
-        // who is about to leave may have left, and not have been told yet
-        let leaves = |it: &Question| it.account == who && it.asked == Asked::Leave;
-        !self.questions.iter().any(leaves)
-            && servers
-                .newest(who, self.now())
-                .is_some_and(|(number, stands)| stands && !ended(number))
-    }
-
     /// From now on the disk is like that.
     pub(super) fn disk(&mut self, disk: Disk) {
-        let by_hand = &self.running.as_ref().unwrap().desk;
-        let sql = match disk {
-            Disk::Well => "PRAGMA max_page_count = 1000000",
-            // no lower than what it has
-            Disk::Full => "PRAGMA max_page_count = 1",
-        };
-        by_hand.read_only(false);
-        by_hand.execute(sql);
-        by_hand.read_only(self.read_only);
-        self.disk = disk;
+        let running = self.running.as_mut().unwrap();
+        running.lock = None;
+        running.desk.read_only(false);
+        running.lock = disk.bring_about(&running.desk);
+        running.desk.read_only(self.read_only);
         self.refused |= disk != Disk::Well;
     }
 
@@ -383,53 +279,6 @@ impl World {
         let orders = &self.running.as_ref().unwrap().orders;
         // one that waits already is as good
         let _ = orders.try_send(Control::Reload(Box::new(reload)));
-    }
-
-    /// Writes down what the daemon before had shown of sign-ins on another device.
-    fn put_devices(&mut self, clock: &Clock) {
-        let devices = std::mem::take(&mut self.devices);
-        if devices.is_empty() {
-            return;
-        }
-        let opened = by_hand::open(&places(self.home.path()), clock.now()).unwrap();
-        let (store, _reports, loaded, mut desk) = opened;
-        for (who, login) in devices {
-            let name = self.name(who);
-            let known = loaded.accounts.iter().find(|known| known.seed.name.as_str() == name);
-            let fresh = self.sky.air().servers.grants.len().to_le_bytes();
-            let (_, provider, ..) = ACCOUNTS.into_iter().find(|(it, ..)| *it == who).unwrap();
-            let mut seed = seed(
-                name,
-                provider,
-                known.map_or(AccountId::from_random(fresh), |it| it.seed.id.clone()),
-            );
-            seed.name = name.parse().unwrap();
-            let client = ClientRecord {
-                key: seed.client.clone(),
-                redirect_uri: None,
-                discovered: None,
-                secret_ends: None,
-            };
-            let mut request = [0; 10];
-            request[..8].copy_from_slice(&fresh);
-            let device = DeviceSignIn {
-                request: RequestId::from_random(request),
-                seed,
-                client,
-                secret: None,
-                registration: None,
-                key: None,
-                code: Arc::new(DeviceCode::new(login)),
-                user_code: "AB-CD".into(),
-                verification_uri: "https://device.example".into(),
-                verification_uri_complete: None,
-                interval: Duration::from_secs(5),
-                began: clock.stamp(),
-                lifetime: Duration::from_mins(10),
-            };
-            assert!(store.send(Command::PutDevice(Box::new(device))).is_ok());
-        }
-        desk.turns();
     }
 
     pub(super) fn ask(&mut self, who: &'static str, get: GetToken) {
@@ -484,16 +333,13 @@ impl World {
 
     /// The disk commits one command. Whether there was one.
     pub(super) fn disk_steps(&mut self) -> bool {
-        let (takes, full) = (!self.read_only, !self.read_only && self.disk == Disk::Full);
-        let sky = self.sky.clone();
-        let committed = self.running.as_mut().unwrap().desk.turn(|command| {
-            if full {
-                // what finds room is taken; of a refresh token the worst is assumed
-                note_tokens(&mut sky.air().servers, command);
-            } else if takes {
-                note_durable(&mut sky.air().servers, command);
-            }
-        });
+        let desk = &mut self.running.as_mut().unwrap().desk;
+        let before = desk.recorded();
+        let mut cargo = None;
+        let committed = desk.turn(|command| cargo = Cargo::of(command));
+        if let Some(cargo) = cargo.filter(|cargo| cargo.is_durable(&before, &desk.recorded())) {
+            cargo.note(&mut self.sky.air().servers);
+        }
         self.steps += u64::from(committed);
         committed
     }
@@ -534,185 +380,4 @@ impl World {
         self.hour.now.store(now, Relaxed);
         self.sky.air().now = now;
     }
-}
-
-/// The access tokens that a command makes durable.
-fn note_tokens(servers: &mut Servers, command: &Command) {
-    match command {
-        Command::Answered { answer, .. } => {
-            for part in String::from_utf8_lossy(&answer.body).split('"') {
-                if let Some(access) = servers.accesses.get_mut(part) {
-                    access.recorded = true;
-                }
-            }
-        }
-        Command::Grant(change) => {
-            if let Some(issued) = &change.issued
-                && let Some(access) =
-                    servers.accesses.get_mut(issued.access.open().unwrap().expose())
-            {
-                access.durable = true;
-            }
-        }
-        _ => {}
-    }
-}
-
-/// What a command makes durable.
-fn note_durable(servers: &mut Servers, command: &Command) {
-    note_tokens(servers, command);
-    match command {
-        Command::Answered { answer, .. } => {
-            let text = String::from_utf8_lossy(&answer.body).into_owned();
-            for token in refresh_tokens(&text) {
-                servers.note(token, Custody::Durable);
-            }
-            // cut short behind the refresh token: it is found all the same
-            if let Some(token) = text.strip_prefix("{\"refresh_token\":\"") {
-                servers.note(token.split('"').next().unwrap(), Custody::Durable);
-            }
-        }
-        Command::Grant(change) => {
-            if let Some(token) = &change.refresh {
-                servers.note(token.expose(), Custody::Durable);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn places(home: &Path) -> Places {
-    Places {
-        database: home.join("state/ostler/ostler.db"),
-        keys: home.join("config/ostler/keys.toml"),
-        marks: Vec::new(),
-    }
-}
-
-/// In memory where that is to be had: there are thousands of them, and each commit syncs.
-fn home() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
-}
-
-fn read(home: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut open = vec![home.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in directory.read_dir().unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else if !path.to_string_lossy().ends_with("-shm") {
-                let place = path.strip_prefix(home).unwrap().to_owned();
-                files.push((place, fs::read(&path).unwrap()));
-            }
-        }
-    }
-    files
-}
-
-fn write(home: &Path, files: &[(PathBuf, Vec<u8>)]) {
-    for (place, bytes) in files {
-        let path = home.join(place);
-        let mut directory = DirBuilder::new();
-        directory.recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
-        let mut file = OpenOptions::new();
-        let mut file = file.write(true).create_new(true).mode(0o600).open(path).unwrap();
-        file.write_all(bytes).unwrap();
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    write(to, &read(from));
-}
-
-fn http() -> Http {
-    static HTTP: OnceLock<Http> = OnceLock::new();
-    HTTP.get_or_init(|| Http::new(&HttpOptions::default()).unwrap()).clone()
-}
-
-fn catalog() -> Catalog {
-    static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    let read = || {
-        let kinds = [
-            ("strict", "kind = \"strict\""),
-            ("timed", "kind = \"timed\"\nseconds = 30"),
-            ("confirmed", "kind = \"until_confirmed\""),
-            ("static", "kind = \"static\""),
-            // nobody listens there
-            ("deaf", "kind = \"strict\"\n[revocation]\nurl = \"http://127.0.0.1:1/revoke\""),
-        ];
-        let files = kinds.map(|(id, rotation)| {
-            let text = format!(
-                "id = \"{id}\"\ntitle = \"{id}\"\n\
-                 authorization_url = \"https://{id}.example/authorize\"\n\
-                 token_url = \"https://{id}.example/token\"\nclient_auth = \"none\"\n\
-                 [rotation]\n{rotation}\n"
-            );
-            (PathBuf::from(format!("{id}.toml")), text)
-        });
-        let (catalog, errors) = Catalog::read(files);
-        assert!(errors.is_empty(), "{errors:?}");
-        catalog
-    };
-    CATALOG.get_or_init(read).clone()
-}
-
-fn seed(name: &str, provider: &str, id: AccountId) -> AccountSeed {
-    AccountSeed {
-        id,
-        name: name.parse().unwrap(),
-        client: ClientKey { provider: provider.parse().unwrap(), client: "app".parse().unwrap() },
-        scopes: Scopes::parse_lenient("open close"),
-        target: Target::default(),
-        grant: GrantType::Code,
-        values: Values::default(),
-    }
-}
-
-/// Signs accounts in, on a disk that has none.
-fn sign_in(places: &Places, accounts: &[(&'static str, &'static str, Kind, i64)]) {
-    let now = Now { wall: Wall(EPOCH), boot: Boot(UP) };
-    let sent = Stamp { at: now, boot_id: BootId("boot-0".into()) };
-    let (store, mut reports, _, mut desk) = by_hand::open(places, now).unwrap();
-    for (number, (name, provider, _, lifetime)) in accounts.iter().enumerate() {
-        let flight = FlightId(number as u64 + 1);
-        let mut id = [0; 8];
-        id[..4].copy_from_slice(&u32::try_from(number).unwrap().to_le_bytes());
-        let seed = seed(name, provider, AccountId::from_random(id));
-        let key = seed.client.clone();
-        let account = seed.id.clone();
-        let client = ClientRecord { key, redirect_uri: None, discovered: None, secret_ends: None };
-        let kind = BeginKind::Exchange(Box::new(Exchange {
-            seed,
-            client,
-            secret: None,
-            registration: None,
-            key: None,
-        }));
-        let begin = Begin { flight, sent: sent.clone(), kind };
-        let issued = Issued {
-            access: AccessToken::new(format!("at-{name}")).into(),
-            token_type: TokenType::Bearer,
-            scopes: Scopes::parse_lenient("open close"),
-            sent: sent.clone(),
-            lifetime: Some(Duration::from_millis(u64::try_from(*lifetime).unwrap())),
-            values: Values::default(),
-        };
-        let change = GrantChange {
-            flight,
-            account,
-            refresh: Some(RefreshToken::new(format!("rt-{name}-0"))),
-            issued: Some(Arc::new(issued)),
-            refresh_lifetime: None,
-        };
-        store.send(Command::Begin(Box::new(begin))).unwrap();
-        store.send(Command::Grant(Box::new(change))).unwrap();
-        if number % 64 == 63 {
-            desk.turns();
-            while reports.try_recv().is_ok() {}
-        }
-    }
-    desk.turns();
 }
