@@ -21,6 +21,7 @@ mod dbus;
 mod disk;
 mod doctor;
 mod hostile;
+mod key_logins;
 mod lists;
 mod lock;
 mod logind;

@@ -1,7 +1,8 @@
 //! Every way in, and every point at which the daemon can die on it (`src/crash.rs`), at a provider that was not
 //! written by us and that punishes: a refresh token that is used again, or a code, ends the grant with
 //! everything that came of it, and so does a revocation. The person has one browser, so that the provider takes
-//! a later login of theirs for one with an earlier.
+//! a later login of theirs for one with an earlier. It does not have the grant of a login by a key (RFC 7523): that way
+//! is in `tests/daemon/key_logins.rs`.
 //!
 //! | it ends | the provider has | on record | afterwards |
 //! |---|---|---|---|

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::secret;
+use super::robot::Robot;
 
 /// A provider's dialect, its one client and its habits.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub(crate) struct Config {
     pub(crate) dialect: Dialect,
     /// The client that is registered.
     pub(crate) client: Client,
+    /// Another one that has tokens for what it signs, if there is one.
+    pub(crate) robot: Option<Robot>,
     /// The scopes that exist.
     pub(crate) scopes: Vec<String>,
     /// How the user signs in.
@@ -123,6 +126,7 @@ impl Config {
                 auth: Auth::Post,
                 redirect: Redirect::Page("https://door.example.test/parqex/done".to_owned()),
             },
+            robot: None,
             scopes: vec!["OPENDOOR".to_owned(), "CLOSEDOOR".to_owned()],
             sign_in: SignIn::Headless,
             access_lifetime: Duration::from_hours(1),
@@ -169,6 +173,12 @@ impl Config {
     /// With another client authentication.
     pub(crate) fn auth(mut self, auth: Auth) -> Self {
         self.client.auth = auth;
+        self
+    }
+
+    /// With a client that has tokens for what it signs.
+    pub(crate) fn robot(mut self, robot: Robot) -> Self {
+        self.robot = Some(robot);
         self
     }
 

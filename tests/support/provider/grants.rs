@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::secret;
 use super::config::{OldAccess, Rotation};
+use super::robot::Assertion;
 
 /// How long a code is good for (RFC 6749, 4.1.2: ten minutes at most).
 const CODE_LIFETIME: Duration = Duration::from_mins(1);
@@ -22,6 +23,8 @@ pub(super) struct Grants {
     codes: HashMap<String, Code>,
     refresh: HashMap<String, Refresh>,
     access: HashMap<String, Access>,
+    /// The assertions that have come, by number, and the families that they brought.
+    assertions: HashMap<String, usize>,
 }
 
 /// What came of one sign-in.
@@ -99,6 +102,7 @@ impl Grants {
             codes: HashMap::new(),
             refresh: HashMap::new(),
             access: HashMap::new(),
+            assertions: HashMap::new(),
         }
     }
 
@@ -174,6 +178,29 @@ impl Grants {
         }
         let renewal = if self.rotation == Rotation::Off { NewRefresh::No } else { NewRefresh::Yes };
         Ok(self.issue(family, scopes, renewal, now))
+    }
+
+    /// Tokens for an assertion. One that comes twice kills what the first one brought.
+    pub(super) fn assert(
+        &mut self,
+        assertion: Assertion,
+        scopes: Vec<String>,
+        now: Instant,
+    ) -> Result<Issued, Refusal> {
+        let Assertion { subject, number } = assertion;
+        if let Some(family) = self.assertions.get(&number) {
+            self.families[*family].alive = false;
+            return Err(Refusal::Reuse);
+        }
+        let family = self.families.len();
+        self.families.push(Family {
+            user: subject,
+            scopes: scopes.clone(),
+            alive: true,
+            newest: None,
+        });
+        self.assertions.insert(number, family);
+        Ok(self.issue(family, scopes, NewRefresh::No, now))
     }
 
     /// Whose access token that is, if it is good.

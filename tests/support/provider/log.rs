@@ -9,7 +9,8 @@ use super::fault::Fault;
 pub(crate) struct Log {
     /// The requests at the token endpoint.
     pub(crate) requests: Vec<TokenRequest>,
-    /// How often a refresh token came that had been replaced: each is a dead family.
+    /// How often a refresh token came that had been replaced, a code or an assertion that was used: each is a dead
+    /// family.
     pub(crate) reuses: usize,
     /// How many token requests were in progress at once, at most.
     pub(crate) most_in_flight: usize,
@@ -53,6 +54,8 @@ pub(crate) enum Grant {
     Code,
     /// `refresh_token`.
     Refresh,
+    /// `urn:ietf:params:oauth:grant-type:jwt-bearer`.
+    Assertion,
     /// Another one, or none.
     Other(String),
 }
@@ -92,6 +95,7 @@ impl From<&str> for Grant {
         match text {
             "authorization_code" => Self::Code,
             "refresh_token" => Self::Refresh,
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => Self::Assertion,
             other => Self::Other(other.to_owned()),
         }
     }

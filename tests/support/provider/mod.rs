@@ -12,6 +12,7 @@ mod fault;
 mod grants;
 mod line;
 mod log;
+mod robot;
 mod shared;
 mod token;
 
@@ -39,6 +40,7 @@ pub(crate) use config::{
 };
 pub(crate) use fault::{Fault, Packing};
 pub(crate) use log::{Grant, Log, Outcome, TokenRequest};
+pub(crate) use robot::Robot;
 
 /// How long a test waits for something to happen at the provider.
 const PATIENCE: Duration = Duration::from_secs(30);

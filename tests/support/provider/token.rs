@@ -168,7 +168,10 @@ impl Ask {
 
 fn act(shared: &Shared, ask: &Ask, grant: &Grant) -> Result<Issued, Refusal> {
     ask.check_form(shared.config.dialect)?;
-    ask.authenticate(shared)?;
+    // an assertion says who asks
+    if *grant != Grant::Assertion {
+        ask.authenticate(shared)?;
+    }
     let now = clock::now();
     let issued = match grant {
         Grant::Code => {
@@ -184,6 +187,16 @@ fn act(shared: &Shared, ask: &Ask, grant: &Grant) -> Result<Issued, Refusal> {
             };
             let scopes = scopes.map_err(|_| Refusal::Plain("invalid_scope"))?;
             shared.grants().refresh(token, scopes, now)
+        }
+        Grant::Assertion => {
+            let robot = shared.config.robot.as_ref();
+            let robot = robot.ok_or(Refusal::Plain("unsupported_grant_type"))?;
+            let token_url = format!("{}{}", shared.base, shared.config.token_path());
+            let read = robot.read(ask.need("assertion")?, &token_url);
+            let assertion = read.ok_or(Refusal::Plain("invalid_grant"))?;
+            let scopes = shared.config.parse_scopes(ask.param("scope"));
+            let scopes = scopes.map_err(|_| Refusal::Plain("invalid_scope"))?;
+            shared.grants().assert(assertion, scopes, now)
         }
         Grant::Other(name) if name.is_empty() => Err(Refusal::Plain("invalid_request")),
         Grant::Other(_) => Err(Refusal::Plain("unsupported_grant_type")),
