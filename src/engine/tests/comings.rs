@@ -370,3 +370,22 @@ fn a_sign_in_that_goes_on_at_a_start_leaves_accounts_alone_whose_answer_is_on_re
     ];
     play(&deeds, true, &std::cell::RefCell::default()).unwrap();
 }
+
+#[test]
+fn who_could_not_be_signed_in_for_good_has_the_login_before_and_is_told_when_that_is_over() {
+    let ask = |who, patience| Step::Ask { who, min_valid: 0, patience, rejects: false };
+    let go = |count, order, fate| Step::Go { count, order, weather: Weather::All(fate) };
+    let deeds = [
+        Deed::Step(ask(0, 1)),
+        Deed::Step(ask(0, 1)),
+        Deed::Step(ask(2, 36_116)),
+        Deed::Step(Step::Suspend { seconds: 2654 }),
+        Deed::Disk(Disk::Refuses(Refused::AccessTokens)),
+        Deed::SignIn(2),
+        Deed::Step(go(39, 2110, Fate::Silence { arrives: true })),
+        Deed::Step(go(9, 0, Fate::Well)),
+    ];
+    for restarts in [false, true] {
+        play(&deeds, restarts, &std::cell::RefCell::default()).unwrap();
+    }
+}

@@ -1,7 +1,8 @@
 //! Two thousand accounts, all due at one moment. (`lifecycle::traffic` has a test of ten thousand.)
 
-use super::provider::{Kind, parse};
+use super::provider::Kind;
 use super::sky::Fate;
+use super::tokens::parse;
 use super::world::World;
 use crate::api::{GetToken, Response};
 

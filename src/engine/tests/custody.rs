@@ -1,6 +1,7 @@
 //! Which tokens are on the disk: what a command brings, and whether its commit has happened.
 
-use super::provider::{Custody, Servers, access_tokens, refresh_tokens};
+use super::provider::{Custody, Servers};
+use super::tokens::{access_tokens, refresh_tokens};
 use crate::model::FlightId;
 use crate::store::Command;
 use crate::store::by_hand::Recorded;
@@ -49,6 +50,13 @@ impl Cargo {
         match self.custody {
             Custody::Recorded => of(now) == Some(true),
             _ => of(before).is_some() && of(now).is_none(),
+        }
+    }
+
+    /// It is refused for good. Whoever signed in is told so; the raw answer is read at the next start, if it is on record.
+    pub(super) fn refuse(&self, servers: &mut Servers) {
+        if self.custody == Custody::Durable {
+            self.access.iter().for_each(|token| servers.refuse(token));
         }
     }
 

@@ -215,7 +215,11 @@ impl Play {
                 Ok(())
             }
             Ok(other) => Err(wrong(format!("{other:?} is no answer to that"))),
-            Err(fault) if fault.kind == FaultKind::LoginRequired && stands => {
+            Err(fault)
+                if fault.kind == FaultKind::LoginRequired
+                    && stands
+                    && !air.servers.newest_is_refused(account) =>
+            {
                 Err(wrong(format!("{account} has to sign in, and its login stands: {fault}")))
             }
             Err(fault) => match fault.kind {

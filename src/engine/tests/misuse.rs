@@ -1,8 +1,9 @@
 //! What the servers of the histories do to whoever shows something that is used up: the same as the certified provider
 //! of `tests/oidc`, which ends the whole grant. A history in which the daemon did any of it would lose a login.
 
-use super::provider::{Custody, GRACE, Kind, Servers, Verdict, parse};
+use super::provider::{Custody, GRACE, Kind, Servers, Verdict};
 use super::robots;
+use super::tokens::parse;
 use crate::model::{Boot, Now, Scopes, Target, Wall};
 use crate::oauth::{Client, TokenRequest};
 use crate::provider::Provider;

@@ -17,4 +17,5 @@ mod provider;
 mod robots;
 mod sky;
 mod steps;
+mod tokens;
 mod world;

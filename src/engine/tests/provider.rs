@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::robots::{self, Assertion};
+use super::tokens::{account_of, number_of, parse};
 
 /// What a server does to a refresh token that was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,24 +107,10 @@ pub(super) struct Servers {
     pub(super) logins: u64,
     /// The numbers of assertions that have come.
     assertions: HashSet<String>,
+    /// The logins that the daemon was refused for good to save.
+    refused: HashSet<String>,
     next_access: u64,
     pub(super) boot: u32,
-}
-
-/// The account and the number of a refresh token.
-pub(super) fn parse(token: &str) -> Option<(&str, usize)> {
-    let (account, number) = token.strip_prefix("rt-")?.split_once('-')?;
-    Some((account, number.parse().ok()?))
-}
-
-/// The access tokens that a text holds whole.
-pub(super) fn access_tokens(text: &str) -> impl Iterator<Item = &str> {
-    text.split('"').filter(|part| part.starts_with("at-"))
-}
-
-/// The refresh tokens that a text holds whole.
-pub(super) fn refresh_tokens(text: &str) -> impl Iterator<Item = &str> {
-    text.split('"').filter(|part| parse(part).is_some())
 }
 
 impl Servers {
@@ -263,14 +250,28 @@ impl Servers {
         numbered.max_by_key(|(number, _)| *number)
     }
 
+    /// The daemon was refused for good to save what an access token came with.
+    pub(super) fn refuse(&mut self, token: &str) {
+        self.refused.extend(token.split('-').nth(1).map(str::to_owned));
+    }
+
+    /// Whether the last login of an account is one that could not be saved, as its person was told: the one before is in
+    /// force until the next start.
+    pub(super) fn newest_is_refused(&self, account: &str) -> bool {
+        self.newest_of(account)
+            .is_some_and(|(login, grant)| self.refused.contains(login) && !grant.is_in_force())
+    }
+
     /// Whether that login is in force on the disk, and not only on its way there.
     pub(super) fn newest_is_in_force(&self, account: &str) -> bool {
+        self.newest_of(account).is_some_and(|(_, grant)| grant.is_in_force())
+    }
+
+    fn newest_of(&self, account: &str) -> Option<(&String, &Grant)> {
         let held = self.grants.iter().filter(|(login, grant)| {
             account_of(login) == account && grant.tokens.iter().any(Refresh::is_at_hand)
         });
-        let newest = held.max_by_key(|(login, _)| number_of(login));
-        let is_durable = |token: &Refresh| token.custody == Custody::Durable;
-        newest.is_some_and(|(_, grant)| grant.tokens.iter().any(is_durable))
+        held.max_by_key(|(login, _)| number_of(login))
     }
 
     fn give(&mut self, login: &str, lifetime: i64, refresh: Option<String>, now: i64) -> Verdict {
@@ -329,16 +330,6 @@ impl Servers {
     }
 }
 
-/// The account that a login is of.
-pub(super) fn account_of(login: &str) -> &str {
-    login.split('.').next().unwrap_or(login)
-}
-
-/// Which of the account's it is.
-fn number_of(login: &str) -> u32 {
-    login.split_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
-}
-
 impl Refresh {
     fn is_at_hand(&self) -> bool {
         matches!(self.custody, Custody::Durable | Custody::Recorded | Custody::Held)
@@ -371,6 +362,10 @@ impl Grant {
                 !token.successors.iter().any(|next| self.tokens[*next].used.is_some())
             }
         }
+    }
+
+    fn is_in_force(&self) -> bool {
+        self.tokens.iter().any(|token| token.custody == Custody::Durable)
     }
 
     fn newer_at_hand(&self, number: usize) -> bool {

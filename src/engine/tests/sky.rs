@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::provider::{Custody, Servers, Verdict, access_tokens, parse, refresh_tokens};
+use super::provider::{Custody, Servers, Verdict};
+use super::tokens::{access_tokens, parse, refresh_tokens};
 use crate::model::{FailureClass, RawAnswer};
 use crate::oauth::{Courier, Delivery, SendError, TokenRequest};
 

@@ -64,6 +64,7 @@ struct Running {
     desk: by_hand::ByHand,
     control: mpsc::Receiver<Control>,
     orders: mpsc::Sender<Control>,
+    disk: Disk,
     /// What another program holds of the database.
     lock: Option<by_hand::Lock>,
 }
@@ -225,7 +226,8 @@ impl World {
         // as the loop does before its first step
         engine.tell(Event::Alarm);
         self.read_only = false;
-        self.running = Some(Running { engine, handle, desk, control, orders, lock: None });
+        self.running =
+            Some(Running { engine, handle, desk, control, orders, disk: Disk::Well, lock: None });
     }
 
     /// The daemon dies at once and starts on what the disk has.
@@ -269,6 +271,7 @@ impl World {
         running.lock = None;
         running.desk.read_only(false);
         running.lock = disk.bring_about(&running.desk);
+        running.disk = disk;
         running.desk.read_only(self.read_only);
         self.refused |= disk != Disk::Well;
     }
@@ -333,12 +336,17 @@ impl World {
 
     /// The disk commits one command. Whether there was one.
     pub(super) fn disk_steps(&mut self) -> bool {
-        let desk = &mut self.running.as_mut().unwrap().desk;
+        let Running { desk, disk, .. } = self.running.as_mut().unwrap();
         let before = desk.recorded();
         let mut cargo = None;
         let committed = desk.turn(|command| cargo = Cargo::of(command));
-        if let Some(cargo) = cargo.filter(|cargo| cargo.is_durable(&before, &desk.recorded())) {
-            cargo.note(&mut self.sky.air().servers);
+        if let Some(cargo) = cargo {
+            let servers = &mut self.sky.air().servers;
+            if cargo.is_durable(&before, &desk.recorded()) {
+                cargo.note(servers);
+            } else if matches!(disk, Disk::Refuses(_)) && !self.read_only {
+                cargo.refuse(servers);
+            }
         }
         self.steps += u64::from(committed);
         committed
