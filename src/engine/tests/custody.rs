@@ -29,7 +29,10 @@ impl Cargo {
             }
             Command::Grant(change) => {
                 let refresh = change.refresh.iter().map(|token| token.expose().to_owned());
-                let access = change.issued.iter().map(|issued| issued.access.open().unwrap().expose().to_owned());
+                let access = change
+                    .issued
+                    .iter()
+                    .map(|issued| issued.access.open().unwrap().expose().to_owned());
                 Some(Self {
                     flight: change.flight,
                     custody: Custody::Durable,
