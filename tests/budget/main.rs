@@ -275,7 +275,9 @@ fn resident(daemon: &Daemon) -> usize {
 #[test]
 fn an_account_costs_no_more_memory_than_its_budget() {
     const MANY: usize = 1000;
-    let [one, many] = [1, MANY + 1].map(|count| {
+    // where an allocator puts things differs a little from run to run
+    const RUNS: usize = 5;
+    let run = |count| {
         let provider = Provider::start(Config::parqex());
         let home = Home::new(Binaries::of_this_test()).unwrap().env("OSTLER_LOG", "info");
         let home = home.config("providers/test.toml", &provider.definition("test")).unwrap();
@@ -285,6 +287,11 @@ fn an_account_costs_no_more_memory_than_its_budget() {
         let finished = daemon.run(&["rename", &many::name(0), "first"]).unwrap();
         assert!(finished.status.success(), "{finished:?}");
         resident(&daemon)
+    };
+    let [one, many] = [1, MANY + 1].map(|count| {
+        let mut runs = [0; RUNS].map(|_| run(count));
+        runs.sort_unstable();
+        runs[RUNS / 2]
     });
     holds("bytes of an account", (many - one) / MANY, budget().memory.account);
 }
