@@ -199,6 +199,8 @@ fn a_damaged_page_is_told_while_the_daemon_goes_on() {
     let mut scene = Scene::signed_in(Config::parqex());
     // which moves everything into the one file
     scene.daemon.restart().unwrap();
+    // which waits until the start has looked at each page: it would end the daemon's service
+    scene.renew(&scene.token()).unwrap();
     let page = database::root_page(&scene.daemon, "account_client");
     let path = scene.daemon.home().path(database::FILE);
     let mut file = OpenOptions::new().write(true).open(&path).unwrap();
