@@ -164,9 +164,7 @@ pub(super) fn set_back(
     if found.as_ref().map_or(Generation(0), |account| account.generation) >= newest {
         return Ok(None);
     }
-    for client in &attempt::delete_all(db, id)? {
-        client::delete_if_unused(db, client)?;
-    }
+    end_attempts(db, id)?;
     let Some(account) = found else { return Ok(None) };
     // what comes next is newer than all that ever was
     account::set_generation(db, account.row, newest)?;
@@ -239,12 +237,9 @@ pub(super) fn erase(
         erased.left.registration = if_it_opens(account, registration)?;
     }
     note_errand(db, sealer, &found, &mut erased, owed)?;
-    let of_sign_ins = attempt::delete_all(db, account)?;
     account::delete(db, found.row)?;
+    end_attempts(db, account)?;
     client::delete_unused(db, found.client)?;
-    for client in &of_sign_ins {
-        client::delete_if_unused(db, client)?;
-    }
     Ok(erased)
 }
 
@@ -259,14 +254,20 @@ pub(super) fn give_back(
     let found = account::find(db, account)?.ok_or(Refusal::UnknownAccount)?;
     let mut erased = left_by(db, sealer, &found)?;
     note_errand(db, sealer, &found, &mut erased, Some(owed))?;
-    for client in &attempt::delete_all(db, account)? {
-        client::delete_if_unused(db, client)?;
-    }
+    end_attempts(db, account)?;
     refresh::delete_all(db, &found)?;
     access::delete(db, &found)?;
     proof_key::delete_of(db, &found)?;
     account::set_standing(db, account, standing)?;
     Ok(erased)
+}
+
+/// Ends what is under way of an account. A client that it alone kept goes with it.
+fn end_attempts(db: &Connection, account: &AccountId) -> Result<(), StoreError> {
+    for client in &attempt::delete_all(db, account)? {
+        client::delete_if_unused(db, client)?;
+    }
+    Ok(())
 }
 
 /// What is kept of a client.
