@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Failure;
-use crate::options::Build;
+use crate::options::{Build, Options};
 use crate::support::bus::Bus;
 use crate::support::daemon::{Daemon, Home};
 use crate::support::login::Login;
@@ -34,6 +34,11 @@ pub(crate) fn home(build: &Build) -> Result<Home, Failure> {
 }
 
 impl Stage {
+    /// One of each build, without a bus.
+    pub(crate) fn of_each(options: &Options) -> Result<Vec<Self>, Failure> {
+        options.builds.iter().map(|build| Self::new(build, None)).collect()
+    }
+
     /// One whose daemon was started anew after the sign-in, by whoever is pinned.
     pub(crate) fn new(build: &Build, bus: Option<&Bus>) -> Result<Self, Failure> {
         let provider = Provider::start(Config::parqex().access_lifetime(Duration::from_hours(24)));

@@ -13,11 +13,7 @@ const REQUEST_IDENTITIES: [u8; 5] = [0, 0, 0, 1, 11];
 
 pub(crate) fn play(options: &Options, sheet: &mut Sheet) -> Result<(), Failure> {
     let _pin = options.pin()?;
-    let stages = options
-        .builds
-        .iter()
-        .map(|build| Stage::new(build, None))
-        .collect::<Result<Vec<_>, _>>()?;
+    let stages = Stage::of_each(options)?;
     let question = stages[0].question()?;
     let length = stages[0].answer_length()?;
     let echo = Server::floor(options, "echo", length)?;

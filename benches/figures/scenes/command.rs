@@ -27,11 +27,7 @@ fn subject<'a>(
 
 pub(crate) fn play(options: &Options, sheet: &mut Sheet) -> Result<(), Failure> {
     let _pin = options.pin()?;
-    let stages = options
-        .builds
-        .iter()
-        .map(|build| Stage::new(build, None))
-        .collect::<Result<Vec<_>, _>>()?;
+    let stages = Stage::of_each(options)?;
     let socket = stages[0].daemon.socket_path();
     let client = options.tools.join("client");
     let static_client = options.tools.join("client-static");

@@ -12,11 +12,7 @@ const CROWDS: [(usize, Series, Series); 2] =
 
 pub(crate) fn play(options: &Options, sheet: &mut Sheet) -> Result<(), Failure> {
     let _pin = options.pin()?;
-    let stages = options
-        .builds
-        .iter()
-        .map(|build| Stage::new(build, None))
-        .collect::<Result<Vec<_>, _>>()?;
+    let stages = Stage::of_each(options)?;
     let question = stages[0].question()?;
     let events = Server::floor(options, "events", stages[0].answer_length()?)?;
     let asks = options.choose(8_000, 32_000);
