@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{ChangeId, Decision, Face, Rule, RuleId, Usage};
 use crate::store::Notes;
 
-fn rule(id: u32, of: Option<u8>, who: &str, decision: Decision) -> Rule {
+pub(super) fn rule(id: u32, of: Option<u8>, who: &str, decision: Decision) -> Rule {
     Rule {
         id: RuleId(id),
         account: of.map(account),
@@ -18,7 +18,7 @@ fn rule(id: u32, of: Option<u8>, who: &str, decision: Decision) -> Rule {
     }
 }
 
-fn usage(number: u8, who: &str, last: i64) -> Usage {
+pub(super) fn usage(number: u8, who: &str, last: i64) -> Usage {
     Usage {
         account: account(number),
         who: who.parse().unwrap(),

@@ -97,7 +97,7 @@ fn exchange_of(number: u8) -> Exchange {
     }
 }
 
-fn device() -> DeviceSignIn {
+pub(super) fn device() -> DeviceSignIn {
     DeviceSignIn {
         request: RequestId::from_random([7; 10]),
         seed: seed_of(DEVICE),

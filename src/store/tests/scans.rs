@@ -1,11 +1,11 @@
 //! What a command costs does not grow with the accounts: no statement of one looks at all rows of a table.
 
+use super::access::{rule, usage};
 use super::*;
-use crate::model::{
-    Adjustment, ChangeId, Decision, DeviceCode, Face, RequestId, Rule, RuleId, Usage,
-};
+use crate::model::{Adjustment, ChangeId, Decision, RequestId, RuleId};
 use crate::store::table::scans;
 
+const WHO: &str = "flatpak:org.example.Mail";
 /// Accounts, and rows of each other kind.
 const MANY: u8 = 120;
 /// Steps that are no scan: a table with a row or two.
@@ -34,43 +34,7 @@ fn device(number: u8) -> DeviceSignIn {
     DeviceSignIn {
         request: RequestId::from_random([number; 10]),
         seed: AccountSeed { grant: GrantType::Code, ..seed(200 + number) },
-        client: client(),
-        secret: None,
-        registration: None,
-        key: Some(Arc::new(ProofKey::new("canary-device-key".into()))),
-        code: Arc::new(DeviceCode::new("canary-device-code".into())),
-        user_code: "WDJB-MJHT".into(),
-        verification_uri: "https://as.example/device".into(),
-        verification_uri_complete: None,
-        interval: Duration::from_secs(5),
-        began: stamp(),
-        lifetime: Duration::from_mins(30),
-    }
-}
-
-fn rule(number: u8) -> Box<Rule> {
-    Box::new(Rule {
-        id: RuleId(number.into()),
-        account: Some(account(number)),
-        who: "flatpak:org.example.Mail".parse().unwrap(),
-        scopes: Scopes::default(),
-        decision: Decision::Allow,
-        expires: None,
-        created: NOW.wall,
-        created_by: "exe:/usr/bin/ostler".to_owned(),
-        last_used: None,
-    })
-}
-
-fn usage(number: u8) -> Usage {
-    Usage {
-        account: account(number),
-        who: "flatpak:org.example.Mail".parse().unwrap(),
-        face: Face::Tokens,
-        pid: Some(7),
-        first: Wall(5),
-        last: Wall(9),
-        count: 3,
+        ..fixture::device()
     }
 }
 
@@ -95,9 +59,12 @@ fn life(number: u8, flight: u64) -> Vec<Command> {
         },
         Command::Stand { account: id(), standing: Standing::Good },
         Command::Adjust { change: ChangeId(1), account: id(), to: Adjustment::Enable(true) },
-        Command::SetRule(ChangeId(2), rule(number)),
+        Command::SetRule(
+            ChangeId(2),
+            Box::new(rule(number.into(), Some(number), WHO, Decision::Allow)),
+        ),
         Command::Note(Box::new(Notes {
-            usage: vec![usage(number)],
+            usage: vec![usage(number, WHO, 9)],
             rules: vec![(RuleId(number.into()), Wall(9))],
         })),
         Command::PutDevice(Box::new(device(number))),
